@@ -1,0 +1,59 @@
+"""Why a run ends early.
+
+RunError
+├── Retryable    worth another try without anybody changing anything: exit 75
+└── Permanent    a person has to change the spec, the key, the plan or a file: exit 78
+
+One bad record is neither: see `records.Rejection`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cryptosource_store.reasons import Reason
+
+MESSAGE_LIMIT = 256
+"""Characters kept of a message; it goes into run rows, conditions and logs (reliability rule 11)."""
+
+
+class RunError(Exception):
+    """A run cannot go on.
+
+    Args:
+        reason: the word that run row, condition, metric and log share.
+        message: one sentence for a person: what happened and what to do. Never a secret, never a
+            query string. Cut at `MESSAGE_LIMIT` characters.
+    """
+
+    exit_code = 75
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message[:MESSAGE_LIMIT])
+        self.reason = reason
+        self.message = message[:MESSAGE_LIMIT]
+
+
+class Retryable(RunError):
+    """The same run may succeed later.
+
+    Args:
+        reason: see `RunError`.
+        message: see `RunError`.
+        retry_after: how long the upstream asked us to stay away, when it said so; becomes the
+            run's next attempt instead of a sleep.
+    """
+
+    exit_code = 75
+
+    def __init__(
+        self, reason: Reason, message: str, *, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
+
+
+class Permanent(RunError):
+    """The same run fails again until a person changes something."""
+
+    exit_code = 78
