@@ -1,0 +1,193 @@
+"""What a schedule costs, and what would fit the plan instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptosource_crd.effective import effective_rate_limit, monthly_quota
+from cryptosource_crd.plans import plan_of
+from cryptosource_crd.schedule import (
+    LONGEST_MONTH_DAYS,
+    runs_per_month,
+    shortest_interval_minutes,
+)
+
+if TYPE_CHECKING:
+    from cryptosource_crd.v1alpha1 import CoinGecko, CryptoSource, CryptoSourceSpec, RateLimit
+
+COINGECKO_PAGE_SIZE = 250
+"""Coins per request of `/coins/markets` (its documented maximum)."""
+COINGECKO_IDS_PER_REQUEST = 100
+"""Ids per request: the longest have 72 characters, and a URL should stay under 8 KiB."""
+COINGECKO_ASSETS = 19_000
+"""Coins CoinGecko lists (18 982 in 2026-01), for the cost of `{all: true}`."""
+
+_EVEN_SCHEDULES = (
+    *((minutes, f"*/{minutes} * * * *") for minutes in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)),
+    (60, "0 * * * *"),
+    *((hours * 60, f"0 */{hours} * * *") for hours in (2, 3, 4, 6, 8, 12)),
+    (1440, "0 0 * * *"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleCost:
+    """What the schedule of one source asks of its upstream."""
+
+    runs_per_month: int
+    """In a month of 30 days."""
+    requests_per_run: int
+    """Pages; 0 where nothing is fetched. Retries come on top."""
+    requests_per_month: int
+    """In a month of 30 days."""
+    plan: str | None
+    """Name of the vendor's plan."""
+    quota: int | None
+    """Requests per month; None: unlimited or not published."""
+    fits_quota: bool
+    """Whether a month of 31 days stays within the quota."""
+    requests_per_minute: int
+    """The rate at which the run is allowed to ask."""
+    run_seconds: int
+    """How long the requests of one run take at that rate, at the least."""
+    fits_interval: bool
+    """Whether that is shorter than both the shortest interval and `activeDeadlineSeconds`."""
+    fitting_schedule: str | None
+    """The most frequent even schedule within the quota and the rate; None: no daily one is."""
+    fitting_interval_minutes: int | None
+    """Minutes between two runs of `fitting_schedule`."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing stands against the schedule."""
+        return self.fits_quota and self.fits_interval
+
+
+def requests_per_run(spec: CryptoSourceSpec) -> int:
+    """Return how many requests a run makes when each succeeds at once.
+
+    A plugin's requests are not known and count as one.
+    """
+    if spec.coin_gecko is not None:
+        return _coingecko_requests(spec.coin_gecko)
+    if spec.csv is not None:
+        return 0 if spec.csv.url is None else 1
+    return 1
+
+
+def cost(source: CryptoSource) -> ScheduleCost:
+    """Return what a source's schedule costs its plan."""
+    spec = source.spec
+    requests = requests_per_run(spec)
+    rate = effective_rate_limit(spec)
+    seconds = _seconds(requests, rate)
+    quota = monthly_quota(spec)
+    interval = shortest_interval_minutes(spec.schedule)
+    best = _fitting(requests, quota=quota, seconds=seconds)
+    return ScheduleCost(
+        runs_per_month=runs_per_month(spec.schedule),
+        requests_per_run=requests,
+        requests_per_month=runs_per_month(spec.schedule) * requests,
+        plan=_plan_name(spec),
+        quota=quota,
+        fits_quota=_within(spec.schedule, requests, quota),
+        requests_per_minute=rate.requests_per_minute,
+        run_seconds=seconds,
+        fits_interval=seconds < min(interval * 60, spec.active_deadline_seconds),
+        fitting_schedule=best and best[1],
+        fitting_interval_minutes=best and best[0],
+    )
+
+
+def describe(source: CryptoSource) -> str:
+    """Return the cost as one line for a person."""
+    figures = cost(source)
+    if figures.requests_per_run == 0:
+        return f"{figures.runs_per_month:,} runs per month, no requests"
+    of_quota = ""
+    if figures.plan is not None:
+        allowed = "no published quota" if figures.quota is None else f"{figures.quota:,} allowed"
+        of_quota = f" ({figures.plan}: {allowed})"
+    return (
+        f"{figures.runs_per_month:,} runs x {figures.requests_per_run:,} requests ="
+        f" {figures.requests_per_month:,} requests per month{of_quota}"
+    )
+
+
+def warnings(source: CryptoSource) -> list[str]:
+    """Return what will go wrong with the schedule, one sentence each with what would do instead."""
+    figures = cost(source)
+    found = []
+    if not figures.fits_quota:
+        found.append(_over_quota(figures))
+    if not figures.fits_interval:
+        found.append(_too_slow(source, figures))
+    assets = _assets_beyond_plan(source.spec)
+    if assets:
+        found.append(assets)
+    return found
+
+
+def _coingecko_requests(member: CoinGecko) -> int:
+    selection = member.selection
+    if selection.ids is not None:
+        return -(-len(selection.ids) // COINGECKO_IDS_PER_REQUEST)
+    return -(-(selection.top or COINGECKO_ASSETS) // COINGECKO_PAGE_SIZE)
+
+
+def _seconds(requests: int, rate: RateLimit) -> int:
+    waiting = max(0, requests - rate.burst)
+    return -(-waiting * 60 // rate.requests_per_minute)
+
+
+def _within(schedule: str, requests: int, quota: int | None) -> bool:
+    runs = runs_per_month(schedule, days=LONGEST_MONTH_DAYS)
+    return quota is None or runs * requests <= quota
+
+
+def _fitting(requests: int, *, quota: int | None, seconds: int) -> tuple[int, str] | None:
+    return next(
+        (
+            (minutes, schedule)
+            for minutes, schedule in _EVEN_SCHEDULES
+            if seconds < minutes * 60 and _within(schedule, requests, quota)
+        ),
+        None,
+    )
+
+
+def _plan_name(spec: CryptoSourceSpec) -> str | None:
+    member = spec.coin_paprika or spec.coin_gecko
+    return None if member is None else f"{spec.type} {member.plan}"
+
+
+def _over_quota(figures: ScheduleCost) -> str:
+    instead = (
+        f"'{figures.fitting_schedule}' fits"
+        if figures.fitting_schedule
+        else "not even one run a day fits: select fewer coins"
+    )
+    return (
+        f"the schedule needs {figures.requests_per_month:,} requests in 30 days and"
+        f" {figures.plan} allows {figures.quota:,} a month; {instead}"
+    )
+
+
+def _too_slow(source: CryptoSource, figures: ScheduleCost) -> str:
+    return (
+        f"one run needs {figures.run_seconds} s for {figures.requests_per_run} requests at"
+        f" {figures.requests_per_minute} per minute, but runs are due every"
+        f" {shortest_interval_minutes(source.spec.schedule)} min and end after"
+        f" {source.spec.active_deadline_seconds} s (activeDeadlineSeconds)"
+    )
+
+
+def _assets_beyond_plan(spec: CryptoSourceSpec) -> str | None:
+    plan, member = plan_of(spec), spec.coin_paprika or spec.coin_gecko
+    if plan is None or member is None or plan.max_assets is None:
+        return None
+    wanted = member.selection.top or len(member.selection.ids or ())
+    if wanted <= plan.max_assets:
+        return None
+    return f"{_plan_name(spec)} shows {plan.max_assets:,} coins, the selection asks for {wanted:,}"

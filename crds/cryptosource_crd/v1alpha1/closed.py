@@ -1,0 +1,41 @@
+"""How every model of the resource reads its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.alias_generators import to_camel
+
+
+class _ResourceModel(BaseModel):
+    """camelCase outside, immutable inside; a null is a field left out, as in Kubernetes."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: Any) -> Any:
+        # The API server prunes nulls of fields that are not nullable before it applies defaults.
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+class ClosedModel(_ResourceModel):
+    """What a person writes: an unknown field is a mistake and is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TolerantModel(_ResourceModel):
+    """What a machine writes: fields of a newer release are passed over, so that both can run."""
+
+    model_config = ConfigDict(extra="ignore")

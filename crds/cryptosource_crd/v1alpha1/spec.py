@@ -1,0 +1,120 @@
+"""What a person asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from cryptosource_crd.schedule import check_schedule, check_time_zone
+from cryptosource_crd.v1alpha1.bounded import ExternalId
+from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.csv_member import Csv
+from cryptosource_crd.v1alpha1.operation import (
+    Freshness,
+    JobHistory,
+    RateLimit,
+    Resources,
+    Retry,
+)
+from cryptosource_crd.v1alpha1.vendors import CoinGecko, CoinPaprika
+
+BUILT_IN_TYPES = {"CoinPaprika": "coinPaprika", "CoinGecko": "coinGecko", "CSV": "csv"}
+"""The types this project serves, each with the member that holds its settings."""
+
+PIN = re.compile(r"^[a-z][a-z0-9]{0,62}:[^\x00-\x1f\x7f]{1,256}$")
+Pin = Annotated[str, Field(min_length=3, max_length=320, pattern=PIN.pattern)]
+
+
+class Identity(ClosedModel):
+    """What is known for certain about which coin is which."""
+
+    pins: dict[ExternalId, Pin] = Field(default_factory=dict, max_length=1_000)
+    """This source's external id -> the same coin elsewhere, as `<source type in lower case>:<its
+    external id>`, such as `{btc-bitcoin: "coingecko:bitcoin"}`. At most 1000. Pins go before every
+    other evidence. Default: none."""
+
+
+class CryptoSourceSpec(ClosedModel):
+    """Where data comes from, when, and how carefully."""
+
+    type: str = Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")
+    """`CoinPaprika`, `CoinGecko` or `CSV`, or the CamelCase name of an installed plugin. It names
+    the one member that may be present."""
+    coin_paprika: CoinPaprika | None = None
+    """Settings of type CoinPaprika. Default: the Free plan, every coin."""
+    coin_gecko: CoinGecko | None = None
+    """Settings of type CoinGecko. Default: keyless, the top 1000."""
+    csv: Csv | None = None
+    """Settings of type CSV, required for it."""
+    options: dict[str, JsonValue] | None = Field(default=None, max_length=100)
+    """Settings of a plugin's type, checked by the plugin; at most 100. Not for built-in types."""
+    identity: Identity = Identity()
+    """Coins whose identity is known. Default: none pinned."""
+    schedule: str = Field(min_length=5, max_length=120)
+    """Five cron fields (minute, hour, day of month, month, day of week) or one of `@hourly`,
+    `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`."""
+    time_zone: str = Field(default="Etc/UTC", min_length=1, max_length=64)
+    """IANA zone in which the schedule is read. Default `Etc/UTC`: no run is skipped or doubled
+    when clocks change."""
+    suspend: bool = False
+    """True stops scheduled runs; one that is under way ends normally. Default false."""
+    run_on_create: bool = True
+    """Whether the first run starts at once instead of at the first due time. Default true."""
+    concurrency_policy: Literal["Forbid", "Allow", "Replace"] = "Forbid"
+    """What happens when a run is due while another is under way. Default `Forbid`. With `Allow`
+    too, two runs of one source never load at once: the later one ends as `skipped`."""
+    starting_deadline_seconds: int = Field(default=120, ge=10, le=86_400)
+    """How late a run may start, in seconds, 10 to 86400; later it is missed. Default 120: a
+    cluster that was down starts no crowd of old runs."""
+    active_deadline_seconds: int = Field(default=900, ge=10, le=86_400)
+    """How long a run may take, in seconds, 10 to 86400. Default 900: longer than any vendor's
+    full pass, short enough that a hung one is noticed."""
+    job_history: JobHistory = JobHistory()
+    """Finished Jobs that Kubernetes keeps. Default 3 and 5."""
+    rate_limit: RateLimit | None = None
+    """Requests per minute and burst. Default: the plan's."""
+    retry: Retry = Retry()
+    """Attempts per request. Default 5 within 60 seconds each."""
+    batch_size: int = Field(default=1_000, ge=1, le=10_000)
+    """Records per page, that is per transaction, 1 to 10000. Default 1000: larger pages load
+    hardly faster and lose more work when a run is cut."""
+    reject_limit_percent: int = Field(default=5, ge=0, le=100)
+    """Share of bad records in percent above which a run fails, 0 to 100. Default 5: one bad record
+    stops nothing, a changed format is noticed."""
+    freshness: Freshness = Freshness()
+    """When the source's data counts as stale. Default after 900 seconds."""
+    resources: Resources = Resources()
+    """Processor and memory of a run's container. Default: the operator's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vendor_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        member = {"CoinPaprika": "coinPaprika", "CoinGecko": "coinGecko"}.get(str(data.get("type")))
+        return data if member is None or data.get(member) is not None else {**data, member: {}}
+
+    @field_validator("schedule")
+    @classmethod
+    def _accepted_by_kubernetes(cls, value: str) -> str:
+        return check_schedule(value)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        return check_time_zone(value)
+
+    @model_validator(mode="after")
+    def _type_names_the_member(self) -> CryptoSourceSpec:
+        mine = BUILT_IN_TYPES.get(self.type)
+        members = {"coinPaprika": self.coin_paprika, "coinGecko": self.coin_gecko, "csv": self.csv}
+        for member, settings in members.items():
+            if settings is not None and member != mine:
+                raise ValueError(f"{member} does not belong to type {self.type}")
+        if mine == "csv" and self.csv is None:
+            raise ValueError("type CSV needs csv")
+        if mine is not None and self.options is not None:
+            raise ValueError(f"options belongs to plugins: type {self.type} has {mine}")
+        return self
