@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from cryptosource_crd.urls import check_url
+
+
+def _checked(value: object) -> object:
+    # Before the pattern, which could only say that something is wrong with the URL.
+    return check_url(value) if isinstance(value, str) else value
+
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -26,8 +32,8 @@ DataKey = Annotated[
 
 HttpUrl = Annotated[
     str,
-    Field(min_length=10, max_length=2048, pattern=r"^https?://[^\s@#\\]+$"),
-    AfterValidator(check_url),
+    Field(min_length=8, max_length=2048, pattern=r"^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$"),
+    BeforeValidator(_checked),
 ]
 """Which addresses may be reached is decided by the egress policy at run time, after resolution."""
 

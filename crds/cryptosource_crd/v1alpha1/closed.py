@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 
 class _ResourceModel(BaseModel):
@@ -39,3 +40,15 @@ class TolerantModel(_ResourceModel):
     """What a machine writes: fields of a newer release are passed over, so that both can run."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+def broken_rule(problem: str, *, at: str = "", hint: str = "") -> PydanticCustomError:
+    """Return the error of a rule that spans fields.
+
+    Args:
+        problem: what is wrong.
+        at: the field of this object that is at fault; empty: the object itself.
+        hint: what would be right.
+    """
+    context = {"problem": problem, "hint": hint} | ({"at": at} if at else {})
+    return PydanticCustomError("rule", "{problem}", context)

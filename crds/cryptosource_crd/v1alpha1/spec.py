@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from cryptosource_crd.schedule import check_schedule, check_time_zone
 from cryptosource_crd.v1alpha1.bounded import ExternalId
-from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.closed import ClosedModel, broken_rule
 from cryptosource_crd.v1alpha1.csv_member import Csv
 from cryptosource_crd.v1alpha1.operation import (
     Freshness,
@@ -112,9 +112,19 @@ class CryptoSourceSpec(ClosedModel):
         members = {"coinPaprika": self.coin_paprika, "coinGecko": self.coin_gecko, "csv": self.csv}
         for member, settings in members.items():
             if settings is not None and member != mine:
-                raise ValueError(f"{member} does not belong to type {self.type}")
+                raise broken_rule(
+                    f"does not belong to type {self.type}",
+                    at=member,
+                    hint=f"use {mine}, or another type" if mine else "use options for a plugin",
+                )
         if mine == "csv" and self.csv is None:
-            raise ValueError("type CSV needs csv")
+            raise broken_rule(
+                "is missing for type CSV",
+                at="csv",
+                hint="say where the file is: path, url, configMap or volumeClaim",
+            )
         if mine is not None and self.options is not None:
-            raise ValueError(f"options belongs to plugins: type {self.type} has {mine}")
+            raise broken_rule(
+                f"is for plugins and not for type {self.type}", at="options", hint=f"use {mine}"
+            )
         return self

@@ -1,0 +1,102 @@
+"""ConfigMaps and Secrets found beside the sources, as far as a run on one machine needs them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptosource_crd.documents import Document
+from cryptosource_crd.explain import Problem
+
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationObject:
+    """A ConfigMap or a Secret. Its contents never show in a repr."""
+
+    kind: str
+    namespace: str
+    name: str
+    where: str
+    """`file:line`, for messages."""
+    contents: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+class _UnusableError(Exception):
+    def __init__(self, path: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.path, self.message, self.hint = path, message, hint
+
+
+def read_configuration_object(document: Document, *, file: str) -> ConfigurationObject | Problem:
+    """Return the ConfigMap or Secret that a document holds, or what is wrong with it.
+
+    Args:
+        document: a document of kind ConfigMap or Secret.
+        file: its file's name.
+    """
+    try:
+        namespace, name = _identity(document.value)
+        contents = _contents(document.value)
+    except _UnusableError as error:
+        line = document.line_of(tuple(error.path.split(".")))
+        return Problem(file, document.index, error.path, error.message, error.hint, line)
+    return ConfigurationObject(
+        kind=document.value["kind"],
+        namespace=namespace,
+        name=name,
+        where=f"{file}:{document.line_of(())}",
+        contents=contents,
+    )
+
+
+def _identity(value: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(name, str) or not name:
+        raise _UnusableError("metadata.name", "is missing", "give the object a name")
+    namespace = metadata.get("namespace") or DEFAULT_NAMESPACE
+    if not isinstance(namespace, str):
+        raise _UnusableError("metadata.namespace", "must be a string", "put it in quotes")
+    return namespace, name
+
+
+def _contents(value: Mapping[str, Any]) -> dict[str, bytes]:
+    if value["kind"] == "ConfigMap":
+        return _plain(value, "data") | _encoded(value, "binaryData")
+    # As in the API server, stringData goes before data.
+    return _encoded(value, "data") | _plain(value, "stringData")
+
+
+def _plain(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
+    return {key: text.encode() for key, text in _texts(value, member).items()}
+
+
+def _encoded(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
+    found = {}
+    for key, text in _texts(value, member).items():
+        try:
+            found[key] = base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            hint = "use stringData for plain text" if member == "data" else ""
+            raise _UnusableError(f"{member}.{key}", "is not base64", hint) from None
+    return found
+
+
+def _texts(value: Mapping[str, Any], member: str) -> dict[str, str]:
+    entries = value.get(member) or {}
+    if not isinstance(entries, dict):
+        raise _UnusableError(member, "must be an object of strings")
+    for key, text in entries.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise _UnusableError(f"{member}.{key}", "must be a string", "put it in quotes")
+    return entries

@@ -1,0 +1,148 @@
+"""Judging manifests without running them: what is wrong, what it costs, what to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from cryptosource_cli.manifest_loading import LoadedSource, Manifests, load_manifests
+from cryptosource_cli.resolution import KEY_VARIABLES
+from cryptosource_crd import quota
+from cryptosource_crd.effective import api_key_header
+from cryptosource_crd.explain import Problem, closest
+from cryptosource_crd.plans import vendor_of
+from cryptosource_crd.schedule import shortest_interval_minutes
+from cryptosource_crd.v1alpha1 import BUILT_IN_TYPES, CryptoSourceSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceReport:
+    """What is to be said about one valid source."""
+
+    namespace: str
+    name: str
+    type: str
+    line: int
+    cost: quota.ScheduleCost
+    cost_line: str
+    """The cost as one line for a person."""
+    warnings: tuple[str, ...]
+    """What will go wrong; the manifest is accepted all the same."""
+    notes: tuple[str, ...]
+    """What is worth knowing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is to be said about one file."""
+
+    file: str
+    problems: tuple[Problem, ...]
+    sources: tuple[SourceReport, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file has no problem; warnings do not count."""
+        return not self.problems
+
+
+def validate_files(paths: Iterable[str | Path]) -> list[Report]:
+    """Judge every manifest of the given files and folders.
+
+    Args:
+        paths: as for `load_manifests`.
+
+    Returns:
+        One report per file, in the order read; also for a path that could not be read.
+    """
+    manifests = load_manifests(list(paths))
+    names = [str(file) for file in manifests.files]
+    names += [problem.file for problem in manifests.problems]
+    return [_report(name, manifests) for name in dict.fromkeys(names)]
+
+
+def _report(file: str, manifests: Manifests) -> Report:
+    prefix = f"{file}:"
+    return Report(
+        file=file,
+        problems=tuple(problem for problem in manifests.problems if problem.file == file),
+        sources=tuple(
+            _source_report(loaded, manifests)
+            for loaded in manifests.sources
+            if str(loaded.file) == file
+        ),
+        notes=tuple(note for note in manifests.notes if note.startswith(prefix)),
+    )
+
+
+def _source_report(loaded: LoadedSource, manifests: Manifests) -> SourceReport:
+    source, spec = loaded.source, loaded.source.spec
+    judged = (_uninstalled, _key_missing, _key_unused, _stale_between_runs)
+    observed = (_path_is_local, partial(_references, loaded, manifests))
+    return SourceReport(
+        namespace=source.metadata.namespace,
+        name=source.metadata.name,
+        type=spec.type,
+        line=loaded.line,
+        cost=quota.cost(source),
+        cost_line=quota.describe(source),
+        warnings=(*quota.warnings(source), *(text for judge in judged for text in judge(spec))),
+        notes=tuple(text for look in observed for text in look(spec)),
+    )
+
+
+def _uninstalled(spec: CryptoSourceSpec) -> list[str]:
+    installed = {point.name for point in entry_points(group="cryptosource.sources")}
+    known = sorted(installed | set(BUILT_IN_TYPES))
+    if spec.type in known:
+        return []
+    near = closest(spec.type, known)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+    return [f"spec.type: no installed plugin serves {spec.type}; {hint}"]
+
+
+def _key_missing(spec: CryptoSourceSpec) -> list[str]:
+    vendor = vendor_of(spec)
+    if vendor is None or api_key_header(spec) is None or vendor.api_key_secret_ref is not None:
+        return []
+    variable = KEY_VARIABLES[spec.type]
+    return [
+        f"{spec.type} {vendor.plan} needs a key: add apiKeySecretRef (run and up take {variable})"
+    ]
+
+
+def _key_unused(spec: CryptoSourceSpec) -> list[str]:
+    vendor = vendor_of(spec)
+    if vendor is None or vendor.api_key_secret_ref is None or api_key_header(spec) is not None:
+        return []
+    return [f"{spec.type} {vendor.plan} has no key: apiKeySecretRef is not used; name your plan"]
+
+
+def _stale_between_runs(spec: CryptoSourceSpec) -> list[str]:
+    interval, limit = shortest_interval_minutes(spec.schedule) * 60, spec.freshness.max_age_seconds
+    if interval < limit:
+        return []
+    freshness = f"freshness.maxAgeSeconds {limit}"
+    return [f"runs are {interval} s apart or more: with {freshness} data is stale before each"]
+
+
+def _path_is_local(spec: CryptoSourceSpec) -> list[str]:
+    if spec.csv is None or spec.csv.path is None:
+        return []
+    return ["csv.path is for run and up; in a cluster use configMap, volumeClaim or url"]
+
+
+def _references(loaded: LoadedSource, manifests: Manifests, spec: CryptoSourceSpec) -> list[str]:
+    namespace, notes = loaded.key[0], []
+    vendor = vendor_of(spec)
+    secret = vendor and vendor.api_key_secret_ref
+    if secret and (namespace, secret.name) not in manifests.secrets:
+        notes.append(f"the Secret {namespace}/{secret.name} is not among the files")
+    config_map = spec.csv and spec.csv.config_map
+    if config_map and (namespace, config_map.name) not in manifests.config_maps:
+        notes.append(f"the ConfigMap {namespace}/{config_map.name} is not among the files")
+    return notes
