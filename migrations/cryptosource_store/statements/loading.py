@@ -1,0 +1,214 @@
+"""The load path: one page, from a staged COPY to every table it belongs in.
+
+All of it runs in one transaction on the claiming session. Locks are taken in one order by every
+source (unified, then tickers, then dataset_versions, each sorted), so that two sources that load
+the same coins wait for each other instead of deadlocking.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+STAGE_COLUMNS = (
+    "seq",
+    "repeated",
+    "asset_id",
+    "external_id",
+    "digest",
+    "scrubbed",
+    "observed_at",
+    "inferred_time",
+    "symbol",
+    "name",
+    "rank",
+    "price_usd",
+    "market_cap_usd",
+    "volume_24h_usd",
+    "percent_change_24h",
+    "payload",
+)
+"""Order of the columns in the COPY text of a page."""
+
+REJECT_COLUMNS = (
+    "seq",
+    "external_id",
+    "digest",
+    "scrubbed",
+    "reason",
+    "field",
+    "detail",
+    "payload",
+)
+
+# Session-local and truncated at each commit. repeated: an earlier row of this page has the same
+# (asset, observed_at), so this one follows on it and not on what is stored.
+CREATE_STAGE = text("""
+CREATE TEMPORARY TABLE IF NOT EXISTS page_stage (
+  seq integer NOT NULL, repeated boolean NOT NULL,
+  raw_id bigint NOT NULL DEFAULT nextval('raw_record_id_seq'),
+  asset_id bigint NOT NULL, external_id text NOT NULL, digest uuid NOT NULL,
+  scrubbed boolean NOT NULL, observed_at timestamptz NOT NULL, inferred_time boolean NOT NULL,
+  symbol text, name text, rank integer, price_usd numeric, market_cap_usd numeric,
+  volume_24h_usd numeric, percent_change_24h numeric, payload jsonb NOT NULL
+) ON COMMIT DELETE ROWS
+""")
+CREATE_REJECT_STAGE = text("""
+CREATE TEMPORARY TABLE IF NOT EXISTS page_rejects (
+  seq integer NOT NULL, raw_id bigint NOT NULL DEFAULT nextval('raw_record_id_seq'),
+  external_id text, digest uuid NOT NULL, scrubbed boolean NOT NULL, reason text NOT NULL,
+  field text, detail text NOT NULL, payload jsonb NOT NULL
+) ON COMMIT DELETE ROWS
+""")
+
+COPY_STAGE = f"COPY page_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
+COPY_REJECTS = f"COPY page_rejects ({', '.join(REJECT_COLUMNS)}) FROM STDIN"
+
+# What is already known of a page's ids: primary keys of asset_aliases and quotes_latest.
+KNOWN = text("""
+SELECT a.external_id, a.asset_id, replace(l.digest::text, '-', ''), l.observed_at
+  FROM asset_aliases a
+  LEFT JOIN quotes_latest l ON l.source_id = :source_id AND l.external_id = a.external_id
+ WHERE a.id_scope = :id_scope AND a.external_id = ANY(:external_ids)
+""")
+
+# Primary key of quotes. A row equal to the stored observation of its time has been loaded before.
+DROP_UNCHANGED = text("""
+DELETE FROM page_stage s USING quotes q
+ WHERE q.asset_id = s.asset_id AND q.source_id = :source_id AND q.observed_at = s.observed_at
+   AND q.digest = s.digest AND NOT s.repeated
+""")
+
+INSERT_RAW = text("""
+INSERT INTO raw_records (source_type, raw_id, ingested_at, source_id, run_id, external_id,
+                         observed_at, digest, scrubbed, payload)
+SELECT :source_type, raw_id, :ingested_at, :source_id, :run_id, external_id, observed_at,
+       digest, scrubbed, payload
+  FROM page_stage
+""")
+
+# Row locks in (asset, time) order. An equal key with another payload is a correction: last wins.
+UPSERT_QUOTES = text("""
+INSERT INTO quotes AS q (asset_id, source_id, observed_at, price_usd, market_cap_usd,
+                         volume_24h_usd, percent_change_24h, rank, run_id, raw_id, digest)
+SELECT DISTINCT ON (asset_id, observed_at)
+       asset_id, :source_id, observed_at, price_usd, market_cap_usd, volume_24h_usd,
+       percent_change_24h, rank, :run_id, raw_id, digest
+  FROM page_stage
+ ORDER BY asset_id, observed_at, seq DESC
+ON CONFLICT (asset_id, source_id, observed_at) DO UPDATE
+   SET price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,
+       volume_24h_usd = excluded.volume_24h_usd,
+       percent_change_24h = excluded.percent_change_24h, rank = excluded.rank,
+       run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
+""")
+
+# Only a newer observation (or a correction of the newest) moves a record: newness is per record.
+UPSERT_LATEST = text("""
+INSERT INTO quotes_latest AS l (source_id, external_id, asset_id, observed_at, inferred_time,
+       symbol, name, rank, price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+       run_id, raw_id, digest)
+SELECT DISTINCT ON (external_id) :source_id, external_id, asset_id, observed_at, inferred_time,
+       symbol, name, rank, price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+       :run_id, raw_id, digest
+  FROM page_stage
+ ORDER BY external_id, observed_at DESC, seq DESC
+ON CONFLICT (source_id, external_id) DO UPDATE
+   SET asset_id = excluded.asset_id, observed_at = excluded.observed_at,
+       inferred_time = excluded.inferred_time, symbol = excluded.symbol, name = excluded.name,
+       rank = excluded.rank, price_usd = excluded.price_usd,
+       market_cap_usd = excluded.market_cap_usd, volume_24h_usd = excluded.volume_24h_usd,
+       percent_change_24h = excluded.percent_change_24h, run_id = excluded.run_id,
+       raw_id = excluded.raw_id, digest = excluded.digest
+ WHERE excluded.observed_at >= l.observed_at
+""")
+
+# Row locks in asset order. Two sources of one coin: the second waits here and then sees what the
+# first committed. Returns how many coins of the page are not in unified yet.
+LOCK_UNIFIED = text("""
+SELECT (SELECT count(DISTINCT asset_id) FROM page_stage) - (
+  SELECT count(*) FROM (
+    SELECT 1 FROM unified WHERE asset_id IN (SELECT asset_id FROM page_stage)
+     ORDER BY asset_id FOR NO KEY UPDATE) locked)
+""")
+
+# Index quotes_latest_asset_idx. The newest observation that has a price speaks for the coin.
+UPSERT_UNIFIED = text("""
+INSERT INTO unified AS u (asset_id, symbol, name, rank, price_usd, market_cap_usd,
+       volume_24h_usd, percent_change_24h, observed_at, source_id, source_ids, spread_percent)
+SELECT n.asset_id, n.symbol, n.name, n.best_rank, n.price_usd, n.market_cap_usd,
+       n.volume_24h_usd, n.percent_change_24h, n.observed_at, n.source_id, n.source_ids,
+       CASE WHEN n.priced > 1 AND n.lowest > 0
+            THEN (n.highest - n.lowest) / n.lowest * 100 END
+  FROM (
+    SELECT DISTINCT ON (l.asset_id) l.*,
+           min(l.rank) OVER coin AS best_rank,
+           array_agg(l.source_id) OVER coin AS source_ids,
+           count(l.price_usd) FILTER (WHERE l.recent) OVER coin AS priced,
+           max(l.price_usd) FILTER (WHERE l.recent) OVER coin AS highest,
+           min(l.price_usd) FILTER (WHERE l.recent) OVER coin AS lowest
+      FROM (
+        SELECT q.*, q.observed_at >= max(q.observed_at) OVER (PARTITION BY q.asset_id)
+                                     - interval '1 hour' AS recent
+          FROM quotes_latest q
+         WHERE q.asset_id IN (SELECT asset_id FROM page_stage)
+      ) l
+    WINDOW coin AS (PARTITION BY l.asset_id)
+     ORDER BY l.asset_id, (l.price_usd IS NULL), l.observed_at DESC, l.source_id
+  ) n
+ON CONFLICT (asset_id) DO UPDATE
+   SET symbol = excluded.symbol, name = excluded.name, rank = excluded.rank,
+       price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,
+       volume_24h_usd = excluded.volume_24h_usd,
+       percent_change_24h = excluded.percent_change_24h, observed_at = excluded.observed_at,
+       source_id = excluded.source_id, source_ids = excluded.source_ids,
+       spread_percent = excluded.spread_percent, updated_at = clock_timestamp()
+""")
+
+# Poison that comes back with each run is one row with a count, not a row per run.
+UPSERT_REJECTS = text("""
+WITH stored AS (
+  INSERT INTO rejected_records AS r (source_id, external_id, digest, reason, field, detail,
+                                     contract_version, raw_id, run_id)
+  SELECT DISTINCT ON (digest, reason) :source_id, external_id, digest, reason, field, detail,
+         :contract_version, raw_id, :run_id
+    FROM page_rejects ORDER BY digest, reason, seq
+  ON CONFLICT (source_id, digest, reason) DO UPDATE
+     SET occurrences = r.occurrences + 1, last_seen_at = clock_timestamp(),
+         run_id = excluded.run_id, contract_version = excluded.contract_version
+  RETURNING raw_id
+)
+INSERT INTO raw_records (source_type, raw_id, ingested_at, source_id, run_id, external_id,
+                         observed_at, digest, scrubbed, payload)
+SELECT :source_type, p.raw_id, :ingested_at, :source_id, :run_id, p.external_id, NULL,
+       p.digest, p.scrubbed, p.payload
+  FROM page_rejects p JOIN stored USING (raw_id)
+""")
+
+# The counter row is the last lock a page takes, and holds it only until its commit.
+ADD_TO_DATASET = text("""
+INSERT INTO dataset_versions AS d (dataset, version, total) VALUES (:dataset, 1, :added)
+ON CONFLICT (dataset) DO UPDATE SET version = d.version + 1, total = d.total + excluded.total,
+   changed_at = clock_timestamp()
+RETURNING version
+""")
+
+# 0 rows: somebody claimed the source after us, so this page must not be committed.
+MOVE_CHECKPOINT = text("""
+UPDATE etl_checkpoints SET cursor = :cursor, records_committed = :records_committed,
+       observed_at = greatest(observed_at, :observed_at), run_id = :run_id,
+       updated_at = clock_timestamp()
+ WHERE source_id = :source_id AND epoch = :epoch
+""")
+
+# The same fence for a batch that must leave the cursor alone.
+KEEP_CHECKPOINT = text("""
+UPDATE etl_checkpoints SET run_id = :run_id WHERE source_id = :source_id AND epoch = :epoch
+""")
+
+COUNT_PAGE = text("""
+UPDATE etl_runs SET processed = processed + :processed, loaded = loaded + :loaded,
+       unchanged = unchanged + :unchanged, rejected = rejected + :rejected, pages = pages + 1,
+       requests = :requests, retries = :retries, records_total = :records_total,
+       heartbeat_at = clock_timestamp()
+ WHERE run_id = :run_id AND status = 'running'
+""")

@@ -1,0 +1,64 @@
+"""What was received: payloads as they came, and those that were refused."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Sequence,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from cryptosource_store.tables.schema import Timestamp, metadata, moment
+
+raw_record_id_seq = Sequence("raw_record_id_seq", metadata=metadata, cache=100)
+
+raw_records = Table(
+    "raw_records",
+    metadata,
+    Column("source_type", Text, nullable=False),
+    Column("raw_id", BigInteger, nullable=False),
+    Column("ingested_at", Timestamp, nullable=False),
+    Column("source_id", Integer, nullable=False),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("external_id", Text),
+    Column("observed_at", Timestamp),
+    Column("digest", UUID(as_uuid=True), nullable=False, comment="of the bytes received"),
+    Column("scrubbed", Boolean, nullable=False, comment="NUL or lone surrogates became U+FFFD"),
+    Column("payload", JSONB, nullable=False),
+    PrimaryKeyConstraint("source_type", "raw_id", "ingested_at"),
+    postgresql_partition_by="LIST (source_type)",
+    comment="Payloads as received, by source type and month of arrival",
+)
+Index("raw_records_external_id_idx", raw_records.c.external_id, raw_records.c.source_id)
+
+rejected_records = Table(
+    "rejected_records",
+    metadata,
+    Column("rejected_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("source_id", Integer, nullable=False),
+    Column("external_id", Text),
+    Column("digest", UUID(as_uuid=True), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("field", Text),
+    Column("detail", Text, nullable=False),
+    Column("contract_version", Text, nullable=False),
+    Column("raw_id", BigInteger, nullable=False),
+    Column("run_id", UUID(as_uuid=True), nullable=False, comment="the run that met it last"),
+    Column("occurrences", BigInteger, nullable=False, server_default=text("1")),
+    moment("first_seen_at", default_now=True),
+    moment("last_seen_at", default_now=True),
+    moment("replayed_at", nullable=True),
+    UniqueConstraint("source_id", "digest", "reason"),
+    comment="Quarantine: records that were refused, each once, with the reason",
+)
+Index("rejected_records_run_idx", rejected_records.c.run_id)

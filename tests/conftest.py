@@ -1,0 +1,53 @@
+"""Fixtures every suite may ask for. What only one suite needs lives beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine
+from support import postgres as postgres_support
+
+from cryptosource_store.engine import session_engine
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    """A running server, for the whole session."""
+    with postgres_support.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: URL) -> Iterator[str]:
+    """A migrated database to copy."""
+    with postgres_support.migrated_template(postgres) as name:
+        yield name
+
+
+@pytest.fixture
+def database(postgres: URL, migrated_template: str) -> Iterator[URL]:
+    """A migrated, empty database of the test's own."""
+    with postgres_support.database(postgres, template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database: URL) -> Iterator[Engine]:
+    """An engine on the test's database."""
+    engine = session_engine(database, application="cryptosource-test")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """The folder of recorded market data; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("CRYPTOSOURCE_RECORDED_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no recorded market data beside the checkout")
+    return folder

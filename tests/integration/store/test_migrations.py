@@ -1,0 +1,121 @@
+"""Migrations make the declared schema, go back without a trace, and never run twice at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import URL, Connection, text
+from support import postgres as postgres_support
+
+from cryptosource_store import partitions
+from cryptosource_store.engine import session_engine
+from cryptosource_store.migrating import current_revision, head_revision, migrate
+from cryptosource_store.tables import metadata
+
+CATALOG = {
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+               a.attidentity, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
+          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+          LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+           AND NOT a.attisdropped""",
+    "relations": """
+        SELECT relname, relkind, relpersistence, reloptions, pg_get_partkeydef(oid),
+               obj_description(oid)
+          FROM pg_class WHERE relnamespace = 'public'::regnamespace""",
+    "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+          FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+    "functions": """
+        SELECT proname, pg_get_functiondef(oid)
+          FROM pg_proc WHERE pronamespace = 'public'::regnamespace""",
+    "sequences": """
+        SELECT sequencename, cache_size, increment_by, data_type::text
+          FROM pg_sequences WHERE schemaname = 'public'""",
+}
+
+
+@pytest.fixture
+def empty_database(postgres: URL) -> Iterator[URL]:
+    with postgres_support.database(postgres) as url:
+        yield url
+
+
+def catalog(connection: Connection) -> dict[str, set[str]]:
+    """Return everything the database knows of our schema, in a form that can be compared."""
+    return {
+        subject: {
+            str(tuple(row))
+            for row in connection.execute(text(query))
+            if "alembic_version" not in str(row)
+        }
+        for subject, query in CATALOG.items()
+    }
+
+
+def catalog_of(url: URL) -> dict[str, set[str]]:
+    with session_engine(url, application="test").connect() as connection:
+        return catalog(connection)
+
+
+def test_migrations_make_exactly_the_declared_schema(database: URL, empty_database: URL) -> None:
+    assert partitions.PARENTS  # importing the module adds its functions to the metadata
+    with session_engine(empty_database, application="test").begin() as connection:
+        metadata.create_all(connection)
+
+    migrated, declared = catalog_of(database), catalog_of(empty_database)
+
+    for subject in CATALOG:
+        assert migrated[subject] == declared[subject], subject
+        assert migrated[subject], f"the catalog query for {subject} finds nothing"
+
+
+def test_going_down_leaves_nothing_and_up_again_makes_the_same(empty_database: URL) -> None:
+    migrate(empty_database)
+    first = catalog_of(empty_database)
+
+    migrate(empty_database, "base")
+    bare = catalog_of(empty_database)
+    migrate(empty_database)
+
+    assert all(not objects for objects in bare.values())
+    assert catalog_of(empty_database) == first
+
+
+def test_migrate_reports_the_revision_before_and_after(empty_database: URL) -> None:
+    assert migrate(empty_database) == (None, head_revision())
+    assert migrate(empty_database) == (head_revision(), head_revision())
+
+
+def test_eight_processes_that_migrate_at_once_all_succeed(empty_database: URL) -> None:
+    outcomes: list[object] = []
+
+    def run() -> None:
+        try:
+            outcomes.append(migrate(empty_database)[1])
+        except Exception as error:  # noqa: BLE001 - the assertion below shows it
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outcomes == [head_revision()] * 8
+
+
+def test_a_migration_gives_up_on_a_lock_and_changes_nothing(database: URL) -> None:
+    holder = session_engine(database, application="holder").connect()
+    holder.execute(text("LOCK TABLE quotes_latest IN ACCESS SHARE MODE"))
+
+    with pytest.raises(Exception, match="lock timeout"):
+        migrate(database, "base")
+
+    holder.rollback()
+    assert current_revision(holder) == head_revision()
+    holder.close()
