@@ -69,6 +69,8 @@ class Page:
     """When the bytes came in (or the file was last written), aware, UTC."""
     total: int | None = None
     """How many records the whole pass will have, where that is known: for progress bars."""
+    starts_pass: bool = False
+    """This page is the first of a new pass, so the count of committed records starts again."""
     complete: bool = True
     """False when the upstream answered 304 for a part: fields may seem to be missing."""
 

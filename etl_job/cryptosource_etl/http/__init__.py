@@ -1,0 +1,44 @@
+"""The one way to the network: a bounded HTTP client that every source uses.
+
+Here belongs what is true of any upstream: caps on bytes and time, pace, retries, a breaker, which
+addresses may be reached, where a key may appear, what is counted, logged and traced. What one
+vendor means by an answer does not: a source says so with a `Classifier`. Nothing here knows
+records, pages or the database, reads the environment, or imports from `sources` or `pipeline`.
+
+Whatever an upstream does, a call ends in bounded time and memory with a `Response` or a `RunError`.
+"""
+
+from __future__ import annotations
+
+from cryptosource_etl.http.breaker import CircuitBreaker
+from cryptosource_etl.http.client import HttpClient
+from cryptosource_etl.http.counters import Usage
+from cryptosource_etl.http.egress import ALLOW_SETTING, EgressPolicy, parse_cidrs
+from cryptosource_etl.http.ratelimit import RateLimiter, TokenBucket
+from cryptosource_etl.http.responses import Response, StreamedResponse
+from cryptosource_etl.http.retrying import parse_retry_after
+from cryptosource_etl.http.settings import HttpLimits, RetryPolicy
+from cryptosource_etl.http.transport import Resolver
+from cryptosource_etl.http.validators import Validators
+from cryptosource_etl.http.verdicts import Answer, Classifier, TryAgain
+
+__all__ = [
+    "ALLOW_SETTING",
+    "Answer",
+    "CircuitBreaker",
+    "Classifier",
+    "EgressPolicy",
+    "HttpClient",
+    "HttpLimits",
+    "RateLimiter",
+    "Resolver",
+    "Response",
+    "RetryPolicy",
+    "StreamedResponse",
+    "TokenBucket",
+    "TryAgain",
+    "Usage",
+    "Validators",
+    "parse_cidrs",
+    "parse_retry_after",
+]

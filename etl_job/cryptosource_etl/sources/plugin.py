@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptosource_etl.clock import Clock
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection
@@ -41,6 +41,8 @@ class SourceReader(Protocol):
 
     contract_version: str
     """Changes whenever `normalize` would judge the same payload differently."""
+    uniform: bool
+    """Every record has the same fields (a CSV), so one per page is enough to see the shape."""
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield pages from the cursor on, none larger than the spec's `batchSize`.
@@ -61,12 +63,12 @@ class SourceReader(Protocol):
         """Return the record as JSON text, as received where the upstream speaks JSON."""
         ...
 
-    def restore(self, payload: Any) -> RawRecord:
-        """Return the record that `payload` came from; `payload` is parsed with exact numbers."""
+    def restore(self, payload: str) -> RawRecord:
+        """Return the record of a stored payload; `payload` is JSON text as Postgres prints it."""
         ...
 
     def shape(self, record: RawRecord) -> Mapping[str, str]:
-        """Return field -> JSON type (number, string, boolean, array, object) of what is not null."""
+        """Return field -> JSON type: number, string, boolean, array, object, or null."""
         ...
 
     def close(self) -> None:

@@ -207,7 +207,7 @@ UPDATE etl_checkpoints SET run_id = :run_id WHERE source_id = :source_id AND epo
 
 COUNT_PAGE = text("""
 UPDATE etl_runs SET processed = processed + :processed, loaded = loaded + :loaded,
-       unchanged = unchanged + :unchanged, rejected = rejected + :rejected, pages = pages + 1,
+       unchanged = unchanged + :unchanged, rejected = rejected + :rejected, pages = pages + :pages,
        requests = :requests, retries = :retries, records_total = :records_total,
        heartbeat_at = clock_timestamp()
  WHERE run_id = :run_id AND status = 'running'

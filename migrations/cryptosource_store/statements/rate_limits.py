@@ -17,7 +17,7 @@ ON CONFLICT (bucket) DO UPDATE SET arrival = greatest(r.arrival, {_NOW}) + :inte
 RETURNING arrival - :interval - :tolerance - {_NOW} AS wait_seconds
 """)
 
-PENALIZE = text(f"""
+PENALIZE = text("""
 INSERT INTO rate_limits AS r (bucket, arrival)
 VALUES (:bucket, extract(epoch FROM CAST(:until AS timestamptz)) + :tolerance)
 ON CONFLICT (bucket) DO UPDATE SET arrival = greatest(r.arrival, excluded.arrival)

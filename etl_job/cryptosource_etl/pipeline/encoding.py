@@ -1,0 +1,67 @@
+"""From records to the text of a COPY, such that Postgres can store whatever an upstream sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+NULL = r"\N"
+_REPLACEMENT = r"\ufffd"
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a surrogate pair is fine
+    r"|\\u[0-9a-fA-F]{4}"
+    r"|\\."
+)
+_UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})$")
+
+
+def _scrub_escape(match: re.Match[str]) -> str:
+    escape = match.group()
+    return _REPLACEMENT if len(escape) == 6 and _UNSTORABLE_ESCAPE.match(escape) else escape  # noqa: PLR2004
+
+
+def scrub_json(payload: str) -> tuple[str, bool]:
+    """Return JSON text that JSONB accepts, and whether it had to be changed.
+
+    JSONB refuses NUL (22P05) and lone surrogates (22P02), escaped or not; each becomes U+FFFD.
+    """
+    scrubbed = payload
+    if "\\u" in scrubbed:
+        scrubbed = _ESCAPES.sub(_scrub_escape, scrubbed)
+    if not scrubbed.isascii():
+        scrubbed = scrubbed.encode("utf-8", errors="surrogatepass").decode("utf-8", "replace")
+    return scrubbed, scrubbed != payload
+
+
+def quoted(payload: str) -> str:
+    """Return any text as one JSON string, for payloads that JSONB cannot hold as what they are."""
+    return scrub_json(json.dumps(payload))[0]
+
+
+def copy_field(value: str | None) -> str:
+    r"""Return a value as COPY text: \N for None, backslash and line breaks escaped."""
+    if value is None:
+        return NULL
+    if "\\" in value:
+        value = value.replace("\\", "\\\\")
+    if "\n" in value:
+        value = value.replace("\n", "\\n")
+    if "\t" in value:
+        value = value.replace("\t", "\\t")
+    if "\r" in value:
+        value = value.replace("\r", "\\r")
+    return value
+
+
+def copy_text(value: str | None) -> str:
+    r"""Like `copy_field`, for text columns: NUL, which Postgres has no place for, becomes U+FFFD."""
+    if value is not None and "\0" in value:
+        value = value.replace("\0", "\ufffd")
+    return copy_field(value)
+
+
+def copy_buffer(lines: Iterable[str]) -> bytes:
+    """Return the bytes that COPY … FROM STDIN reads; what UTF-8 cannot say becomes '?'."""
+    text = "\n".join(lines)
+    return (text + "\n").encode("utf-8", errors="replace") if text else b""

@@ -1,0 +1,70 @@
+"""What a run can be told from outside the resource, parsed once from the environment."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cryptosource_etl.crash_points import CrashPoints
+
+
+class InvalidSetting(ValueError):
+    """An environment variable cannot be used. The message names it and says what would be right."""
+
+
+def _whole_number(environ: Mapping[str, str], name: str) -> int | None:
+    raw = environ.get(name, "").strip()
+    if not raw:
+        return None
+    if not raw.isdecimal() or int(raw) < 1:
+        raise InvalidSetting(f"{name}={raw!r}: write a whole number of at least 1, or unset it")
+    return int(raw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """One run's circumstances."""
+
+    job_name: str
+    """Identifies the run together with the source's uid; the Job's name in a cluster."""
+    trigger: str = "manual"
+    """schedule, manual, create, api or replay."""
+    host: str = ""
+    """Where it ran: the pod's or the machine's name."""
+    fail_after_records: int | None = None
+    """Commit exactly that many records, then fail. FAIL_AFTER_N_RECORDS."""
+    heartbeat_seconds: float = 10.0
+    """A run shows that it is alive at least that often."""
+    idle_check_seconds: float = 0.5
+    """While it waits for its upstream, a run looks that often whether it should end."""
+    holder_silence_seconds: float = 60.0
+    """A holder of the lock without a heartbeat for that long is taken over."""
+    shutdown_seconds: float = 5.0
+    """How long a stopping run waits for its extracting thread."""
+    crash_points: CrashPoints = field(default_factory=CrashPoints)
+    """Where to die, for tests. CRYPTOSOURCE_CRASH_AT."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> RunSettings:
+        """Read the environment of a Job's pod or of a person's shell.
+
+        Raises:
+            InvalidSetting: a variable cannot be used.
+        """
+        host = environ.get("CRYPTOSOURCE_POD_NAME") or socket.gethostname()
+        try:
+            crash_points = CrashPoints(environ.get("CRYPTOSOURCE_CRASH_AT", ""))
+        except ValueError as error:
+            raise InvalidSetting(str(error)) from error
+        return cls(
+            job_name=environ.get("CRYPTOSOURCE_JOB_NAME") or f"local-{uuid.uuid4()}",
+            trigger=environ.get("CRYPTOSOURCE_TRIGGER") or "manual",
+            host=host,
+            fail_after_records=_whole_number(environ, "FAIL_AFTER_N_RECORDS"),
+            holder_silence_seconds=float(
+                _whole_number(environ, "CRYPTOSOURCE_HOLDER_SILENCE_SECONDS") or 60
+            ),
+            crash_points=crash_points,
+        )

@@ -1,0 +1,147 @@
+"""CoinGecko: `/coins/markets`, 250 coins a page.
+
+Fields and errors as in CoinGecko's API v3 reference and error page of 2026. Pages are read in the
+order of ids, which does not reshuffle between two requests. Only the top N can be had by rank
+alone: there a coin that turns up on two pages proves that another one slipped past between them,
+and the earlier page is read once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cryptosource_crd.effective import api_key_header, base_url
+from cryptosource_etl.errors import Permanent, Retryable
+from cryptosource_etl.http import Response
+from cryptosource_etl.records import Cursor, Page, RawRecord
+from cryptosource_etl.sources.coingecko_errors import classify
+from cryptosource_etl.sources.coingecko_paging import (
+    NOT_MODIFIED,
+    MarketRequests,
+    Progress,
+    Sightings,
+)
+from cryptosource_etl.sources.json_records import split_array
+from cryptosource_etl.sources.observations import Fields
+from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
+from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
+from cryptosource_store.reasons import Reason
+
+
+def _fields(record: Mapping[str, Any]) -> Fields:
+    return Fields(
+        external_id=("id", record.get("id")),
+        symbol=("symbol", record.get("symbol")),
+        name=("name", record.get("name")),
+        rank=("market_cap_rank", record.get("market_cap_rank")),
+        observed_at=("last_updated", record.get("last_updated")),
+        price_usd=("current_price", record.get("current_price")),
+        market_cap_usd=("market_cap", record.get("market_cap")),
+        volume_24h_usd=("total_volume", record.get("total_volume")),
+        percent_change_24h=(
+            "price_change_percentage_24h",
+            record.get("price_change_percentage_24h"),
+        ),
+    )
+
+
+CONTRACT = Contract(version="coingecko/1", fields=_fields)
+
+
+class CoinGeckoReader(VendorRecords):
+    """Reads `/coins/markets` page by page."""
+
+    def __init__(self, context: SourceContext) -> None:
+        super().__init__(CONTRACT)
+        spec = context.source.spec
+        if spec.coin_gecko is None:
+            raise Permanent(Reason.INVALID_SPEC, "spec.coinGecko is missing")
+        self._context = context
+        self._requests = MarketRequests(spec.coin_gecko.selection)
+        self._batch_size = spec.batch_size
+        self._url = f"{base_url(spec)}/coins/markets"
+        header = api_key_header(spec)
+        if header is not None and not context.api_key:
+            raise Permanent(
+                Reason.KEY_MISSING,
+                f"plan {spec.coin_gecko.plan} needs an API key: set spec.coinGecko."
+                "apiKeySecretRef, or COINGECKO_API_KEY on a laptop",
+            )
+        self._auth = (header, context.api_key) if header and context.api_key else None
+
+    def pages(self, cursor: Cursor) -> Iterator[Page]:
+        """Yield CoinGecko's pages, then an empty one that ends the pass; see `SourceReader`."""
+        progress = Progress.resume(cursor)
+        sightings = Sightings()
+        while (parameters := self._requests.page(progress.page)) is not None:
+            response, answer = self._fetch(progress, parameters)
+            if answer:
+                sightings.note(progress.page, answer)
+                yield from self._batches(progress, response, answer)
+            known = progress.count_on_page() if response.status == NOT_MODIFIED else len(answer)
+            if progress.page == 1 and not known:
+                raise Retryable(Reason.MALFORMED_RESPONSE, "CoinGecko answered with no coins")
+            progress.finish_page(response, known)
+            if self._requests.ends_with(known):
+                break
+        if self._requests.may_reshuffle:
+            yield from self._read_again(sightings, progress)
+        yield progress.end_of_pass(self._context.clock.now())
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _fetch(
+        self, progress: Progress, parameters: Mapping[str, str]
+    ) -> tuple[Response, list[RawRecord]]:
+        response = self._context.http.get(
+            self._url,
+            params=parameters,
+            auth_header=self._auth,
+            validators=progress.validators_of_page(),
+            classify=classify,
+        )
+        if response.status == NOT_MODIFIED:
+            return response, []
+        what = f"the answer to /coins/markets, page {progress.page},"
+        return response, records_of(split_array(response.body, what=what))
+
+    def _batches(
+        self, progress: Progress, response: Response, answer: Sequence[RawRecord]
+    ) -> Iterator[Page]:
+        """Yield a page of the upstream in batches of the spec's size, from where it was cut."""
+        coins = self._requests.wanted(progress.page, answer)
+        coins = coins[progress.position_in(coins) :]
+        received_at = self._context.clock.now()
+        for start in range(0, len(coins), self._batch_size):
+            batch = coins[start : start + self._batch_size]
+            last = start + len(batch) == len(coins)
+            yield Page(
+                records=batch,
+                cursor_after=progress.cursors(batch, response if last else None, len(answer)),
+                received_at=received_at,
+                total=self._requests.total,
+                starts_pass=start == 0 and progress.is_new,
+                complete=progress.is_whole,
+            )
+
+    def _read_again(self, sightings: Sightings, progress: Progress) -> Iterator[Page]:
+        for page in sightings.pages_with_slips():
+            parameters = self._requests.page(page) or {}
+            response = self._context.http.get(
+                self._url, params=parameters, auth_header=self._auth, classify=classify
+            )
+            answer = records_of(split_array(response.body, what=f"page {page}, read again,"))
+            missed = sightings.unseen(self._requests.wanted(page, answer))
+            for start in range(0, len(missed), self._batch_size):
+                yield Page(
+                    records=missed[start : start + self._batch_size],
+                    cursor_after=progress.unmoved,
+                    received_at=self._context.clock.now(),
+                    total=self._requests.total,
+                    complete=progress.is_whole,
+                )
+
+
+PLUGIN = SourcePlugin(open=CoinGeckoReader)

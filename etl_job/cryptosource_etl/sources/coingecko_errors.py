@@ -1,0 +1,55 @@
+"""CoinGecko's errors come in four shapes; here they become one word each.
+
+Codes of the "Errors & Rate Limits" page of 2026: 10002 key missing, 10005 plan restricted,
+10010 pro key on the public host, 10011 demo key on the pro host, 10012 time range beyond the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cryptosource_etl.errors import Permanent, Retryable, RunError
+from cryptosource_etl.sources.json_records import exact_json
+from cryptosource_store.reasons import Reason
+
+_HINTS: Mapping[int, tuple[Reason, str]] = {
+    10002: (Reason.KEY_MISSING, "no API key was sent; set spec.coinGecko.apiKeySecretRef"),
+    10005: (Reason.PLAN_TOO_LOW, "the plan does not include this; see spec.coinGecko.plan"),
+    10010: (
+        Reason.KEY_REJECTED,
+        "this is a key of a paid plan; set spec.coinGecko.plan to Basic or higher",
+    ),
+    10011: (Reason.KEY_REJECTED, "this is a Demo key; set spec.coinGecko.plan to Demo"),
+    10012: (Reason.PLAN_TOO_LOW, "the plan does not reach that far back"),
+}
+
+
+def _error_code(body: Any) -> int | None:
+    """Return the code from `{status: …}` or `{error: {status: …}}`, where there is one."""
+    for _ in range(3):
+        if not isinstance(body, dict):
+            return None
+        code = body.get("error_code")
+        if isinstance(code, int):
+            return code
+        body = body.get("status") if isinstance(body.get("status"), dict) else body.get("error")
+    return None
+
+
+def classify(status: int, _headers: Mapping[str, str], body: bytes) -> RunError | None:
+    """Return what an error of CoinGecko means where its status alone does not say so."""
+    if not 400 <= status < 500:  # noqa: PLR2004
+        return None
+    if b"error code: 1015" in body:
+        return Retryable(Reason.RATE_LIMITED, "CoinGecko's edge limits this address (1015)")
+    if b"error code: 1020" in body:
+        return Permanent(Reason.UPSTREAM_REFUSED, "CoinGecko's edge refuses this address (1020)")
+    try:
+        code = _error_code(exact_json(body.decode("utf-8", errors="replace")))
+    except ValueError:
+        return None
+    if code not in _HINTS:
+        return None
+    reason, hint = _HINTS[code]
+    return Permanent(reason, f"CoinGecko answered {status} with code {code}: {hint}")

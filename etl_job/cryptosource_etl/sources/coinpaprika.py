@@ -1,0 +1,139 @@
+"""CoinPaprika: one answer to `/tickers` holds every coin.
+
+Fields and errors as in CoinPaprika's OpenAPI 1.7.10. Coins are taken in the order of their ids,
+so that a run that was cut goes on where it stopped however the ranks have moved since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from cryptosource_crd.effective import api_key_header, base_url
+from cryptosource_etl.errors import Permanent, Retryable, RunError
+from cryptosource_etl.http import Response, Validators
+from cryptosource_etl.records import Cursor, Page, RawRecord
+from cryptosource_etl.sources.json_records import split_array
+from cryptosource_etl.sources.observations import Fields
+from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
+from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
+from cryptosource_store.reasons import Reason
+
+
+def _fields(record: Mapping[str, Any]) -> Fields:
+    quotes = record.get("quotes")
+    usd = quotes.get("USD") if isinstance(quotes, dict) else None
+    usd = usd if isinstance(usd, dict) else {}
+    return Fields(
+        external_id=("id", record.get("id")),
+        symbol=("symbol", record.get("symbol")),
+        name=("name", record.get("name")),
+        rank=("rank", record.get("rank")),
+        observed_at=("last_updated", record.get("last_updated")),
+        price_usd=("quotes.USD.price", usd.get("price")),
+        market_cap_usd=("quotes.USD.market_cap", usd.get("market_cap")),
+        volume_24h_usd=("quotes.USD.volume_24h", usd.get("volume_24h")),
+        percent_change_24h=("quotes.USD.percent_change_24h", usd.get("percent_change_24h")),
+    )
+
+
+CONTRACT = Contract(version="coinpaprika/1", fields=_fields, nested=("quotes",))
+
+
+def classify(status: int, _headers: Mapping[str, str], _body: bytes) -> RunError | None:
+    """Return what an error status of CoinPaprika means where it is not the usual meaning."""
+    if status == 402:  # noqa: PLR2004
+        return Permanent(
+            Reason.PLAN_TOO_LOW,
+            "CoinPaprika answered 402: the plan does not include this, or its monthly quota is used "
+            "up; choose a longer schedule or a higher plan in spec.coinPaprika.plan",
+        )
+    return None
+
+
+class CoinPaprikaReader(VendorRecords):
+    """Reads `/tickers` once and hands it out in batches."""
+
+    def __init__(self, context: SourceContext) -> None:
+        super().__init__(CONTRACT)
+        spec = context.source.spec
+        if spec.coin_paprika is None:
+            raise Permanent(Reason.INVALID_SPEC, "spec.coinPaprika is missing")
+        self._context = context
+        self._selection = spec.coin_paprika.selection
+        self._batch_size = spec.batch_size
+        self._url = f"{base_url(spec)}/tickers"
+        header = api_key_header(spec)
+        if header is not None and not context.api_key:
+            raise Permanent(
+                Reason.KEY_MISSING,
+                f"plan {spec.coin_paprika.plan} needs an API key: set spec.coinPaprika."
+                "apiKeySecretRef, or COINPAPRIKA_API_KEY on a laptop",
+            )
+        self._auth = (header, context.api_key) if header and context.api_key else None
+
+    def pages(self, cursor: Cursor) -> Iterator[Page]:
+        """Yield the coins in the order of their ids; see `SourceReader.pages`."""
+        after_id = cursor.get("after_id")
+        known = None if after_id else Validators.from_json(cursor.get("validators"))
+        response = self._fetch(known)
+        received_at = self._context.clock.now()
+        if response.status == 304:  # noqa: PLR2004
+            return
+        answer = records_of(split_array(response.body, what="the answer to /tickers"))
+        if not answer:
+            raise Retryable(Reason.MALFORMED_RESPONSE, "CoinPaprika answered with no coins at all")
+        coins = self._selected(answer)
+        whole = len(coins)
+        coins = [coin for coin in coins if not after_id or (coin.external_id or "") > after_id]
+        for start in range(0, len(coins), self._batch_size):
+            batch = coins[start : start + self._batch_size]
+            last = start + len(batch) == len(coins)
+            yield Page(
+                records=batch,
+                cursor_after=partial(_cursor_after, batch, response if last else None),
+                received_at=received_at,
+                total=whole,
+                starts_pass=start == 0 and not after_id,
+                complete=not after_id,
+            )
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _fetch(self, validators: Validators | None) -> Response:
+        return self._context.http.get(
+            self._url,
+            params={"quotes": "USD"},
+            auth_header=self._auth,
+            validators=validators,
+            classify=classify,
+        )
+
+    def _selected(self, coins: Sequence[RawRecord]) -> list[RawRecord]:
+        """Return the coins the spec asks for, by id; those without an id first."""
+        wanted = set(self._selection.ids or ())
+        if wanted:
+            coins = [coin for coin in coins if coin.external_id in wanted]
+        elif self._selection.top is not None:
+            coins = sorted(coins, key=_rank)[: self._selection.top]
+        return sorted(coins, key=lambda coin: coin.external_id or "")
+
+
+def _rank(record: RawRecord) -> int:
+    """Sort key: rank 0 and everything that is no rank come last."""
+    value = record.value.value
+    rank = value.get("rank") if isinstance(value, dict) else None
+    return rank if isinstance(rank, int) and rank > 0 else 2**31
+
+
+def _cursor_after(batch: Sequence[RawRecord], response: Response | None, count: int) -> Cursor:
+    if response is not None and count == len(batch):
+        validators = response.validators
+        return {"validators": validators.to_json()} if validators else {}
+    done = [record.external_id for record in batch[:count] if record.external_id]
+    return {"after_id": done[-1]} if done else {}
+
+
+PLUGIN = SourcePlugin(open=CoinPaprikaReader)

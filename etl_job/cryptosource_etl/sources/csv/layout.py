@@ -1,0 +1,158 @@
+"""Rows of one header: which coin each is about, what it hashes to, and how it is judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
+from cryptosource_etl.sources.csv.binding import BoundColumn, bind, missing_columns
+from cryptosource_etl.sources.csv.rows import BrokenRow, Row
+from cryptosource_etl.sources.csv.settings import CsvSettings
+from cryptosource_etl.sources.numbers import BadNumber
+from cryptosource_etl.sources.symbols import BadText
+from cryptosource_etl.sources.times import BadTime, check_time
+from cryptosource_store.reasons import RejectReason
+
+_BAD = (BadText, BadNumber, BadTime)
+_encode = msgspec.json.Encoder().encode
+
+
+def _canonical(names: Sequence[str]) -> Callable[[Sequence[str]], Any]:
+    """Return what puts cells in the order of their columns' names: JSONB keeps no other order."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return itemgetter(*order) if len(order) > 1 else tuple
+
+
+def broken_digest(row: BrokenRow) -> str:
+    """Return the digest of a row that cannot be read."""
+    return digest_of(_encode((row.reason, row.cells)))
+
+
+class Layout:
+    """What to make of rows under one header.
+
+    Args:
+        settings: what the manifest says.
+        names: the header.
+    """
+
+    def __init__(self, settings: CsvSettings, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.missing = missing_columns(settings, names)
+        self._columns = bind(settings, names)
+        self._reorder = _canonical(names)
+        self._seed = hashlib.blake2b(_encode(sorted(names)), digest_size=16).digest()
+        self._identity = self._columns.get("external_id") or self._columns.get("symbol")
+        self._identify = self._reader("external_id" if "external_id" in self._columns else "symbol")
+        self._symbol, self._name = self._reader("symbol"), self._reader("name")
+        self._rank, self._time = self._reader("rank"), self._reader("observed_at")
+        self._price, self._cap = self._reader("price_usd"), self._reader("market_cap_usd")
+        self._volume = self._reader("volume_24h_usd")
+        self._change = self._reader("percent_change_24h")
+        self._has_time = "observed_at" in self._columns
+
+    def _reader(self, field: str) -> Callable[[Sequence[str]], Any]:
+        column = self._columns.get(field)
+        return column.read if column else lambda _: None
+
+    def records(self, rows: Iterable[Row], *, lines: Iterable[int]) -> list[RawRecord]:
+        """Return a record for each row.
+
+        Args:
+            rows: as read.
+            lines: the line of the file at which each ends, for what is said about it.
+        """
+        width, identify = len(self.names), self._identify
+        seed, reorder = self._seed, self._reorder
+        records = []
+        for row, line in zip(rows, lines, strict=True):
+            if type(row) is list and len(row) == width:
+                known = identify(row)
+                external_id = known if type(known) is str else None
+                digest = digest_of(seed + _encode(reorder(row)))
+                records.append(RawRecord(external_id, digest, row))
+            else:
+                broken = row if isinstance(row, BrokenRow) else self._ragged(row, line)
+                records.append(RawRecord(None, broken_digest(broken), broken))
+        return records
+
+    def _ragged(self, cells: Sequence[str], line: int) -> BrokenRow:
+        detail = f"line {line} has {len(cells)} cells where the header names {len(self.names)}"
+        return BrokenRow(RejectReason.RAGGED_ROW, detail, tuple(cells))
+
+    def judge(
+        self, record: RawRecord, cells: Sequence[str], *, received_at: datetime, latest: datetime
+    ) -> Quote | Rejection:
+        """Return the quote that a row is, or why it is none.
+
+        Args:
+            record: the record.
+            cells: its cells, one for each name of the header.
+            received_at: the file's own time, for rows that have none.
+            latest: the newest time that is believed.
+        """
+        external_id = record.external_id
+        if external_id is None:
+            return self._nameless(cells)
+        observed_at = self._time(cells) if self._has_time else received_at
+        if type(observed_at) is not datetime:
+            return self._timeless(observed_at)
+        problem = check_time(observed_at, latest=latest)
+        if problem is not None:
+            return Rejection(problem.reason, self._header("observed_at"), problem.detail)
+        quote = Quote(
+            external_id,
+            self._symbol(cells),
+            self._name(cells),
+            self._rank(cells),
+            observed_at,
+            not self._has_time,
+            self._price(cells),
+            self._cap(cells),
+            self._volume(cells),
+            self._change(cells),
+        )
+        for value in quote:
+            if type(value) in _BAD:
+                return self._refused(quote)
+        return quote
+
+    def _refused(self, quote: Quote) -> Rejection:
+        """Return the rejection of a quote that holds something which was refused."""
+        field, bad = next((f, v) for f, v in quote._asdict().items() if isinstance(v, _BAD))
+        return Rejection(bad.reason, self._header(field), bad.detail)
+
+    def _header(self, field: str) -> str | None:
+        column = self._columns.get(field)
+        return column.header if column else None
+
+    def _timeless(self, found: BadTime | None) -> Rejection:
+        header = self._header("observed_at")
+        if found is None:
+            return Rejection(RejectReason.INVALID_TIME, header, "the row has no time")
+        return Rejection(found.reason, header, found.detail)
+
+    def _nameless(self, cells: Sequence[str]) -> Rejection:
+        column: BoundColumn | None = self._identity
+        if column is None:
+            return Rejection(RejectReason.MISSING_ID, None, "no column names the coin")
+        bad = column.read(cells)
+        if isinstance(bad, BadText):
+            return Rejection(bad.reason, column.header, bad.detail)
+        return Rejection(RejectReason.MISSING_ID, column.header, "the row names no coin")
+
+    def restored(self, payload: Mapping[str, Any]) -> tuple[RawRecord, list[str]]:
+        """Return the record and the cells of an object that has exactly these names as keys."""
+        cells = [_text(payload[name]) for name in self.names]
+        (record,) = self.records([cells], lines=[0])
+        return record, cells
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

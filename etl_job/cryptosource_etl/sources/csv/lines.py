@@ -1,0 +1,72 @@
+"""A stream of bytes, cut into lines without ever holding more than one too long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from cryptosource_etl.sources.csv.encoding import Encoding
+
+BLOCK_BYTES = 256 * 1024
+"""Bytes read at once: some 3000 rows, far below the memory of an idle interpreter."""
+LINE_LIMIT_BYTES = 1024 * 1024
+"""Longest line, and longest record of several lines, that is read."""
+HEAD_BYTES = 1000
+"""How much of a line that is too long is kept, to show where it is."""
+
+Read = Callable[[int], bytes]
+"""Returns at most that many bytes, none at the end."""
+
+
+class LongLine(NamedTuple):
+    """A line that is too long to be a record."""
+
+    head: bytes
+    """Its first `HEAD_BYTES`."""
+    length: int
+    """Bytes of all of it, its end included."""
+
+
+def _bounded(lines: list[bytes]) -> Iterator[list[bytes] | LongLine]:
+    """Yield runs of lines that are short enough, and each that is not."""
+    start = 0
+    for index, line in enumerate(lines):
+        if len(line) > LINE_LIMIT_BYTES:
+            if index > start:
+                yield lines[start:index]
+            yield LongLine(line[:HEAD_BYTES], len(line))
+            start = index + 1
+    if start < len(lines):
+        yield lines[start:]
+
+
+def read_lines(read: Read, encoding: Encoding) -> Iterator[list[bytes] | LongLine]:
+    """Yield blocks of whole lines, and each line that is too long.
+
+    Only the very last line of all may be without an end.
+
+    Args:
+        read: the bytes, from the start of a line on.
+        encoding: how they are cut.
+    """
+    pending, dropped = b"", 0
+    for data in iter(lambda: read(BLOCK_BYTES), b""):
+        data = pending + data  # noqa: PLW2901 - what was left over comes first
+        whole = len(data) - len(data) % encoding.unit
+        lines = encoding.split(data[:whole])
+        pending = data[whole:]
+        if lines and not encoding.ends_line(lines[-1]):
+            pending = lines.pop() + pending
+        if dropped and lines:
+            yield LongLine(lines[0][:HEAD_BYTES], dropped + len(lines[0]))
+            lines, dropped = lines[1:], 0
+        if lines:
+            yield from _bounded(lines) if len(data) > LINE_LIMIT_BYTES else (lines,)
+        if len(pending) > LINE_LIMIT_BYTES:
+            # The last bytes stay, for they may be the first half of a line end.
+            kept = pending[:HEAD_BYTES] + pending[-2 - len(pending) % encoding.unit :]
+            pending, dropped = kept, dropped + len(pending) - len(kept)
+    if dropped:
+        yield LongLine(pending[:HEAD_BYTES], dropped + len(pending))
+    elif pending:
+        yield from _bounded([pending])

@@ -1,0 +1,138 @@
+"""What the manifest says about a CSV file, as this package's own frozen dataclasses.
+
+The one module here that knows the resource's models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from cryptosource_etl.records import digest_of
+
+if TYPE_CHECKING:
+    from cryptosource_crd.v1alpha1 import CryptoSource
+
+FIELDS = (
+    "external_id",
+    "symbol",
+    "name",
+    "rank",
+    "price_usd",
+    "market_cap_usd",
+    "volume_24h_usd",
+    "percent_change_24h",
+    "observed_at",
+)
+"""The fields of a quote that a column can be mapped to, in the order this package reads them."""
+AMOUNTS = ("price_usd", "market_cap_usd", "volume_24h_usd")
+MANIFEST_NAMES = {
+    "external_id": "externalId",
+    "price_usd": "priceUsd",
+    "market_cap_usd": "marketCapUsd",
+    "volume_24h_usd": "volume24hUsd",
+    "percent_change_24h": "percentChange24h",
+    "observed_at": "observedAt",
+}
+"""How a manifest spells them, where that differs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSettings:
+    """Where one field comes from: a column, or a constant."""
+
+    column: str | None = None
+    """Header of the column; None for a constant."""
+    constant: str | None = None
+    """The same text for every row."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Cell texts to read as others; an empty text is unknown."""
+    explicit: bool = True
+    """The manifest asked for it, so that its absence is a mistake; False for a default."""
+    format: str = "auto"
+    """Of a time."""
+    time_zone: str = "Etc/UTC"
+    """Of a time that carries none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvSettings:
+    """How to read one CSV file."""
+
+    path: Path | None = None
+    """A local file; None for a URL."""
+    shown_path: str = ""
+    """The path as the manifest gives it, for messages."""
+    url: str | None = None
+    """Where to fetch the file."""
+    delimiter: str = "auto"
+    """One character, or `auto`."""
+    encoding: str = "auto"
+    """A codec's name, or `auto`."""
+    decimal: Literal[".", ","] = "."
+    """Decimal separator of numbers."""
+    columns: Mapping[str, ColumnSettings] = field(default_factory=dict)
+    """Field of a quote -> where it comes from."""
+    batch_size: int = 1000
+    """Records of a page at most."""
+
+    def fingerprint(self) -> str:
+        """Return what stands for the reading of rows: another one makes a cursor worthless."""
+        columns = {
+            name: [getattr(column, part.name) for part in fields(column) if part.name != "values"]
+            + [sorted(column.values.items())]
+            for name, column in sorted(self.columns.items())
+        }
+        parts = (self.delimiter, self.encoding, self.decimal, columns)
+        return digest_of(repr(parts).encode("utf-8", "backslashreplace"))[:16]
+
+
+def _column(model: Any, *, explicit: bool) -> ColumnSettings:
+    return ColumnSettings(
+        column=model.column,
+        constant=model.value,
+        values=dict(model.values),
+        explicit=explicit,
+        format=getattr(model, "format", "auto"),
+        time_zone=getattr(model, "time_zone", "Etc/UTC"),
+    )
+
+
+def _columns(model: Any) -> dict[str, ColumnSettings]:
+    return {
+        name: _column(column, explicit=name in model.explicit)
+        for name in FIELDS
+        if (column := getattr(model, name)) is not None
+    }
+
+
+def settings_of(source: CryptoSource, *, csv_path: Path | None) -> CsvSettings:
+    """Return the settings of a source of type CSV.
+
+    Args:
+        source: the validated resource.
+        csv_path: the file, wherever `path`, a ConfigMap or a volume claim put it.
+    """
+    spec = source.spec.csv
+    if spec is None:
+        raise TypeError("a source of type CSV has a member csv")
+    return CsvSettings(
+        path=csv_path if spec.url is None else None,
+        shown_path=_shown(spec, csv_path),
+        url=spec.url,
+        delimiter=spec.delimiter,
+        encoding=spec.encoding,
+        decimal=cast("Literal['.', ',']", spec.decimal),
+        columns=_columns(spec.columns),
+        batch_size=source.spec.batch_size,
+    )
+
+
+def _shown(spec: Any, csv_path: Path | None) -> str:
+    if spec.config_map is not None:
+        return f"{spec.config_map.key} of ConfigMap {spec.config_map.name}"
+    if spec.volume_claim is not None:
+        return f"{spec.volume_claim.path} on volume claim {spec.volume_claim.name}"
+    return spec.path or str(csv_path)

@@ -1,0 +1,73 @@
+"""Symbols, ids and names as strangers write them, cleaned or refused with a reason. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, NamedTuple
+
+from cryptosource_etl.sources.numbers import excerpt
+from cryptosource_store.reasons import RejectReason
+
+MAX_LENGTH = 256
+"""Characters of a symbol, an id or a name. The longest known id has 72, the longest symbol 38."""
+
+# Cc holds NUL, which no Postgres text can hold; Cs are lone surrogates, which are not UTF-8. The
+# rest are marks that change how the text around them is displayed (Trojan Source, CVE-2021-42574).
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = "\u200b\u2060\ufeff"
+
+
+class BadText(NamedTuple):
+    """Why something is not a symbol, an id or a name."""
+
+    reason: RejectReason
+    detail: str
+    """One short sentence, with the value cut short."""
+
+
+def _trim(text: str) -> str:
+    """Strip white space of every kind, and the invisible marks that files pick up at their edges."""
+    before = None
+    while before != text:
+        before = text
+        text = text.strip().strip(_INVISIBLE)
+    return text
+
+
+def _clean(value: Any, *, what: str, reason: RejectReason) -> str | None | BadText:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return BadText(reason, f"a {type(value).__name__} where {what} was expected")
+    if len(value) > MAX_LENGTH:
+        return BadText(reason, f"{what} of {len(value)} characters: at most {MAX_LENGTH}")
+    text = _trim(value)
+    if _UNSAFE.search(text):
+        return BadText(reason, f"{excerpt(text)} holds a control character")
+    return text or None
+
+
+def _fold(text: str) -> str:
+    return _trim(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper()))
+
+
+def clean_symbol(value: Any) -> str | None | BadText:
+    """Return a ticker in upper case, NFKC, kept whole; None when there is none."""
+    text = _clean(value, what="a symbol", reason=RejectReason.INVALID_ID)
+    if not isinstance(text, str):
+        return text
+    symbol = text.upper() if text.isascii() else _fold(text)
+    if len(symbol) > MAX_LENGTH:
+        return BadText(RejectReason.INVALID_ID, f"{excerpt(symbol)} is too long for a symbol")
+    return symbol or None
+
+
+def clean_id(value: Any) -> str | None | BadText:
+    """Return an upstream's id, trimmed and otherwise untouched; None when there is none."""
+    return _clean(value, what="an id", reason=RejectReason.INVALID_ID)
+
+
+def clean_name(value: Any) -> str | None | BadText:
+    """Return a coin's name, trimmed and otherwise untouched; None when there is none."""
+    return _clean(value, what="a name", reason=RejectReason.INVALID_NAME)

@@ -1,0 +1,72 @@
+"""Records of a vendor that answers with JSON arrays of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
+from cryptosource_etl.sources.json_records import Element, exact_json, shape_of
+from cryptosource_etl.sources.observations import Fields, observe
+from cryptosource_store.reasons import RejectReason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """What a vendor's records mean."""
+
+    version: str
+    """Changes whenever a record would be judged differently."""
+    fields: Callable[[Mapping[str, Any]], Fields]
+    """Says where the vendor keeps what we need."""
+    nested: tuple[str, ...] = ()
+    """Fields whose own fields belong to the shape."""
+
+
+def _external_id(value: Any) -> str | None:
+    identifier = value.get("id") if isinstance(value, dict) else None
+    return identifier.strip() or None if isinstance(identifier, str) else None
+
+
+def record_of(element: Element) -> RawRecord:
+    """Return the raw record of one element of a vendor's answer."""
+    digest = digest_of(element.text.encode("utf-8", errors="surrogateescape"))
+    return RawRecord(_external_id(element.value), digest, element)
+
+
+def records_of(elements: Iterable[Element]) -> list[RawRecord]:
+    """Return the raw records of an answer, in its order."""
+    return [record_of(element) for element in elements]
+
+
+class VendorRecords:
+    """The pure half of a vendor's `SourceReader`: everything but fetching."""
+
+    uniform = False
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self.contract_version = contract.version
+
+    def normalize(self, record: RawRecord, *, received_at: datetime) -> Quote | Rejection:
+        """Judge one record; never raises."""
+        value = record.value.value
+        if not isinstance(value, dict):
+            detail = "the record is not a JSON object that can be read"
+            return Rejection(RejectReason.NOT_AN_OBJECT, None, detail)
+        return observe(self._contract.fields(value), received_at=received_at)
+
+    def payload(self, record: RawRecord) -> str:
+        """Return the record's own text."""
+        element: Element = record.value
+        return element.text
+
+    def restore(self, payload: str) -> RawRecord:
+        """Return the record whose payload was stored; its text is JSON as Postgres prints it."""
+        return record_of(Element(payload, exact_json(payload)))
+
+    def shape(self, record: RawRecord) -> Mapping[str, str]:
+        """Return field -> JSON type."""
+        return shape_of(record.value.value, nested=self._contract.nested)

@@ -1,0 +1,73 @@
+"""Tracing of a run: one span for the run, one per page; exported where OTEL_* says so.
+
+Without an endpoint nothing leaves the process, but trace ids exist all the same, so that logs,
+run rows and statuses can be joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, format_trace_id
+
+SERVICE_NAME = "cryptosource-etl"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+tracer = trace.get_tracer("cryptosource.etl")
+
+
+def configure_tracing(environ: Mapping[str, str]) -> TracerProvider | None:
+    """Set the process's tracer provider up from the standard OTEL_* settings.
+
+    Returns:
+        The provider, to be shut down at the end so that no span is lost; None when somebody else
+        has set one up already or OTEL_SDK_DISABLED is true.
+    """
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return None
+    name = environ.get("OTEL_SERVICE_NAME", SERVICE_NAME)
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    if any(environ.get(endpoint) for endpoint in _ENDPOINTS):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+            OTLPSpanExporter,  # costs 100 ms to import, which a laptop's run need not pay
+        )
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def parent_context(environ: Mapping[str, str]) -> Context:
+    """Return the trace that the operator began for this Job, from TRACEPARENT and TRACESTATE."""
+    carrier = {name.lower(): environ.get(name, "") for name in ("TRACEPARENT", "TRACESTATE")}
+    return propagate.extract({name: value for name, value in carrier.items() if value})
+
+
+def trace_id_of(span: Span) -> str | None:
+    """Return a span's trace id as 32 hex digits; None when there is no tracing."""
+    context = span.get_span_context()
+    return format_trace_id(context.trace_id) if context.is_valid else None
+
+
+@contextmanager
+def run_span(source: str, source_type: str, parent: Context | None) -> Iterator[Span]:
+    """Open the span that holds a whole run."""
+    attributes = {"cryptosource.source": source, "cryptosource.source_type": source_type}
+    with tracer.start_as_current_span("etl.run", context=parent, attributes=attributes) as span:
+        yield span
+
+
+@contextmanager
+def page_span(records: int) -> Iterator[Span]:
+    """Open the span of one page's load."""
+    attributes = {"cryptosource.records": records}
+    with tracer.start_as_current_span("etl.page", attributes=attributes) as span:
+        yield span
