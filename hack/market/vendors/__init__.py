@@ -1,0 +1,1 @@
+"""One module per vendor: which routes it has, and what its records look like."""
