@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from hack.market.coins import Coin
+from hack.market.coins import Coin, hash_of
 from hack.market.jsontext import Fragment, Raw, get, put, text_of
 
 Draw = Callable[[Coin], Fragment]
@@ -52,8 +52,7 @@ class Book:
     """
 
     def __init__(self, base: Mapping[str, Coin | Fragment], *, aliases: Mapping[str, str]) -> None:
-        self.revision = 0
-        """Grows with every change, so that an ETag can stand for a snapshot."""
+        self._revision = 0
         self._base = dict(base)
         self._order = list(self._base)
         self._aliases = aliases
@@ -75,7 +74,7 @@ class Book:
 
     def version(self, now: datetime) -> str:
         """Return what changes whenever the same query would be answered differently."""
-        return f"{self.revision}.{sum(1 for _ in self._active(now))}"
+        return f"{self._revision:x}.{sum(1 for _ in self._active(now))}"
 
     def records(self, ids: Iterable[str], draw: Draw, *, now: datetime) -> Iterator[Record]:
         """Yield the records of `ids`, drawn one at a time."""
@@ -101,7 +100,7 @@ class Book:
         edits = self._edits.setdefault(coin_id, {})
         edits.update({self.path(field): text_of(value) for field, value in changes.items()})
         edits.update({self.path(field): None for field in drop})
-        self.revision += 1
+        self._changed(f"edit {coin_id} {edits}")
 
     def add(self, coin_id: str, record: Fragment, *, first: bool = False) -> None:
         """List a new record, at the best rank or at the worst."""
@@ -109,21 +108,21 @@ class Book:
             raise LookupError(f"{coin_id!r} is there already: edit it, or relist it")
         self._base[coin_id] = record
         self._order.insert(0 if first else len(self._order), coin_id)
-        self.revision += 1
+        self._changed(f"add {coin_id} {record} {first}")
 
     def delist(self, coin_id: str) -> None:
         """Take a coin off the list; `relist` brings it back where it was."""
         self._must_list(coin_id)
         self._delisted[coin_id] = self._order.index(coin_id)
         self._order.remove(coin_id)
-        self.revision += 1
+        self._changed(f"delist {coin_id}")
 
     def relist(self, coin_id: str) -> None:
         """List a delisted coin again."""
         if coin_id not in self._delisted:
             raise LookupError(f"{coin_id!r} was not delisted")
         self._order.insert(self._delisted.pop(coin_id), coin_id)
-        self.revision += 1
+        self._changed(f"relist {coin_id}")
 
     def rename(self, coin_id: str, new_id: str) -> None:
         """Give a coin another id at the same rank, as vendors do after a rebranding."""
@@ -133,16 +132,20 @@ class Book:
         self._base[new_id] = self._base.pop(coin_id)
         self._order[self._order.index(coin_id)] = new_id
         self._edits[new_id] = {**self._edits.pop(coin_id, {}), "id": text_of(new_id)}
-        self.revision += 1
+        self._changed(f"rename {coin_id} {new_id}")
 
     def drift(self, drift: Drift) -> None:
         """Change every record from `drift.at` on."""
         self._drifts.append(drift)
-        self.revision += 1
+        self._changed(f"{drift}")
 
     def path(self, field: str) -> str:
         """Return the vendor's dotted path of a field given by its alias or by its path."""
         return self._aliases.get(field, field)
+
+    def _changed(self, how: str) -> None:
+        """Hash the change onto those before it: equal histories have equal versions."""
+        self._revision = hash_of(f"{self._revision}:{how}")
 
     def _active(self, now: datetime) -> Iterator[Drift]:
         return (d for d in self._drifts if d.at is None or d.at <= now)

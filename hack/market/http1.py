@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from hack.market.jsontext import load_command
 
+VENDORS = {"paprika": "/v1/", "gecko": "/api/v3/", "csv": "/csv/"}
+"""Who is here, and what their paths begin with."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _MAX_HEADERS = 100
 
@@ -43,8 +45,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Tell the vendors apart by path."""
-        prefixes = {"/v1/": "paprika", "/api/v3/": "gecko", "/csv/": "csv"}
-        found = (name for prefix, name in prefixes.items() if self.path.startswith(prefix))
+        found = (name for name, prefix in VENDORS.items() if self.path.startswith(prefix))
         self.vendor = next(found, None)
 
     def whole(self, name: str, default: int) -> int:
@@ -66,7 +67,7 @@ async def read_request(reader: asyncio.StreamReader, *, client: str) -> Request 
     Raises:
         BadRequest: for anything malformed.
     """
-    line = await reader.readline()
+    line = await _line(reader)
     if not line:
         return None
     try:
@@ -88,10 +89,17 @@ async def read_request(reader: asyncio.StreamReader, *, client: str) -> Request 
     )
 
 
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError as error:
+        raise BadRequest("a line is longer than 64 KiB") from error
+
+
 async def _read_headers(reader: asyncio.StreamReader) -> dict[str, str]:
     headers: dict[str, str] = {}
     for _ in range(_MAX_HEADERS):
-        line = (await reader.readline()).decode("latin-1").strip()
+        line = (await _line(reader)).decode("latin-1").strip()
         if not line:
             return headers
         name, _, value = line.partition(":")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from hack.market.faults import Fault, parse_fault
-from hack.market.http1 import Request
+from hack.market.http1 import VENDORS, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,11 @@ class Match:
     page: int | None = None
     """The `page` parameter, which is 1 when it is not sent."""
     method: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a vendor that is none: such a rule would never be played."""
+        if self.vendor not in (None, *VENDORS):
+            raise ValueError(f"no vendor {self.vendor!r}; there are {', '.join(VENDORS)}")
 
     def fits(self, request: Request) -> bool:
         """Tell whether the rule is about this request."""

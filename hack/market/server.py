@@ -55,10 +55,11 @@ class MarketServer:
         """Stop listening and drop every connection."""
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._converse(reader, writer))
@@ -78,6 +79,10 @@ class MarketServer:
             writer.write(head(400, length) + body)
         except _LOST:
             pass
+        except asyncio.CancelledError:
+            # A plain close would wait for a client that may never read.
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
         with contextlib.suppress(*_LOST):
@@ -93,10 +98,19 @@ class MarketServer:
             answer, entry = self._command(request), _unlogged()
         else:
             entry = log_entry(self.market, request)
-            answer = exchange(self.market, request, entry)
+            answer = self._answer(request, entry)
         served = partial(self.market.log.serve, entry)
         reusable = await deliver(writer, answer, entry, method=request.method, served=served)
         return reusable and request.keep_alive
+
+    def _answer(self, request: Request, entry: Entry) -> Answer:
+        try:
+            return exchange(self.market, request, entry)
+        except LookupError as error:
+            # A scripted change that is impossible by now, such as a new coin that is there.
+            entry.status = 500
+            text = f"market: {error}\n"
+            return Answer(status=500, headers={"Content-Type": "text/plain"}, body=text.encode())
 
     def _command(self, request: Request) -> Answer:
         verb = request.path.removeprefix(CONTROL)

@@ -9,15 +9,13 @@ from hack.market.access import KeyKind, key_of
 from hack.market.book import Book
 from hack.market.clock import MarketClock
 from hack.market.coins import Universe, UniverseSettings, hash_of
-from hack.market.http1 import Request
+from hack.market.http1 import VENDORS, Request
 from hack.market.jsontext import Fragment, text_of
 from hack.market.limits import Gate, Limit
 from hack.market.log import Log
 from hack.market.recording import load_recording
 from hack.market.rules import Rules
 from hack.market.vendors import gecko_row, paprika_ticker
-
-VENDORS = ("paprika", "gecko", "csv")
 
 
 class Market:
@@ -49,13 +47,11 @@ class Market:
         self.gates = {vendor: Gate(Limit()) for vendor in VENDORS}
         self.etags = True
         self.log.clear()
-        self._restocked = 0
         self.restock(self._opened_with)
 
     def restock(self, settings: UniverseSettings) -> None:
         """Serve another universe; edits of coins are gone, rules and keys stay."""
         self.universe = Universe(settings)
-        self._restocked += 1
         self.paprika = self._book("paprika")
         self.gecko = self._book("gecko")
 
@@ -125,7 +121,8 @@ class Market:
         query = sorted((k, v) for k, v in request.query.items() if not k.startswith("x_cg"))
         version = self.book(request.vendor or "paprika").version(now)
         tick = self.universe.tick(now)
-        seed = f"{self._restocked}:{version}:{tick}:{request.path}:{query}"
+        stock = f"{self.universe.settings}:{self._recordings}"
+        seed = f"{stock}:{version}:{tick}:{request.path}:{query}"
         return f'W/"{hash_of(seed):040x}"'
 
     def caller(self, request: Request) -> str:

@@ -184,6 +184,16 @@ def test_the_etag_changes_with_the_query_an_edit_a_drift_and_the_tick(market):
     assert len(set(tags)) == 6
 
 
+def test_equal_histories_have_equal_etags_and_others_do_not(market):
+    def tag(price):
+        market.control.reset()
+        market.control.edit("paprika", "btc-bitcoin", price=price)
+        return market.fetch(TICKERS).headers["ETag"]
+
+    assert tag(1) == tag(1)
+    assert tag(1) != tag(2)
+
+
 def test_a_spoilt_answer_has_no_etag_and_is_never_a_304(market):
     tag = market.fetch(TICKERS).headers["ETag"]
     market.control.fault("poison", what="nan")

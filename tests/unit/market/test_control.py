@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +15,9 @@ from hack.market import Raw
 from hack.market.clock import NOON
 from hack.market.control import Control, ControlError, over_http
 
-from support.market import market_process, running_market
+from support.market import CHECKOUT, market_process, running_market
+
+RECORDED = Path(os.environ.get("CRYPTOSOURCE_RECORDED_DATA") or CHECKOUT.parent / "shared/data")
 
 
 def tickers(market):
@@ -149,6 +153,7 @@ def test_a_recording_without_records_is_refused_and_nothing_changes(market, tmp_
         ("edit", {"vendor": "nobody", "id": "btc-bitcoin"}, "no vendor"),
         ("rule", {"fault": {"kind": "flood"}}, "no fault is called 'flood'"),
         ("rule", {"fault": {"kind": "drip", "speed": 1}}, "speed"),
+        ("rule", {"fault": {"kind": "hang"}, "match": {"vendor": "coingecko"}}, "no vendor"),
         ("rule", {"faults": []}, "needs a fault"),
         ("rule", {"fault": {"kind": "poison"}}, "needs `what` or `field`"),
         ("rule", {"fault": {"kind": "poison", "what": "tea"}}, "no poison"),
@@ -186,6 +191,28 @@ def test_a_market_in_its_own_process_serves_the_same_and_obeys(market):
         assert other.fetch("/v1/tickers").body == market.fetch("/v1/tickers").body
         other.control.delist("paprika", "btc-bitcoin")
         assert len(tickers(other)) == 29
+
+
+def test_a_market_stops_while_an_endless_answer_is_not_read():
+    with running_market(coins=1) as market:
+        market.control.fault("endless")
+        link = http.client.HTTPConnection(urlsplit(market.url).netloc, timeout=5)
+        link.request("GET", "/v1/tickers")
+        answer = link.getresponse()
+    with pytest.raises((ConnectionError, http.client.IncompleteRead)):
+        answer.read()
+    link.close()
+
+
+@pytest.mark.recorded
+def test_a_real_recording_is_served_with_every_value_as_recorded(market):
+    path = RECORDED / "coingecko/markets_usd_57coins_2022-01-06.json"
+    if not path.exists():
+        pytest.skip(f"no recorded market data at {RECORDED}")
+    market.control.recording("gecko", path)
+    rows = market.fetch("/api/v3/coins/markets?vs_currency=usd").json()
+
+    assert rows == json.loads(path.read_bytes(), parse_float=Decimal)
 
 
 def test_a_stopped_market_frees_its_port_and_its_open_connections():

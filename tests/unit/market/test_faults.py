@@ -299,6 +299,14 @@ def test_a_new_coin_between_pages_pushes_one_coin_onto_the_next_page(market):
     assert ids(market, f"{MARKETS}1")[0] == "000"
 
 
+def test_a_new_coin_that_is_there_already_is_said_to_be(market):
+    market.control.fault("new_coin", id="000", times=2, vendor="gecko")
+    first, second = (market.fetch(f"{MARKETS}1") for _ in range(2))
+
+    assert (first.status, second.status) == (200, 500)
+    assert second.body == b"market: '000' is there already: edit it, or relist it\n"
+
+
 def test_a_repeated_page_comes_whatever_is_asked_for(market):
     market.control.rule({"kind": "repeat_page"}, times="forever")
 
@@ -307,7 +315,7 @@ def test_a_repeated_page_comes_whatever_is_asked_for(market):
 
 
 @pytest.mark.parametrize(
-    "lines", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"]
+    "lines", [b"nonsense\r\n\r\n", b"x" * 70_000, b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"]
 )
 def test_a_request_that_is_none_is_answered_400(market, lines):
     with connect(market) as link:
