@@ -107,11 +107,11 @@ def read_documents(text: str) -> list[Document]:
     try:
         loader = _Loader(text)
         while loader.check_node():
-            index += 1
             node = loader.get_node()
             if node is None:
                 break
-            _bound(node)
+            index += 1
+            _bound(node, index)
             value = loader.construct_document(node)
             if value is not None:
                 documents.append(Document(index, value, node))
@@ -155,10 +155,11 @@ def _child(node: yaml.Node, part: PathPart) -> tuple[int, yaml.Node] | None:
     return None
 
 
-def _bound(root: yaml.Node) -> None:
+def _bound(root: yaml.Node, index: int) -> None:
     size = _unfolded(root, sizes={}, open_nodes=set())
     if size > MAX_NODES:
-        raise DocumentError(f"holds more than {MAX_NODES} values once its aliases are unfolded")
+        message = f"holds more than {MAX_NODES} values once its aliases are unfolded"
+        raise DocumentError(message, document=index)
 
 
 def _unfolded(node: yaml.Node, *, sizes: dict[int, int], open_nodes: set[int]) -> int:

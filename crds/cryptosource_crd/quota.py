@@ -24,7 +24,8 @@ COINGECKO_ASSETS = 19_000
 """Coins CoinGecko lists (18 982 in 2026-01), for the cost of `{all: true}`."""
 
 _EVEN_SCHEDULES = (
-    *((minutes, f"*/{minutes} * * * *") for minutes in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)),
+    (1, "* * * * *"),
+    *((minutes, f"*/{minutes} * * * *") for minutes in (2, 3, 4, 5, 6, 10, 12, 15, 20, 30)),
     (60, "0 * * * *"),
     *((hours * 60, f"0 */{hours} * * *") for hours in (2, 3, 4, 6, 8, 12)),
     (1440, "0 0 * * *"),
@@ -110,7 +111,7 @@ def describe(source: CryptoSource) -> str:
         allowed = "no published quota" if figures.quota is None else f"{figures.quota:,} allowed"
         of_quota = f" ({figures.plan}: {allowed})"
     return (
-        f"{figures.runs_per_month:,} runs x {figures.requests_per_run:,} requests ="
+        f"{figures.runs_per_month:,} runs x {figures.requests_per_run:,} per run ="
         f" {figures.requests_per_month:,} requests per month{of_quota}"
     )
 

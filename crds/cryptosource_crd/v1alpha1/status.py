@@ -122,6 +122,6 @@ class CryptoSourceStatus(TolerantModel):
     checkpoint: CheckpointStatus | None = None
     """How far the source is."""
     totals: Totals = Totals()
-    """Counts over all runs on record."""
+    """Runs and records so far."""
     recent_runs: tuple[RecentRun, ...] = Field(default=(), max_length=10, strict=False)
     """The latest runs, newest first, at most 10."""
