@@ -28,7 +28,7 @@ class BodyCaps:
     expansion: int
 
 
-class TooLarge(Exception):  # noqa: N818 - becomes a RunError that names the host
+class TooLarge(Exception):
     """A body went beyond a cap; asking again would not make it smaller."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -11,6 +12,7 @@ import httpx
 from cryptosource_crd.urls import looks_like_key
 from cryptosource_etl.errors import Permanent, RunError
 from cryptosource_etl.http.ratelimit import bucket_key
+from cryptosource_etl.http.retrying import AttemptFailed
 from cryptosource_etl.http.validators import Validators
 from cryptosource_etl.http.verdicts import Classifier
 from cryptosource_store.reasons import Reason
@@ -44,12 +46,22 @@ class Call:
         """The name of the bucket that pays for it."""
         return bucket_key(self.host, self.secret)
 
-    def scrub(self, error: RunError) -> RunError:
-        """Return `error` with the key taken out, should an upstream have echoed it."""
-        if self.secret:
-            error.message = without(self.secret, error.message)
+    @contextmanager
+    def scrubbed(self) -> Iterator[None]:
+        """Take the key out of errors that leave the block, should an upstream have echoed it."""
+        try:
+            yield
+        except RunError as error:
+            error.message = self._without_key(error.message)
             error.args = (error.message,)
-        return error
+            raise
+        except AttemptFailed as failure:
+            failure.detail = self._without_key(failure.detail)
+            failure.args = (failure.detail,)
+            raise
+
+    def _without_key(self, text: str) -> str:
+        return without(self.secret, text) if self.secret else text
 
 
 def prepare(

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import random as randomness
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import timedelta
-from typing import Self, TypeVar
+from typing import Self
 
 from cryptosource_etl.clock import Clock
-from cryptosource_etl.errors import Permanent, RunError
-from cryptosource_etl.http import redirects, verdicts
-from cryptosource_etl.http.bodies import BodyCaps
 from cryptosource_etl.http.breaker import CircuitBreaker
-from cryptosource_etl.http.calls import Call, Params, prepare, refuse_keys
+from cryptosource_etl.http.calling import Calling, Tools
+from cryptosource_etl.http.calls import Call, Params, prepare
 from cryptosource_etl.http.counters import Counters, Usage
 from cryptosource_etl.http.egress import EgressPolicy
-from cryptosource_etl.http.exchange import Incoming, Wire
+from cryptosource_etl.http.exchange import Wire
 from cryptosource_etl.http.ratelimit import RateLimiter
-from cryptosource_etl.http.responses import (
-    NOT_MODIFIED,
-    OK,
-    PARTIAL,
-    Response,
-    StreamedResponse,
-)
-from cryptosource_etl.http.retrying import AttemptFailed, Attempts, parse_retry_after
+from cryptosource_etl.http.responses import Response, StreamedResponse
 from cryptosource_etl.http.settings import HttpLimits, RetryPolicy
 from cryptosource_etl.http.transport import Resolver, open_pool, system_resolver
 from cryptosource_etl.http.validators import Validators
-from cryptosource_etl.http.verdicts import Answer, Classifier
-from cryptosource_store.reasons import Reason
-
-T = TypeVar("T")
-
-_ERROR_CAPS = BodyCaps(sent_bytes=64 * 1024, decoded_bytes=64 * 1024, expansion=1024)
-_TOO_MANY_REQUESTS = 429
+from cryptosource_etl.http.verdicts import Classifier
 
 
 class HttpClient:
@@ -70,21 +53,24 @@ class HttpClient:
         random: Callable[[], float] = randomness.random,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._limits = settings
-        self._retry = retry
-        self._limiter = limiter
-        self._clock = clock
         self._breaker = breaker
         self._user_agent = user_agent
-        self._random = random
-        self._counters = Counters()
         self._pool = open_pool(settings, egress=egress, resolver=resolver, ssl_context=ssl_context)
-        self._wire = Wire(self._pool, settings, clock=clock, counters=self._counters)
+        counters = Counters()
+        self._tools = Tools(
+            limits=settings,
+            retry=retry,
+            limiter=limiter,
+            clock=clock,
+            wire=Wire(self._pool, settings, clock=clock, counters=counters),
+            counters=counters,
+            random=random,
+        )
 
     @property
     def usage(self) -> Usage:
         """What this client has done so far."""
-        return self._counters.read()
+        return self._tools.counters.read()
 
     def get(
         self,
@@ -111,10 +97,17 @@ class HttpClient:
             Permanent: the request must not be sent, or the upstream refuses it for good.
             Stopped: the process is to stop.
         """
-        call = self._prepare(url, params, headers, auth_header, validators, classify)
+        call = prepare(
+            url,
+            params=params,
+            headers=headers,
+            auth_header=auth_header,
+            validators=validators,
+            classify=classify,
+            user_agent=self._user_agent,
+        )
         with self._breaker.watch(call.host) as probing:
-            work = _Work(self, call, probing=probing, total_seconds=self._limits.total_seconds)
-            return work.attempts.run(lambda: self._read_whole(work))
+            return self._calling(call, probing=probing).whole()
 
     @contextmanager
     def stream(
@@ -131,19 +124,19 @@ class HttpClient:
 
         Args and errors are those of `get`, save that a 200 is not shown to `classify`.
         """
-        call = self._prepare(url, params, headers, auth_header, validators, classify)
+        call = prepare(
+            url,
+            params=params,
+            headers=headers,
+            auth_header=auth_header,
+            validators=validators,
+            classify=classify,
+            user_agent=self._user_agent,
+        )
         with self._breaker.watch(call.host) as probing:
-            total = self._limits.stream_total_seconds
-            work = _Work(self, call, probing=probing, total_seconds=total)
-            with closing(work.attempts.run(lambda: self._accepted(work))) as incoming:
-                yield StreamedResponse(
-                    status=_success(incoming.status),
-                    headers=incoming.headers,
-                    validators=_next_validators(call, incoming),
-                    attempts=work.attempts.number,
-                    waited_seconds=work.waited_seconds,
-                    chunks=self._chunks(work, incoming),
-                )
+            calling = self._calling(call, probing=probing)
+            with closing(calling.opened()) as incoming:
+                yield calling.streamed(incoming)
 
     def close(self) -> None:
         """Close all connections."""
@@ -154,3 +147,6 @@ class HttpClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _calling(self, call: Call, *, probing: bool) -> Calling:
+        return Calling(self._tools, call, probing=probing)

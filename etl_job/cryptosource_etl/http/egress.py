@@ -70,7 +70,7 @@ def _parse_cidr(text: str) -> Network:
             f"{text[:60]!r} is not a range of addresses: write CIDRs such as 10.20.0.0/16 or "
             "127.0.0.0/8, with commas between them"
         ) from None
-    if "/" in text and network.network_address != ipaddress.ip_address(text.split("/")[0]):
+    if network.network_address != ipaddress.ip_address(text.partition("/")[0]):
         raise ValueError(f"{text!r} has bits set beyond its mask: write {network}")
     return network
 

@@ -127,8 +127,11 @@ class Wire:
                 response = self._pool.handle_request(self._request(url, headers))
             span.answered(response.status)
         except BaseException as error:
-            reasoned = isinstance(error, AttemptFailed | RunError)
-            span.failed(error.reason if reasoned else type(error).__name__)
+            span.failed(
+                error.reason
+                if isinstance(error, AttemptFailed | RunError)
+                else type(error).__name__
+            )
             span.end()
             raise
         incoming = Incoming(
@@ -185,7 +188,8 @@ def _translated(progress: Progress) -> Iterator[None]:
     try:
         yield
     except _WIRE_ERRORS as error:
-        raise AttemptFailed(*_meaning(error, progress)) from error
+        # Not chained: h11 quotes what it received, and an upstream may echo the key.
+        raise AttemptFailed(*_meaning(error, progress)) from None
 
 
 def _meaning(error: Exception, progress: Progress) -> tuple[Reason, str]:

@@ -27,7 +27,7 @@ _HINTS = {
 }
 
 
-class AttemptFailed(Exception):  # noqa: N818 - becomes a Retryable once attempts run out
+class AttemptFailed(Exception):
     """One attempt failed in a way that another may not.
 
     Args:

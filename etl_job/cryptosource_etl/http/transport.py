@@ -144,15 +144,6 @@ class CheckedBackend(httpcore.NetworkBackend):
                 failure = error
         raise failure or httpcore.ConnectError("the name has no address")
 
-    def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Refuse: sources live on the network."""
-        raise httpcore.ConnectError("sources are not reached by Unix sockets")
-
     def _permitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
         permitted = [address for address in addresses if self._policy.permits(address)]
         if addresses and not permitted:
