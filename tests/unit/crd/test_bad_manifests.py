@@ -21,7 +21,7 @@ def problems_of(manifest: dict[str, Any]) -> list[Problem]:
 
 # what the spec says -> path, part of the message, part of the hint
 SPECS: list[tuple[str, dict[str, Any], str, str, str]] = [
-    ("unknown field", {"schedul": "x"}, "spec.schedul", "unknown field", "did you mean schedule?"),
+    ("unknown field", {"schedulee": "x"}, "spec.schedulee", "unknown field", "did you mean schedule?"),
     ("inline key", {"coinGecko": {"apiKey": "x"}}, "spec.coinGecko.apiKey", "unknown", "apiKeySecretRef"),
     ("misplaced field", {"plan": "Free"}, "spec.plan", "unknown", "it belongs at spec.coinPaprika.plan"),
     ("image", {"image": "evil:1"}, "spec.image", "unknown field", "known here: type"),
