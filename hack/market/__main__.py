@@ -72,7 +72,7 @@ def main() -> int:
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(server))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"market: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 2
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -191,6 +193,16 @@ def test_a_market_in_its_own_process_serves_the_same_and_obeys(market):
         assert other.fetch("/v1/tickers").body == market.fetch("/v1/tickers").body
         other.control.delist("paprika", "btc-bitcoin")
         assert len(tickers(other)) == 29
+
+
+@pytest.mark.parametrize("option", ["--port={port}", "--port=99999", "--gecko-file=/nowhere.json"])
+def test_a_market_that_cannot_start_says_why_in_one_line(market, option):
+    command = [sys.executable, "-m", "hack.market", option.format(port=urlsplit(market.url).port)]
+    ended = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("market: ")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_market_stops_while_an_endless_answer_is_not_read():
