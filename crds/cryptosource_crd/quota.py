@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from cryptosource_crd.v1alpha1 import CoinGecko, CryptoSource, CryptoSourceSpec, RateLimit
 
 COINGECKO_PAGE_SIZE = 250
-"""Coins per request of `/coins/markets` (its documented maximum)."""
-COINGECKO_IDS_PER_REQUEST = 100
-"""Ids per request: the longest have 72 characters, and a URL should stay under 8 KiB."""
+"""Coins per request of `/coins/markets` (its documented maximum), by rank and by id alike."""
 COINGECKO_ASSETS = 19_000
 """Coins CoinGecko lists (18 982 in 2026-01), for the cost of `{all: true}`."""
 
@@ -39,7 +37,8 @@ class ScheduleCost:
     runs_per_month: int
     """In a month of 30 days."""
     requests_per_run: int
-    """Pages; 0 where nothing is fetched. Retries come on top."""
+    """Pages; 0 where nothing is fetched. Retries, and pages read again after a reshuffle, come on
+    top."""
     requests_per_month: int
     """In a month of 30 days."""
     plan: str | None
@@ -132,9 +131,8 @@ def warnings(source: CryptoSource) -> list[str]:
 
 def _coingecko_requests(member: CoinGecko) -> int:
     selection = member.selection
-    if selection.ids is not None:
-        return -(-len(selection.ids) // COINGECKO_IDS_PER_REQUEST)
-    return -(-(selection.top or COINGECKO_ASSETS) // COINGECKO_PAGE_SIZE)
+    coins = len(selection.ids or ()) or selection.top or COINGECKO_ASSETS
+    return -(-coins // COINGECKO_PAGE_SIZE)
 
 
 def _seconds(requests: int, rate: RateLimit) -> int:

@@ -91,7 +91,7 @@ def test_more_coins_than_the_plan_shows_are_warned_of():
         ({"coinGecko": {}}, 4),
         ({"coinGecko": {"selection": {"top": 251}}}, 2),
         ({"coinGecko": {"selection": {"all": True}}}, 76),
-        ({"coinGecko": {"selection": {"ids": [f"coin-{i}" for i in range(101)]}}}, 2),
+        ({"coinGecko": {"selection": {"ids": [f"coin-{i}" for i in range(251)]}}}, 2),
         ({"csv": {"path": "a.csv"}}, 0),
         ({"csv": {"url": "https://example.com/a.csv"}}, 1),
         ({"type": "Binance", "options": {"pairs": ["BTCUSDT"]}}, 1),
