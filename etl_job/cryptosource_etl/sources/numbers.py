@@ -210,7 +210,7 @@ def json_number(value: Any, *, signed: bool = False) -> Number:
     return BadNumber(RejectReason.INVALID_NUMBER, f"a {kind} where a number was expected")
 
 
-def rank_of(number: Number) -> int | None | BadNumber:
+def rank_of(number: Number) -> int | BadNumber | None:
     """Return a number as a rank: whole, 1 is the best, at most `MAX_RANK`."""
     if number is None or isinstance(number, BadNumber):
         return number

@@ -11,9 +11,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_FULL_MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+_FULL_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 MONTH_NUMBERS = {name: 1 + index % 12 for index, name in enumerate((*_MONTHS, *_FULL_MONTHS))}
 """English names of months, full and short, in lower case -> 1 to 12."""
 
@@ -57,7 +68,11 @@ def _pattern(form: str) -> re.Pattern[str] | None:
     named = [directive for directive in directives if directive != "%"]
     if set(directives) - _PATTERNS.keys() or len(named) != len(set(named)):
         return None
-    if {"y", "Y"} <= set(named) or {"b", "B"} & {"m"} & set(named) or "H" in named and "I" in named:
+    if (
+        {"y", "Y"} <= set(named)
+        or {"b", "B"} & {"m"} & set(named)
+        or ("H" in named and "I" in named)
+    ):
         return None
     parts = []
     for directive, space, literal in _PIECES.findall(form):

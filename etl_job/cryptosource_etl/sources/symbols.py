@@ -35,7 +35,7 @@ def _trim(text: str) -> str:
     return text
 
 
-def _clean(value: Any, *, what: str, reason: RejectReason) -> str | None | BadText:
+def _clean(value: Any, *, what: str, reason: RejectReason) -> str | BadText | None:
     if value is None:
         return None
     if not isinstance(value, str):
@@ -52,7 +52,7 @@ def _fold(text: str) -> str:
     return _trim(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper()))
 
 
-def clean_symbol(value: Any) -> str | None | BadText:
+def clean_symbol(value: Any) -> str | BadText | None:
     """Return a ticker in upper case, NFKC, kept whole; None when there is none."""
     text = _clean(value, what="a symbol", reason=RejectReason.INVALID_ID)
     if not isinstance(text, str):
@@ -63,11 +63,11 @@ def clean_symbol(value: Any) -> str | None | BadText:
     return symbol or None
 
 
-def clean_id(value: Any) -> str | None | BadText:
+def clean_id(value: Any) -> str | BadText | None:
     """Return an upstream's id, trimmed and otherwise untouched; None when there is none."""
     return _clean(value, what="an id", reason=RejectReason.INVALID_ID)
 
 
-def clean_name(value: Any) -> str | None | BadText:
+def clean_name(value: Any) -> str | BadText | None:
     """Return a coin's name, trimmed and otherwise untouched; None when there is none."""
     return _clean(value, what="a name", reason=RejectReason.INVALID_NAME)

@@ -38,9 +38,7 @@ class LocalFile:
         self.shown = shown
         self._fd = _open(path, shown)
         try:
-            self._status = os.fstat(self._fd)
-            if not stat.S_ISREG(self._status.st_mode):
-                raise Permanent(Reason.FILE_UNREADABLE, f"{shown} is not a regular file")
+            self._status = _status(self._fd, shown)
             head = self.fetch(0, min(self.size, PROBE_BYTES))
         except BaseException:
             os.close(self._fd)
@@ -126,6 +124,13 @@ class LocalFile:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._fd)
+
+
+def _status(fd: int, shown: str) -> os.stat_result:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise Permanent(Reason.FILE_UNREADABLE, f"{shown} is not a regular file")
+    return status
 
 
 def _open(path: Path, shown: str) -> int:

@@ -19,7 +19,7 @@ from cryptosource_etl.sources.symbols import BadText
 from cryptosource_etl.sources.times import BadTime, check_time
 from cryptosource_store.reasons import RejectReason
 
-_BAD = (BadText, BadNumber, BadTime)
+_BAD: frozenset[type] = frozenset({BadText, BadNumber})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +44,7 @@ class Layout:
 
     def __init__(self, settings: CsvSettings, names: Sequence[str]) -> None:
         self.names = tuple(names)
+        self.names_set = frozenset(names)
         self.missing = missing_columns(settings, names)
         self._columns = bind(settings, names)
         self._reorder = _canonical(names)
@@ -101,7 +102,7 @@ class Layout:
         if external_id is None:
             return self._nameless(cells)
         observed_at = self._time(cells) if self._has_time else received_at
-        if type(observed_at) is not datetime:
+        if not isinstance(observed_at, datetime):
             return self._timeless(observed_at)
         problem = check_time(observed_at, latest=latest)
         if problem is not None:
@@ -125,7 +126,7 @@ class Layout:
 
     def _refused(self, quote: Quote) -> Rejection:
         """Return the rejection of a quote that holds something which was refused."""
-        field, bad = next((f, v) for f, v in quote._asdict().items() if isinstance(v, _BAD))
+        field, bad = next((f, v) for f, v in quote._asdict().items() if type(v) in _BAD)
         return Rejection(bad.reason, self._header(field), bad.detail)
 
     def _header(self, field: str) -> str | None:

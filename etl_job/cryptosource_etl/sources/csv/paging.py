@@ -82,9 +82,7 @@ class _Waiting:
         return cut
 
 
-def cut_pages(
-    blocks: Iterable[Rows], layout: Layout, *, start: Place, most: int
-) -> Iterator[Cut]:
+def cut_pages(blocks: Iterable[Rows], layout: Layout, *, start: Place, most: int) -> Iterator[Cut]:
     """Yield the records of a file in pages.
 
     Each page waits for the record behind it, so that the last one knows that it is the last.
@@ -106,5 +104,3 @@ def cut_pages(
             yield waiting.cut(count)
     if waiting.records:
         yield waiting.cut(len(waiting.records))
-
-

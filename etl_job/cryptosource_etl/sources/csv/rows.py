@@ -84,8 +84,10 @@ class Dialect:
         except UnicodeDecodeError:
             texts = [self._decode_one(line) for line in lines]
         return (
-            [text if text is not None else self.encoding.decode_visibly(line)
-             for text, line in zip(texts, lines, strict=True)],
+            [
+                text if text is not None else self.encoding.decode_visibly(line)
+                for text, line in zip(texts, lines, strict=True)
+            ],
             frozenset(index for index, text in enumerate(texts) if text is None),
         )
 
@@ -142,9 +144,7 @@ class RowReader:
 class _Block:
     """Lines that are in memory, and the rows in them."""
 
-    def __init__(
-        self, dialect: Dialect, lines: list[bytes], *, offset: int, line: int
-    ) -> None:
+    def __init__(self, dialect: Dialect, lines: list[bytes], *, offset: int, line: int) -> None:
         self._dialect = dialect
         self._lines = lines
         self._before = line

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from cryptosource_etl.records import digest_of
 
@@ -124,7 +124,7 @@ def settings_of(source: CryptoSource, *, csv_path: Path | None) -> CsvSettings:
         url=spec.url,
         delimiter=spec.delimiter,
         encoding=spec.encoding,
-        decimal=cast("Literal['.', ',']", spec.decimal),
+        decimal=spec.decimal,
         columns=_columns(spec.columns),
         batch_size=source.spec.batch_size,
     )
