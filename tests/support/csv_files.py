@@ -1,12 +1,18 @@
-"""The recorded CSV files, each with a manifest that loads it and figures copied out of it."""
+"""The recorded CSV files with a manifest each, and readers of small files that tests write."""
 
 from __future__ import annotations
 
+import json
 import os
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from cryptosource_etl.records import Quote, RawRecord, Rejection
+from cryptosource_etl.sources.csv.reader import CsvReader
+from cryptosource_etl.sources.csv.settings import ColumnSettings, CsvSettings
 
 RECORDED = Path(
     os.environ.get("CRYPTOSOURCE_RECORDED_DATA")
@@ -212,3 +218,54 @@ RECORDED_CSVS = (
     ),
 )
 """All seven."""
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+"""What the clock of `make_reader` says."""
+COLUMNS = {
+    "symbol": ColumnSettings(column="symbol"),
+    "name": ColumnSettings(column="name", explicit=False),
+    "price_usd": ColumnSettings(column="price"),
+    "percent_change_24h": ColumnSettings(column="change", explicit=False),
+    "observed_at": ColumnSettings(column="at", explicit=False),
+}
+"""A mapping of the small files that tests write."""
+
+
+class StoppedClock:
+    """A clock that always says `NOW`."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("reading a file never waits")
+
+
+def make_reader(path: Path | None, *, http: Any = None, **settings: Any) -> CsvReader:
+    """Return a reader of a file whose columns are `COLUMNS`, unless told otherwise."""
+    given = {"columns": COLUMNS, "shown_path": str(path), **settings}
+    return CsvReader(CsvSettings(path=path, **given), clock=StoppedClock(), http=http)
+
+
+def records_of(reader: CsvReader, cursor: Any = None) -> list[RawRecord]:
+    """Return all records from a cursor on."""
+    return [record for page in reader.pages(cursor or {}) for record in page.records]
+
+
+def judged(reader: CsvReader, cursor: Any = None) -> list[Quote | Rejection]:
+    """Return what all records from a cursor on normalize to."""
+    return [
+        reader.normalize(record, received_at=page.received_at)
+        for page in reader.pages(cursor or {})
+        for record in page.records
+    ]
+
+
+def cursor_at_end(reader: CsvReader, cursor: Any = None) -> Any:
+    """Return the cursor behind the last record, as it comes back from the database."""
+    for page in reader.pages(cursor or {}):
+        cursor = json.loads(json.dumps(page.cursor_after(len(page.records))))
+    return cursor

@@ -119,13 +119,17 @@ def _checked(text: object, value: Decimal, *, signed: bool) -> Number:
     return value
 
 
+def _without_percent(text: str) -> str:
+    return text[:-1].rstrip() if text.endswith("%") else text
+
+
 def _unwrap(text: str, *, percent: bool) -> tuple[str, bool] | None:
     """Take off sign, parentheses, dollar and percent sign. None: two signs, or a stray one."""
-    body, negative = text, False
+    body, negative = _without_percent(text) if percent else text, False
     if body.startswith("(") and body.endswith(")"):
         body, negative = body[1:-1].strip(), True
-    if percent and body.endswith("%"):
-        body = body[:-1].rstrip()
+        if percent and not text.endswith("%"):
+            body = _without_percent(body)
     before = body
     body = _DOLLARS.sub("", body, count=1).strip()
     if body != before and body and body[0] in _SIGNS and before[0] not in _SIGNS + "$Uu":

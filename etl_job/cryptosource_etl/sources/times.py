@@ -33,6 +33,7 @@ _ISO = re.compile(
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-5][0-9](?:[.,][0-9]{1,9})?)?"
     r" ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 ).fullmatch
+_SPACED_ZONE = re.compile(r" (?=[Z+-])")
 _UNIX = re.compile(r"(?P<whole>[0-9]{1,16})(?:\.(?P<fraction>[0-9]{1,9}))?").fullmatch
 _MILLISECONDS_FROM = 100_000_000_000
 """As seconds this is the year 5138, as milliseconds 1973."""
@@ -68,7 +69,7 @@ Time = datetime | None | BadTime
 def _parse_iso(text: str) -> datetime:
     if not _ISO(text) or text[11:13] == "24":
         raise ValueError("not ISO 8601, such as 2019-12-04 or 2019-12-04T23:59:00Z")
-    return datetime.fromisoformat(text.replace(" +", "+").replace(" Z", "Z"))
+    return datetime.fromisoformat(_SPACED_ZONE.sub("", text.upper()))
 
 
 def _parse_unix(text: str, *, unit: str) -> datetime:
