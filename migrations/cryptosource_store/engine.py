@@ -17,7 +17,15 @@ KEEPALIVE = {
 }
 
 
-def _options(timeouts: SessionTimeouts) -> str:
+PAGE_PLANS = " ".join(
+    f"-c enable_{node}=off" for node in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+)
+"""For sessions that load: a page joins its thousand rows to big tables, and only nested loops over
+indexes make that cost depend on the page and not on the tables. The planner cannot know: staged
+rows have no statistics, and neither has a table that was filled a second ago."""
+
+
+def _options(timeouts: SessionTimeouts, extra: str = "") -> str:
     milliseconds = {
         "statement_timeout": timeouts.statement_seconds,
         "lock_timeout": timeouts.lock_seconds,
@@ -25,14 +33,16 @@ def _options(timeouts: SessionTimeouts) -> str:
         "idle_session_timeout": timeouts.idle_session_seconds,
     }
     flags = [f"-c {name}={seconds * 1000}" for name, seconds in milliseconds.items()]
-    return " ".join([*flags, "-c TimeZone=UTC", "-c jit=off"])
+    return " ".join([*flags, "-c TimeZone=UTC", "-c jit=off", extra]).rstrip()
 
 
-def _connect_arguments(application: str, timeouts: SessionTimeouts) -> dict[str, Any]:
+def _connect_arguments(
+    application: str, timeouts: SessionTimeouts, extra: str = ""
+) -> dict[str, Any]:
     return {
         "application_name": application,
         "connect_timeout": timeouts.connect_seconds,
-        "options": _options(timeouts),
+        "options": _options(timeouts, extra),
         "tcp_user_timeout": timeouts.tcp_user_seconds * 1000,
         **KEEPALIVE,
     }
@@ -85,4 +95,21 @@ def pooled_engine(
         pool_timeout=wait_seconds,
         pool_pre_ping=True,
         connect_args=_connect_arguments(application, timeouts or SessionTimeouts()),
+    )
+
+
+def loading_engine(url: URL, *, timeouts: SessionTimeouts | None = None) -> Engine:
+    """Return a `session_engine` whose sessions plan for loading pages; see `PAGE_PLANS`.
+
+    Args:
+        url: as `parse_database_url` returns it; no transaction pooler in between, because the
+            source's lock belongs to the session.
+        timeouts: limits of each session; by default one that frees the lock of a run which the
+            network has swallowed.
+    """
+    limits = timeouts or SessionTimeouts(idle_session_seconds=60)
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args=_connect_arguments("cryptosource-etl", limits, PAGE_PLANS),
     )

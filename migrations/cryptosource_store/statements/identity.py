@@ -43,9 +43,8 @@ WITH wanted AS (
          CASE WHEN nth > 1 OR EXISTS (SELECT 1 FROM assets a WHERE a.slug = base)
               THEN base || '-' || asset_id ELSE base END, symbol, name
     FROM wanted
-  RETURNING asset_id
 )
-SELECT w.asset_id FROM wanted w JOIN made USING (asset_id) ORDER BY w.ord
+SELECT asset_id FROM wanted ORDER BY ord
 """)
 
 INSERT_ALIASES = text("""
@@ -57,35 +56,37 @@ SELECT scope, external_id, asset_id, method, confidence, evidence
        AS t(scope, external_id, asset_id, method, confidence, evidence)
 """)
 
-# Tickers whose best coin may have changed by this page: those its coins bear or own.
+# Index lookups only. A ticker that several coins share is decided under its row's lock, so that
+# two sources that move two rivals at once do not both decide on what the other just changed.
 LOCK_TICKERS = text("""
 SELECT count(*) FROM (
-  SELECT 1 FROM tickers
-   WHERE ticker IN (SELECT u.symbol FROM page_stage s JOIN unified u USING (asset_id))
-      OR asset_id IN (SELECT asset_id FROM page_stage)
-   ORDER BY ticker FOR NO KEY UPDATE) locked
+  SELECT 1 FROM tickers t
+   WHERE t.ticker IN (SELECT symbol FROM page_stage)
+     AND EXISTS (SELECT 1 FROM unified u WHERE u.symbol = t.ticker AND u.asset_id <> t.asset_id)
+   ORDER BY t.ticker FOR NO KEY UPDATE OF t) locked
 """)
 
-# Best: lowest rank, then largest market cap, then the older coin. Only a change writes.
+# Touched are the tickers that the page's coins bear or own. Best is the lowest rank, then the
+# largest market cap, then the older coin. Only a change writes.
 MOVE_TICKERS = text("""
 WITH touched AS (
-  SELECT u.symbol AS ticker FROM page_stage s JOIN unified u USING (asset_id)
-   WHERE u.symbol IS NOT NULL
+  SELECT symbol AS ticker FROM page_stage WHERE symbol IS NOT NULL
   UNION
-  SELECT t.ticker FROM tickers t JOIN page_stage s USING (asset_id)
-), best AS (
-  SELECT DISTINCT ON (u.symbol) u.symbol AS ticker, u.asset_id
-    FROM unified u JOIN touched t ON t.ticker = u.symbol
-   ORDER BY u.symbol, u.rank NULLS LAST, u.market_cap_usd DESC NULLS LAST, u.asset_id
+  SELECT t.ticker FROM page_stage s JOIN tickers t USING (asset_id)
+), changed AS (
+  SELECT touched.ticker, best.asset_id, t.asset_id AS from_asset_id
+    FROM touched
+   CROSS JOIN LATERAL (
+         SELECT u.asset_id FROM unified u WHERE u.symbol = touched.ticker
+          ORDER BY u.rank NULLS LAST, u.market_cap_usd DESC NULLS LAST, u.asset_id
+          LIMIT 1) best
+    LEFT JOIN tickers t ON t.ticker = touched.ticker
+   WHERE t.asset_id IS DISTINCT FROM best.asset_id
 ), moved AS (
   INSERT INTO ticker_moves (ticker, from_asset_id, to_asset_id, run_id)
-  SELECT b.ticker, t.asset_id, b.asset_id, :run_id
-    FROM best b JOIN tickers t USING (ticker)
-   WHERE t.asset_id <> b.asset_id
+  SELECT ticker, from_asset_id, asset_id, :run_id FROM changed WHERE from_asset_id IS NOT NULL
 )
 INSERT INTO tickers AS t (ticker, asset_id)
-SELECT b.ticker, b.asset_id FROM best b LEFT JOIN tickers t USING (ticker)
- WHERE t.asset_id IS DISTINCT FROM b.asset_id
- ORDER BY b.ticker
+SELECT ticker, asset_id FROM changed ORDER BY ticker
 ON CONFLICT (ticker) DO UPDATE SET asset_id = excluded.asset_id, since = clock_timestamp()
 """)

@@ -63,19 +63,30 @@ CREATE TEMPORARY TABLE IF NOT EXISTS page_rejects (
 COPY_STAGE = f"COPY page_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 COPY_REJECTS = f"COPY page_rejects ({', '.join(REJECT_COLUMNS)}) FROM STDIN"
 
-# What is already known of a page's ids: primary keys of asset_aliases and quotes_latest.
+# What is already known of a page's ids. OFFSET 0 keeps each look-up a look-up by primary key: the
+# planner would turn them round when it has no statistics, and scan the tables for every page.
 KNOWN = text("""
-SELECT a.external_id, a.asset_id, replace(l.digest::text, '-', ''), l.observed_at
-  FROM asset_aliases a
-  LEFT JOIN quotes_latest l ON l.source_id = :source_id AND l.external_id = a.external_id
- WHERE a.id_scope = :id_scope AND a.external_id = ANY(:external_ids)
+SELECT wanted.external_id, alias.asset_id, latest.digest, latest.observed_at
+  FROM unnest(CAST(:external_ids AS text[])) AS wanted(external_id)
+ CROSS JOIN LATERAL (
+       SELECT a.asset_id FROM asset_aliases a
+        WHERE a.id_scope = :id_scope AND a.external_id = wanted.external_id
+       OFFSET 0) alias
+  LEFT JOIN LATERAL (
+       SELECT replace(l.digest::text, '-', '') AS digest, l.observed_at FROM quotes_latest l
+        WHERE l.source_id = :source_id AND l.external_id = wanted.external_id
+       OFFSET 0) latest ON true
 """)
 
-# Primary key of quotes. A row equal to the stored observation of its time has been loaded before.
+# A look-up by the primary key of quotes for each row. A row equal to the stored observation of its
+# time has been loaded before.
 DROP_UNCHANGED = text("""
-DELETE FROM page_stage s USING quotes q
- WHERE q.asset_id = s.asset_id AND q.source_id = :source_id AND q.observed_at = s.observed_at
-   AND q.digest = s.digest AND NOT s.repeated
+DELETE FROM page_stage s
+ WHERE NOT s.repeated AND EXISTS (
+       SELECT 1 FROM quotes q
+        WHERE q.asset_id = s.asset_id AND q.source_id = :source_id
+          AND q.observed_at = s.observed_at AND q.digest = s.digest
+       OFFSET 0)
 """)
 
 INSERT_RAW = text("""
@@ -131,30 +142,31 @@ SELECT (SELECT count(DISTINCT asset_id) FROM page_stage) - (
      ORDER BY asset_id FOR NO KEY UPDATE) locked)
 """)
 
-# Index quotes_latest_asset_idx. The newest observation that has a price speaks for the coin.
+# Index quotes_latest_asset_idx. The newest observation that has a price speaks for the coin; the
+# spread is between the prices of the last hour before it.
 UPSERT_UNIFIED = text("""
 INSERT INTO unified AS u (asset_id, symbol, name, rank, price_usd, market_cap_usd,
        volume_24h_usd, percent_change_24h, observed_at, source_id, source_ids, spread_percent)
-SELECT n.asset_id, n.symbol, n.name, n.best_rank, n.price_usd, n.market_cap_usd,
-       n.volume_24h_usd, n.percent_change_24h, n.observed_at, n.source_id, n.source_ids,
-       CASE WHEN n.priced > 1 AND n.lowest > 0
-            THEN (n.highest - n.lowest) / n.lowest * 100 END
-  FROM (
-    SELECT DISTINCT ON (l.asset_id) l.*,
-           min(l.rank) OVER coin AS best_rank,
-           array_agg(l.source_id) OVER coin AS source_ids,
-           count(l.price_usd) FILTER (WHERE l.recent) OVER coin AS priced,
-           max(l.price_usd) FILTER (WHERE l.recent) OVER coin AS highest,
-           min(l.price_usd) FILTER (WHERE l.recent) OVER coin AS lowest
-      FROM (
-        SELECT q.*, q.observed_at >= max(q.observed_at) OVER (PARTITION BY q.asset_id)
-                                     - interval '1 hour' AS recent
-          FROM quotes_latest q
-         WHERE q.asset_id IN (SELECT asset_id FROM page_stage)
-      ) l
-    WINDOW coin AS (PARTITION BY l.asset_id)
-     ORDER BY l.asset_id, (l.price_usd IS NULL), l.observed_at DESC, l.source_id
-  ) n
+SELECT newest.asset_id, newest.symbol, newest.name, every.best_rank, newest.price_usd,
+       newest.market_cap_usd, newest.volume_24h_usd, newest.percent_change_24h,
+       newest.observed_at, newest.source_id, every.source_ids,
+       CASE WHEN every.priced > 1 AND every.lowest > 0
+            THEN (every.highest - every.lowest) / every.lowest * 100 END
+  FROM (SELECT DISTINCT asset_id FROM page_stage) page
+ CROSS JOIN LATERAL (
+       SELECT * FROM quotes_latest l WHERE l.asset_id = page.asset_id
+        ORDER BY (l.price_usd IS NULL), l.observed_at DESC, l.source_id
+        LIMIT 1) newest
+ CROSS JOIN LATERAL (
+       SELECT min(l.rank) AS best_rank, array_agg(l.source_id ORDER BY l.source_id) AS source_ids,
+              count(l.price_usd) FILTER (WHERE l.observed_at >= newest.observed_at
+                                               - interval '1 hour') AS priced,
+              max(l.price_usd) FILTER (WHERE l.observed_at >= newest.observed_at
+                                             - interval '1 hour') AS highest,
+              min(l.price_usd) FILTER (WHERE l.observed_at >= newest.observed_at
+                                             - interval '1 hour') AS lowest
+         FROM quotes_latest l WHERE l.asset_id = page.asset_id) every
+ ORDER BY newest.asset_id
 ON CONFLICT (asset_id) DO UPDATE
    SET symbol = excluded.symbol, name = excluded.name, rank = excluded.rank,
        price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,

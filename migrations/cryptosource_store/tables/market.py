@@ -1,4 +1,8 @@
-"""What was learned: coins, the names they go by, and their observations."""
+"""What was learned: coins, the names they go by, and their observations.
+
+asset_aliases alone points at assets by a foreign key: every other asset_id comes from there, and
+checking it again in each table costs a third of the time that merging a page takes.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +108,7 @@ Index("quotes_latest_asset_idx", quotes_latest.c.asset_id)
 unified = Table(
     "unified",
     metadata,
-    Column("asset_id", BigInteger, ForeignKey("assets.asset_id"), primary_key=True),
+    Column("asset_id", BigInteger, primary_key=True, autoincrement=False),
     Column("symbol", Text),
     Column("name", Text),
     Column("rank", Integer, comment="the best of its sources"),
@@ -124,7 +128,7 @@ tickers = Table(
     "tickers",
     metadata,
     Column("ticker", Text, primary_key=True),
-    Column("asset_id", BigInteger, ForeignKey("assets.asset_id"), nullable=False),
+    Column("asset_id", BigInteger, nullable=False),
     moment("since", default_now=True),
     comment="Which coin owns a ticker: the best-ranked of those that share the symbol",
 )

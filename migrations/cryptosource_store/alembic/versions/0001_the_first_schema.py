@@ -310,6 +310,77 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("move_id", name=op.f("ticker_moves_pkey")),
     )
     op.create_table(
+        "tickers",
+        sa.Column("ticker", sa.Text(), nullable=False),
+        sa.Column("asset_id", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "since",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("ticker", name=op.f("tickers_pkey")),
+        comment="Which coin owns a ticker: the best-ranked of those that share the symbol",
+    )
+    op.create_index("tickers_asset_idx", "tickers", ["asset_id"], unique=False)
+    op.create_table(
+        "unified",
+        sa.Column("asset_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("rank", sa.Integer(), nullable=True, comment="the best of its sources"),
+        sa.Column("price_usd", sa.Numeric(), nullable=True),
+        sa.Column("market_cap_usd", sa.Numeric(), nullable=True),
+        sa.Column("volume_24h_usd", sa.Numeric(), nullable=True),
+        sa.Column("percent_change_24h", sa.Numeric(), nullable=True),
+        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "source_id", sa.Integer(), nullable=False, comment="whose observation this row shows"
+        ),
+        sa.Column(
+            "source_ids",
+            postgresql.ARRAY(sa.Integer()),
+            nullable=False,
+            comment="all that contribute",
+        ),
+        sa.Column(
+            "spread_percent",
+            sa.Numeric(),
+            nullable=True,
+            comment="highest over lowest price within an hour, in %",
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "market_cap_usd >= 0 AND market_cap_usd < 'Infinity'",
+            name=op.f("unified_market_cap_usd_sane_check"),
+        ),
+        sa.CheckConstraint(
+            "percent_change_24h > '-Infinity' AND percent_change_24h < 'Infinity'",
+            name=op.f("unified_percent_change_24h_sane_check"),
+        ),
+        sa.CheckConstraint(
+            "price_usd >= 0 AND price_usd < 'Infinity'", name=op.f("unified_price_usd_sane_check")
+        ),
+        sa.CheckConstraint(
+            "volume_24h_usd >= 0 AND volume_24h_usd < 'Infinity'",
+            name=op.f("unified_volume_24h_usd_sane_check"),
+        ),
+        sa.PrimaryKeyConstraint("asset_id", name=op.f("unified_pkey")),
+        comment="One row per coin across sources",
+    )
+    op.create_index(
+        "unified_rank_idx",
+        "unified",
+        [sa.literal_column("coalesce(rank, 2147483647)"), "asset_id"],
+        unique=False,
+    )
+    op.create_index("unified_symbol_idx", "unified", ["symbol"], unique=False)
+    op.create_table(
         "asset_aliases",
         sa.Column(
             "id_scope",
@@ -527,83 +598,6 @@ def upgrade() -> None:
     op.create_index(
         "schema_drifts_source_idx", "schema_drifts", ["source_id", "drift_id"], unique=False
     )
-    op.create_table(
-        "tickers",
-        sa.Column("ticker", sa.Text(), nullable=False),
-        sa.Column("asset_id", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "since",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("clock_timestamp()"),
-            nullable=False,
-        ),
-        sa.ForeignKeyConstraint(
-            ["asset_id"], ["assets.asset_id"], name=op.f("tickers_asset_id_fkey")
-        ),
-        sa.PrimaryKeyConstraint("ticker", name=op.f("tickers_pkey")),
-        comment="Which coin owns a ticker: the best-ranked of those that share the symbol",
-    )
-    op.create_index("tickers_asset_idx", "tickers", ["asset_id"], unique=False)
-    op.create_table(
-        "unified",
-        sa.Column("asset_id", sa.BigInteger(), nullable=False),
-        sa.Column("symbol", sa.Text(), nullable=True),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("rank", sa.Integer(), nullable=True, comment="the best of its sources"),
-        sa.Column("price_usd", sa.Numeric(), nullable=True),
-        sa.Column("market_cap_usd", sa.Numeric(), nullable=True),
-        sa.Column("volume_24h_usd", sa.Numeric(), nullable=True),
-        sa.Column("percent_change_24h", sa.Numeric(), nullable=True),
-        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column(
-            "source_id", sa.Integer(), nullable=False, comment="whose observation this row shows"
-        ),
-        sa.Column(
-            "source_ids",
-            postgresql.ARRAY(sa.Integer()),
-            nullable=False,
-            comment="all that contribute",
-        ),
-        sa.Column(
-            "spread_percent",
-            sa.Numeric(),
-            nullable=True,
-            comment="highest over lowest price within an hour, in %",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("clock_timestamp()"),
-            nullable=False,
-        ),
-        sa.CheckConstraint(
-            "market_cap_usd >= 0 AND market_cap_usd < 'Infinity'",
-            name=op.f("unified_market_cap_usd_sane_check"),
-        ),
-        sa.CheckConstraint(
-            "percent_change_24h > '-Infinity' AND percent_change_24h < 'Infinity'",
-            name=op.f("unified_percent_change_24h_sane_check"),
-        ),
-        sa.CheckConstraint(
-            "price_usd >= 0 AND price_usd < 'Infinity'", name=op.f("unified_price_usd_sane_check")
-        ),
-        sa.CheckConstraint(
-            "volume_24h_usd >= 0 AND volume_24h_usd < 'Infinity'",
-            name=op.f("unified_volume_24h_usd_sane_check"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["asset_id"], ["assets.asset_id"], name=op.f("unified_asset_id_fkey")
-        ),
-        sa.PrimaryKeyConstraint("asset_id", name=op.f("unified_pkey")),
-        comment="One row per coin across sources",
-    )
-    op.create_index(
-        "unified_rank_idx",
-        "unified",
-        [sa.literal_column("coalesce(rank, 2147483647)"), "asset_id"],
-        unique=False,
-    )
-    op.create_index("unified_symbol_idx", "unified", ["symbol"], unique=False)
     op.execute("ALTER TABLE quotes_latest SET (fillfactor = 70)")
     op.execute("ALTER TABLE unified SET (fillfactor = 70)")
     op.execute(ENSURE_QUOTE_PARTITIONS)
@@ -614,13 +608,13 @@ def downgrade() -> None:
     """Drop everything, data included."""
     op.execute("DROP FUNCTION ensure_quote_partitions(date[])")
     op.execute("DROP FUNCTION ensure_raw_partitions(text, date[])")
-    op.drop_table("unified")
-    op.drop_table("tickers")
     op.drop_table("schema_drifts")
     op.drop_table("run_requests")
     op.drop_table("etl_runs")
     op.drop_table("etl_checkpoints")
     op.drop_table("asset_aliases")
+    op.drop_table("unified")
+    op.drop_table("tickers")
     op.drop_table("ticker_moves")
     op.drop_table("sources")
     op.drop_table("rejected_records")
