@@ -34,6 +34,7 @@ _SCALES = {"": 0, "k": 3, "m": 6, "b": 9, "t": 12}
 _SPACES = " \u00a0\u2009\u202f"
 _SIGNS = "+-−"
 _PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?").fullmatch
+_PLAIN_SIGNED = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?").fullmatch
 _DOLLARS = re.compile(r"(?:US\$|\$|USD(?![A-Z]))", re.IGNORECASE)
 _EXPONENT = r"(?:[eE](?P<exponent>[+\-−]?[0-9]+))?"
 _JSON = re.compile(
@@ -168,14 +169,20 @@ def number_parser(
         percent: a percentage: may be negative and may carry its sign. Everything else is an
             amount, which is refused as `Negative` below 0.
     """
-    plain_is_exact = decimal == "."
 
     def parse(text: str) -> Number:
-        if plain_is_exact and _PLAIN(text):
-            return Decimal(text)
         return _read_slowly(text, decimal=decimal, percent=percent)
 
-    return parse
+    def parse_amount(text: str) -> Number:
+        return Decimal(text) if _PLAIN(text) else parse(text)
+
+    def parse_percentage(text: str) -> Number:
+        value = Decimal(text) if _PLAIN_SIGNED(text) else None
+        return value or parse(text)
+
+    if decimal == ",":
+        return parse
+    return parse_percentage if percent else parse_amount
 
 
 def _from_text(text: str, *, signed: bool) -> Number:

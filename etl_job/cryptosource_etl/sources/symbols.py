@@ -18,6 +18,10 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069
 _INVISIBLE = "\u200b\u2060\ufeff"
 
 
+# Most symbols, ids and names: nothing to trim, nothing to fold, nothing unsafe.
+_PLAIN = re.compile(f"[!-~](?:[ -~]{{0,{MAX_LENGTH - 2}}}[!-~])?").fullmatch
+
+
 class BadText(NamedTuple):
     """Why something is not a symbol, an id or a name."""
 
@@ -38,6 +42,8 @@ def _trim(text: str) -> str:
 def _clean(value: Any, *, what: str, reason: RejectReason) -> str | BadText | None:
     if value is None:
         return None
+    if type(value) is str and _PLAIN(value):
+        return value
     if not isinstance(value, str):
         return BadText(reason, f"a {type(value).__name__} where {what} was expected")
     if len(value) > MAX_LENGTH:

@@ -69,7 +69,10 @@ Time = datetime | None | BadTime
 def _parse_iso(text: str) -> datetime:
     if not _ISO(text) or text[11:13] == "24":
         raise ValueError("not ISO 8601, such as 2019-12-04 or 2019-12-04T23:59:00Z")
-    return datetime.fromisoformat(_SPACED_ZONE.sub("", text.upper()))
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(_SPACED_ZONE.sub("", text.upper()))
 
 
 def _parse_unix(text: str, *, unit: str) -> datetime:

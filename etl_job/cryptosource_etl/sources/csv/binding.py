@@ -34,10 +34,10 @@ class BoundColumn:
     field: str
     header: str
     """The column's name, or the field's where it is a constant."""
-    index: int | None
-    """None: a constant."""
-    read: Callable[[Sequence[str]], Any]
-    """From the cells of a row to the value, None, or what says why it is refused."""
+    index: int
+    """Of the cell; 0 for a constant, which does not look at it."""
+    parse: Parser
+    is_constant: bool = False
 
 
 def _parser_of(field: str, column: ColumnSettings, settings: CsvSettings) -> Parser:
@@ -68,23 +68,17 @@ def _translated(parse: Parser, values: Mapping[str, str]) -> Parser:
     return translate
 
 
-def _reader(index: int, parse: Parser) -> Callable[[Sequence[str]], Any]:
-    return lambda cells: parse(cells[index])
-
-
 def _bind_one(
     field: str, column: ColumnSettings, settings: CsvSettings, header: Mapping[str, int]
 ) -> BoundColumn | None:
     parse = _parser_of(field, column, settings)
     if column.column is None:
         value = parse(column.constant or "")
-        return BoundColumn(field, field, None, lambda _: value)
+        return BoundColumn(field, field, 0, lambda _: value, is_constant=True)
     index = header.get(column.column, header.get(column.column.strip()))
     if index is None:
         return None
-    return BoundColumn(
-        field, column.column, index, _reader(index, _translated(parse, column.values))
-    )
+    return BoundColumn(field, column.column, index, _translated(parse, column.values))
 
 
 def bind(settings: CsvSettings, names: Sequence[str]) -> dict[str, BoundColumn]:
@@ -153,6 +147,6 @@ def check_columns(settings: CsvSettings, names: Sequence[str]) -> None:
 
 def _check_constants(bound: Mapping[str, BoundColumn]) -> None:
     for column in bound.values():
-        detail = getattr(column.read(()), "detail", None) if column.index is None else None
+        detail = getattr(column.parse(""), "detail", None) if column.is_constant else None
         if detail is not None:
             raise Permanent(Reason.INVALID_SPEC, f"{_spelled(column.field)}.value: {detail}")

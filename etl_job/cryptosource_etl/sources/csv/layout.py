@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
-from cryptosource_etl.sources.csv.binding import BoundColumn, bind, missing_columns
+from cryptosource_etl.sources.csv.binding import BoundColumn, Parser, bind, missing_columns
 from cryptosource_etl.sources.csv.rows import BrokenRow, Row
-from cryptosource_etl.sources.csv.settings import CsvSettings
+from cryptosource_etl.sources.csv.settings import FIELDS, CsvSettings
 from cryptosource_etl.sources.numbers import BadNumber
 from cryptosource_etl.sources.symbols import BadText
 from cryptosource_etl.sources.times import BadTime, check_time
@@ -21,6 +21,10 @@ from cryptosource_store.reasons import RejectReason
 
 _BAD: frozenset[type] = frozenset({BadText, BadNumber})
 _encode = msgspec.json.Encoder().encode
+
+
+def _unknown(_: str) -> None:
+    """Read a cell of no interest."""
 
 
 def _canonical(names: Sequence[str]) -> Callable[[Sequence[str]], Any]:
@@ -50,17 +54,16 @@ class Layout:
         self._reorder = _canonical(names)
         self._seed = hashlib.blake2b(_encode(sorted(names)), digest_size=16).digest()
         self._identity = self._columns.get("external_id") or self._columns.get("symbol")
-        self._identify = self._reader("external_id" if "external_id" in self._columns else "symbol")
-        self._symbol, self._name = self._reader("symbol"), self._reader("name")
-        self._rank, self._time = self._reader("rank"), self._reader("observed_at")
-        self._price, self._cap = self._reader("price_usd"), self._reader("market_cap_usd")
-        self._volume = self._reader("volume_24h_usd")
-        self._change = self._reader("percent_change_24h")
         self._has_time = "observed_at" in self._columns
+        # One call fetches the cells of all fields; a field that is absent reads any cell as None.
+        self._pick = itemgetter(*(self._index(field) for field in FIELDS))
+        self._parsers = tuple(self._parser(field) for field in FIELDS[1:])
 
-    def _reader(self, field: str) -> Callable[[Sequence[str]], Any]:
-        column = self._columns.get(field)
-        return column.read if column else lambda _: None
+    def _index(self, field: str) -> int:
+        return self._columns[field].index if field in self._columns else 0
+
+    def _parser(self, field: str) -> Parser:
+        return self._columns[field].parse if field in self._columns else _unknown
 
     def records(self, rows: Iterable[Row], *, lines: Iterable[int]) -> list[RawRecord]:
         """Return a record for each row.
@@ -69,12 +72,14 @@ class Layout:
             rows: as read.
             lines: the line of the file at which each ends, for what is said about it.
         """
-        width, identify = len(self.names), self._identify
+        width = len(self.names)
+        index = self._identity.index if self._identity else 0
+        identify = self._identity.parse if self._identity else _unknown
         seed, reorder = self._seed, self._reorder
         records = []
         for row, line in zip(rows, lines, strict=True):
             if type(row) is list and len(row) == width:
-                known = identify(row)
+                known = identify(row[index])
                 external_id = known if type(known) is str else None
                 digest = digest_of(seed + _encode(reorder(row)))
                 records.append(RawRecord(external_id, digest, row))
@@ -101,7 +106,9 @@ class Layout:
         external_id = record.external_id
         if external_id is None:
             return self._nameless(cells)
-        observed_at = self._time(cells) if self._has_time else received_at
+        symbol, name, rank, price, cap, volume, change, observe = self._parsers
+        _, symbol_, name_, rank_, price_, cap_, volume_, change_, time_ = self._pick(cells)
+        observed_at = observe(time_) if self._has_time else received_at
         if not isinstance(observed_at, datetime):
             return self._timeless(observed_at)
         problem = check_time(observed_at, latest=latest)
@@ -109,20 +116,17 @@ class Layout:
             return Rejection(problem.reason, self._header("observed_at"), problem.detail)
         quote = Quote(
             external_id,
-            self._symbol(cells),
-            self._name(cells),
-            self._rank(cells),
+            symbol(symbol_),
+            name(name_),
+            rank(rank_),
             observed_at,
             not self._has_time,
-            self._price(cells),
-            self._cap(cells),
-            self._volume(cells),
-            self._change(cells),
+            price(price_),
+            cap(cap_),
+            volume(volume_),
+            change(change_),
         )
-        for value in quote:
-            if type(value) in _BAD:
-                return self._refused(quote)
-        return quote
+        return quote if _BAD.isdisjoint(map(type, quote)) else self._refused(quote)
 
     def _refused(self, quote: Quote) -> Rejection:
         """Return the rejection of a quote that holds something which was refused."""
@@ -143,7 +147,7 @@ class Layout:
         column: BoundColumn | None = self._identity
         if column is None:
             return Rejection(RejectReason.MISSING_ID, None, "no column names the coin")
-        bad = column.read(cells)
+        bad = column.parse(cells[column.index])
         if isinstance(bad, BadText):
             return Rejection(bad.reason, column.header, bad.detail)
         return Rejection(RejectReason.MISSING_ID, column.header, "the row names no coin")
