@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from cryptosource_etl.http import (
     CircuitBreaker,
     EgressPolicy,
@@ -43,7 +44,7 @@ def clock():
     return VirtualClock()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def virtual():
     return VirtualClock
 

@@ -8,12 +8,13 @@ import tracemalloc
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http.bodies import BodyCaps, TooLarge, decode
 from cryptosource_etl.http.retrying import AttemptFailed
 from cryptosource_store.reasons import Reason
-from hypothesis import given
-from hypothesis import strategies as st
 from support.wire import Wire, answer, endless, raw, reset_after, truncated
 
 MIB = 1024 * 1024
@@ -57,7 +58,9 @@ def test_gzip_members_that_follow_each_other_are_one_body(first, second, size):
 
 def test_repetitive_gzip_comes_out_in_pieces_of_at_most_64_kib():
     data = b"a,b,c\r\n" * 300_000
-    pieces = list(decode([gzip.compress(data)], content_encoding="gzip", content_length="", caps=OPEN))
+    pieces = list(
+        decode([gzip.compress(data)], content_encoding="gzip", content_length="", caps=OPEN)
+    )
 
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 64 * 1024
@@ -80,7 +83,9 @@ def test_anything_but_gzip_behind_gzip_is_malformed(rest):
         decoded([gzip.compress(b"data") + rest])
 
 
-@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip,br", "identity, gzip"])
+@pytest.mark.parametrize(
+    "encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip,br", "identity, gzip"]
+)
 def test_other_and_nested_encodings_are_refused(encoding):
     with pytest.raises(AttemptFailed, match="only gzip was asked for"):
         decoded([gzip.compress(b"data")], encoding=encoding)
@@ -105,7 +110,7 @@ def test_each_cap_holds_by_itself_and_its_exact_size_passes():
     caps = BodyCaps(sent_bytes=100, decoded_bytes=100, expansion=10)
 
     assert decoded([bytes(100)], encoding="", caps=caps) == bytes(100)
-    with pytest.raises(TooLarge, match="more than 100 bytes$"):
+    with pytest.raises(TooLarge, match=r"more than 100 bytes$"):
         decoded([bytes(100), b"x"], encoding="", caps=caps)
     with pytest.raises(TooLarge, match="once decompressed"):
         decoded([gzip.compress(bytes(101))], caps=caps)
@@ -156,7 +161,9 @@ def test_a_body_without_end_is_cut_at_its_cap(make_client):
     "pieces",
     [
         itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.repeat(b"x")),
-        itertools.chain([b"HTTP/1.1 200 OK\r\n"], (f"a{n}: b\r\n".encode() for n in itertools.count())),
+        itertools.chain(
+            [b"HTTP/1.1 200 OK\r\n"], (f"a{n}: b\r\n".encode() for n in itertools.count())
+        ),
         itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
     ids=["body", "headers", "interim answers"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+import threading
 
 import httpcore
 import pytest
+
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.http.transport import Progress, resolve
 from cryptosource_store.reasons import Reason
@@ -88,8 +90,6 @@ def test_a_name_without_addresses_is_unreachable(make_client):
 
 
 def test_a_resolver_that_hangs_is_left_behind():
-    import threading
-
     released = threading.Event()
     with pytest.raises(httpcore.ConnectTimeout):
         resolve(lambda *_: released.wait() and [], "slow.test", 80, seconds=0.01)
