@@ -131,8 +131,8 @@ def _inflate(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
         data = inflater.unconsumed_tail
         if piece:
             yield piece
-        # A full piece may leave output inside zlib even when all input is used.
-        if inflater.eof or (not data and len(piece) < _PIECE_BYTES):
+        # What zlib still holds back comes out with the next chunk: gzip's trailer always follows.
+        if inflater.eof or not data:
             return
 
 

@@ -49,6 +49,13 @@ def test_gzip_comes_out_as_it_went_in_however_it_is_cut(data, sizes):
     assert decoded(split(packed, sizes), length=str(len(packed))) == data
 
 
+@given(st.integers(0, 200_000), st.integers(1, 40), st.sampled_from([b"a", b"ab\n", b"0"]))
+def test_long_runs_come_out_whole_wherever_a_piece_ends(length, size, pattern):
+    data = (pattern * length)[:length]
+
+    assert decoded(split(gzip.compress(data), [size])) == data
+
+
 @given(st.binary(max_size=300), st.binary(max_size=300), st.integers(1, 50))
 def test_gzip_members_that_follow_each_other_are_one_body(first, second, size):
     packed = gzip.compress(first) + gzip.compress(second)
@@ -94,6 +101,12 @@ def test_other_and_nested_encodings_are_refused(encoding):
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
 def test_plain_bodies_pass_unchanged(encoding):
     assert decoded([b"ab", b"c"], encoding=encoding, length="3") == b"abc"
+
+
+@pytest.mark.parametrize("length", ["2", "4"])
+def test_a_body_of_another_length_than_announced_is_malformed(length):
+    with pytest.raises(AttemptFailed, match=f"3 bytes came of {length} announced"):
+        decoded([b"ab", b"c"], encoding="", length=length)
 
 
 def test_a_body_larger_than_announced_cap_is_refused_before_it_is_read():
@@ -203,6 +216,7 @@ def test_a_body_cut_short_is_asked_for_again(make_client, sent):
     [
         reset_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"),
         raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n"),
+        answer(200, b"3\r\nabc\r\n0\r\n\r\n", transfer_encoding="chunked", content_length="99"),
         raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabcde\r\n"),
         raw(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"abc")[:-1]),
         raw(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-encoding: gzip\r\n\r\n"),
