@@ -22,8 +22,8 @@ from cryptosource_store.reasons import Reason
 
 Parser = Callable[[str], Any]
 """Reads the text of a cell: a value, None for unknown, or what says why it is refused."""
-TEXTS_REMEMBERED = 16_384
-"""Symbols, ids and names whose reading is kept: a history repeats a few of them for ever."""
+TEXTS_REMEMBERED = 32_768
+"""Symbols, ids and names whose reading is kept: more than there are coins, some 20 000."""
 _NAMES_SHOWN = 12
 
 

@@ -57,7 +57,9 @@ def _agreement(lines: list[str], delimiter: str) -> tuple[int, int]:
         rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
         return 0, 0
-    widths = Counter(len(row) for row in rows if len(row) > 1)
+    # A quote left in a cell means that this delimiter cut a quoted cell in two.
+    whole = (row for row in rows if not any(cell.count('"') % 2 for cell in row))
+    widths = Counter(len(row) for row in whole if len(row) > 1)
     if not widths:
         return 0, 0
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]))

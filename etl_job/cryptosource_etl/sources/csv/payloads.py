@@ -30,8 +30,8 @@ def broken_json(row: BrokenRow) -> str:
 
 def parse_broken(payload: Any) -> BrokenRow | None:
     """Return the broken row that a payload stands for, or None if it stands for a whole one."""
-    if not isinstance(payload, Mapping):
-        detail = f"a {type(payload).__name__} where a row was expected"
+    if not isinstance(payload, Mapping) or not payload:
+        detail = f"{type(payload).__name__} {str(payload)[:20]!r} where a row was expected"
         return BrokenRow(RejectReason.NOT_AN_OBJECT, detail, (str(payload)[:256],))
     if _MARK not in payload:
         return None
