@@ -15,6 +15,9 @@ from sqlalchemy import URL
 
 from cryptosource_store.settings import parse_database_url
 
+# postmaster.pid, as PostgreSQL's miscadmin.h lays it out: one fact a line.
+_PIDFILE_LINES, _SOCKET_LINE, _STATUS_LINE = 8, 4, 7
+
 
 class EmbeddedPostgresError(RuntimeError):
     """The embedded Postgres cannot be had. The message says what to do instead."""
@@ -57,3 +60,22 @@ def embedded_postgres(data_dir: Path) -> Iterator[URL]:
         yield parse_database_url(server.get_uri())
     finally:
         server.cleanup()
+
+
+def running_postgres(data_dir: Path) -> URL:
+    """Return the URL of the embedded Postgres that somebody else is running in `data_dir`.
+
+    Raises:
+        EmbeddedPostgresError: none is running there.
+    """
+    try:
+        lines = (data_dir / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    if len(lines) < _PIDFILE_LINES or lines[_STATUS_LINE].strip() != "ready":
+        raise EmbeddedPostgresError(
+            f"No DATABASE_URL is set and no embedded Postgres is running in {data_dir}; start it "
+            "with: cryptosource up -f FILE"
+        )
+    socket_folder = lines[_SOCKET_LINE].strip()
+    return parse_database_url(f"postgresql://postgres@/postgres?host={socket_folder}")

@@ -80,7 +80,7 @@ DROP_FUNCTIONS = (
 
 
 def _as_ddl(statement: str) -> DDL:
-    return DDL(statement.replace("%", "%%"))
+    return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
 
 
 for _function in (ENSURE_QUOTE_PARTITIONS, ENSURE_RAW_PARTITIONS):

@@ -28,6 +28,9 @@ from cryptosource_store.reasons import Reason
 _ERROR_CAPS = BodyCaps(sent_bytes=64 * 1024, decoded_bytes=64 * 1024, expansion=1024)
 _TOO_MANY_REQUESTS = 429
 
+LONGEST_PENALTY = timedelta(hours=1)
+"""An absurd Retry-After must not keep every later run away for days."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
@@ -197,10 +200,10 @@ class Calling:
         return parse_retry_after(incoming.headers, now=self._tools.clock.now())
 
     def _penalize(self, failure: AttemptFailed) -> None:
-        """Hold back everyone who shares the bucket, but never longer than a run may wait."""
+        """Hold back everyone who shares the bucket, as long as the upstream asks within reason."""
         wish = failure.retry_after_seconds
         if failure.reason is Reason.RATE_LIMITED and wish is not None:
-            wait = timedelta(seconds=min(wish, self._tools.retry.max_delay_seconds))
+            wait = min(timedelta(seconds=wish), LONGEST_PENALTY)
             self._tools.limiter.penalize(self._call.bucket, self._tools.clock.now() + wait)
 
     def _next_validators(self, incoming: Incoming) -> Validators | None:

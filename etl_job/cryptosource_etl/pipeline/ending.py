@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from cryptosource_etl.http.counters import Usage
 from cryptosource_etl.pipeline.claiming import Claim, finish_run
 from cryptosource_etl.pipeline.outcome import RunOutcome
-
-if TYPE_CHECKING:
-    from cryptosource_etl.pipeline.run import RequestCounters
 
 log = logging.getLogger(__name__)
 
 
-def end_run(
-    connection: Connection, claim: Claim, outcome: RunOutcome, counters: RequestCounters
-) -> None:
+def end_run(connection: Connection, claim: Claim, outcome: RunOutcome, usage: Usage) -> None:
     """Write the outcome into the run's row."""
     finish_run(
         connection,
@@ -28,20 +23,18 @@ def end_run(
         reason=outcome.reason,
         message=outcome.message,
         retry_after_seconds=outcome.retry_after_seconds,
-        requests=counters.requests,
-        retries=counters.retries,
+        requests=usage.requests,
+        retries=usage.retries,
     )
 
 
-def end_on_new_session(
-    engine: Engine, claim: Claim, outcome: RunOutcome, counters: RequestCounters
-) -> None:
+def end_on_new_session(engine: Engine, claim: Claim, outcome: RunOutcome, usage: Usage) -> None:
     """Write the outcome although the run's session is gone, if the database is back.
 
     Where it is not, the row stays `running` and the next run declares it interrupted.
     """
     try:
         with engine.connect() as connection:
-            end_run(connection, claim, outcome, counters)
+            end_run(connection, claim, outcome, usage)
     except DBAPIError:
         log.warning("the outcome could not be written down; the next run will see to it")

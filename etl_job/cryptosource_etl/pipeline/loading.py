@@ -171,7 +171,8 @@ class PageLoader:
         except DBAPIError as error:
             if not blames_payload(error):
                 raise
-            records = [entry.record for entry in (*sifted.accepted, *sifted.rejected)]
+            records = [entry.record for entry in sifted.accepted]
+            records += [refused.record for refused in sifted.rejected]
             payload_of = storable_payload(self._connection, self._reader.payload, records)
             counts = self._transact(batch, sifted, known, payload_of)
         self._crash.reach("page-committed")

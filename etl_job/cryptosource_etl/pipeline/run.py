@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from opentelemetry.context import Context
 from sqlalchemy import Connection, Engine
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cryptosource_etl.clock import Clock, Stopped
 from cryptosource_etl.errors import Permanent, Retryable, RunError
+from cryptosource_etl.http.counters import Usage
 from cryptosource_etl.logs import log_fields
 from cryptosource_etl.pipeline.claiming import Claim, Skipped, SourceIdentity, claim_source
 from cryptosource_etl.pipeline.drift import Drift, ShapeTracker, record_drift
@@ -35,20 +35,6 @@ ATTEMPTS_PER_PAGE = 3
 """A page that lost a deadlock goes again; a third time it fails the run."""
 
 
-class RequestCounters(Protocol):
-    """What the network client counts."""
-
-    @property
-    def requests(self) -> int:
-        """Requests sent, retries included."""
-        ...
-
-    @property
-    def retries(self) -> int:
-        """Requests that were second or later attempts."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """Told after each committed page."""
@@ -64,7 +50,8 @@ class RunRequest:
     source: SourceIdentity
     open_reader: Callable[[], SourceReader]
     """Called once the source is claimed; may raise a `RunError`."""
-    counters: RequestCounters
+    usage: Callable[[], Usage]
+    """What the network client has done so far."""
     reject_limit_percent: float
     pins: dict[str, str]
     settings: RunSettings
@@ -148,7 +135,7 @@ class Run:
             log.info("run started", extra={"attempt": claim.attempt})
             self._request.settings.crash_points.reach("claimed")
             outcome = self._load_all(connection, claim)
-            end_run(connection, claim, outcome, self._request.counters)
+            end_run(connection, claim, outcome, self._request.usage())
             self._request.settings.crash_points.reach("finished")
         return outcome
 
@@ -216,14 +203,15 @@ class Run:
         count = len(page.records)
         if allowed is not None:
             count = min(count, allowed - self._loader.totals.processed)
+        usage = self._request.usage()
         batch = Batch(
             records=page.records[:count],
             received_at=page.received_at,
             cursor=page.cursor_after(count),
             records_committed=self._committed + count,
             records_total=page.total,
-            requests=self._request.counters.requests,
-            retries=self._request.counters.retries,
+            requests=usage.requests,
+            retries=usage.retries,
         )
         with page_span(count) as span:
             counts = self._load_batch(batch)
@@ -262,8 +250,8 @@ class Run:
 
     def beat(self, connection: Connection, claim: Claim) -> None:
         """Show that the run is alive while it waits for its upstream."""
-        counters = self._request.counters
-        row = {"run_id": claim.run_id, "requests": counters.requests, "retries": counters.retries}
+        usage = self._request.usage()
+        row = {"run_id": claim.run_id, "requests": usage.requests, "retries": usage.retries}
         with connection.begin():
             alive = connection.execute(claiming.HEARTBEAT, row).rowcount
         if not alive:
@@ -297,7 +285,7 @@ class Run:
             run_id=self._claim.run_id if self._claim else None,
         )
         if self._claim is not None:
-            end_on_new_session(self._engine, self._claim, outcome, self._request.counters)
+            end_on_new_session(self._engine, self._claim, outcome, self._request.usage())
         return outcome
 
 

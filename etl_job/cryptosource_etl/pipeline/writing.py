@@ -118,8 +118,10 @@ class PageWriter:
 
     def _copy(self, statement: str, buffer: bytes) -> None:
         """COPY by the driver, with its errors in SQLAlchemy's tree like those of all the rest."""
-        with self._connection.connection.cursor() as cursor:
-            try:
-                cursor.copy_expert(statement, io.BytesIO(buffer))
-            except psycopg2.Error as error:
-                raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
+        cursor = self._connection.connection.cursor()
+        try:
+            cursor.copy_expert(statement, io.BytesIO(buffer))
+        except psycopg2.Error as error:
+            raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
+        finally:
+            cursor.close()

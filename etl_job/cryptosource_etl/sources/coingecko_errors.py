@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cryptosource_etl.errors import Permanent, Retryable, RunError
+from cryptosource_etl.errors import Permanent, RunError
+from cryptosource_etl.http import Answer, TryAgain
 from cryptosource_etl.sources.json_records import exact_json
 from cryptosource_store.reasons import Reason
 
@@ -37,19 +38,20 @@ def _error_code(body: Any) -> int | None:
     return None
 
 
-def classify(status: int, _headers: Mapping[str, str], body: bytes) -> RunError | None:
+def classify(answer: Answer) -> RunError | TryAgain | None:
     """Return what an error of CoinGecko means where its status alone does not say so."""
-    if not 400 <= status < 500:  # noqa: PLR2004
+    if not 400 <= answer.status < 500:  # noqa: PLR2004
         return None
-    if b"error code: 1015" in body:
-        return Retryable(Reason.RATE_LIMITED, "CoinGecko's edge limits this address (1015)")
-    if b"error code: 1020" in body:
+    if b"error code: 1015" in answer.head:
+        detail = "CoinGecko's edge limits this address (1015)"
+        return TryAgain(reason=Reason.RATE_LIMITED, detail=detail)
+    if b"error code: 1020" in answer.head:
         return Permanent(Reason.UPSTREAM_REFUSED, "CoinGecko's edge refuses this address (1020)")
     try:
-        code = _error_code(exact_json(body.decode("utf-8", errors="replace")))
+        code = _error_code(exact_json(answer.head.decode("utf-8", errors="replace")))
     except ValueError:
         return None
-    if code not in _HINTS:
+    if code is None or code not in _HINTS:
         return None
     reason, hint = _HINTS[code]
-    return Permanent(reason, f"CoinGecko answered {status} with code {code}: {hint}")
+    return Permanent(reason, f"CoinGecko answered {answer.status} with code {code}: {hint}")

@@ -155,7 +155,7 @@ def _with_page(
     rest = {number: known for number, known in pages.items() if number != str(page)}
     if response.validators is None:
         return rest
-    return rest | {str(page): {**response.validators.to_json(), "count": count}}
+    return rest | {str(page): {**response.validators.as_json(), "count": count}}
 
 
 class Sightings:

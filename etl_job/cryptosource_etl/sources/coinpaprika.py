@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptosource_crd.effective import api_key_header, base_url
 from cryptosource_etl.errors import Permanent, Retryable, RunError
-from cryptosource_etl.http import Response, Validators
+from cryptosource_etl.http import Answer, Response, Validators
 from cryptosource_etl.records import Cursor, Page, RawRecord
 from cryptosource_etl.sources.json_records import split_array
 from cryptosource_etl.sources.observations import Fields
@@ -41,9 +41,9 @@ def _fields(record: Mapping[str, Any]) -> Fields:
 CONTRACT = Contract(version="coinpaprika/1", fields=_fields, nested=("quotes",))
 
 
-def classify(status: int, _headers: Mapping[str, str], _body: bytes) -> RunError | None:
+def classify(answer: Answer) -> RunError | None:
     """Return what an error status of CoinPaprika means where it is not the usual meaning."""
-    if status == 402:  # noqa: PLR2004
+    if answer.status == 402:  # noqa: PLR2004
         return Permanent(
             Reason.PLAN_TOO_LOW,
             "CoinPaprika answered 402: the plan does not include this, or its monthly quota is used "
@@ -131,7 +131,7 @@ def _rank(record: RawRecord) -> int:
 def _cursor_after(batch: Sequence[RawRecord], response: Response | None, count: int) -> Cursor:
     if response is not None and count == len(batch):
         validators = response.validators
-        return {"validators": validators.to_json()} if validators else {}
+        return {"validators": validators.as_json()} if validators else {}
     done = [record.external_id for record in batch[:count] if record.external_id]
     return {"after_id": done[-1]} if done else {}
 

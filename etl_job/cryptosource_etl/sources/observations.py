@@ -41,7 +41,7 @@ class _Refused(Exception):
         self.rejection = rejection
 
 
-def _text(field: tuple[str, Any], result: str | None | BadText) -> str | None:
+def _text(field: tuple[str, Any], result: str | BadText | None) -> str | None:
     if isinstance(result, BadText):
         raise _Refused(Rejection(result.reason, field[0], result.detail))
     return result
@@ -86,8 +86,10 @@ def _observed_at(field: tuple[str, Any], received_at: datetime) -> tuple[datetim
     moment = _read_time(value)
     if moment is None:
         return received_at, True
-    bad = moment if isinstance(moment, BadTime) else check_time(
-        moment, latest=received_at + FUTURE_TOLERANCE
+    bad = (
+        moment
+        if isinstance(moment, BadTime)
+        else check_time(moment, latest=received_at + FUTURE_TOLERANCE)
     )
     if bad is not None:
         raise _Refused(Rejection(bad.reason, name, bad.detail))

@@ -37,7 +37,8 @@ def plugin_for(source_type: str) -> SourcePlugin:
     plugin = entry.load()
     if not isinstance(plugin, SourcePlugin):
         raise Permanent(
-            Reason.INVALID_SPEC, f"the entry point of {source_type} is no SourcePlugin; reinstall it"
+            Reason.INVALID_SPEC,
+            f"the entry point of {source_type} is no SourcePlugin; reinstall it",
         )
     return plugin
 

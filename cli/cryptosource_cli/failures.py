@@ -1,0 +1,23 @@
+"""Errors a person can act on: one line on standard error and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import click
+
+CONFIGURATION_EXIT_CODE = 78
+"""EX_CONFIG of sysexits: somebody has to change a file, a variable or an argument."""
+UNAVAILABLE_EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits: the same command may work later."""
+
+
+class CommandError(click.ClickException):
+    """A command cannot do what it was asked to.
+
+    Args:
+        message: what is wrong and what to do, one sentence or one line per problem.
+        exit_code: see the constants of this module.
+    """
+
+    def __init__(self, message: str, *, exit_code: int = CONFIGURATION_EXIT_CODE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it on the class

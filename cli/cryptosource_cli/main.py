@@ -1,0 +1,74 @@
+"""The `cryptosource` command. Each subcommand is imported when it is called, and not before, so
+that an image with one extra starts with that extra alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+
+import click
+
+SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("running", "Run one source once, as a Job does."),
+    "up": ("serving", "Run sources on their schedules and serve the API, in one process."),
+    "validate": ("validating", "Explain every error in manifests, and what schedules cost."),
+    "migrate": ("migrating", "Bring the database to the schema this version needs."),
+    "status": ("reporting", "Show every source: last run, freshness, checkpoint."),
+    "replay": ("replaying", "Judge stored raw records again, without calling the upstream."),
+    "maintain": ("maintaining", "Make partitions ahead and drop those past their retention."),
+    "db-url": ("locating", "Print the URL of the database in use."),
+    "api": ("publishing", "Serve the API alone."),
+}
+"""Name -> module of `cryptosource_cli.commands`, and the line that `--help` shows."""
+
+
+UNFORESEEN_EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits: a mistake in this program."""
+
+
+class LazyGroup(click.Group):
+    """Lists its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names, in the order of their use."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return one command."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module = importlib.import_module(f"cryptosource_cli.commands.{SUBCOMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)  # noqa: S101 - ours
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in SUBCOMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: cryptosource up -f samples/",
+)
+@click.version_option(version("cryptosource"), prog_name="cryptosource")
+def cli() -> None:
+    """Keep crypto market data in Postgres fresh, complete and explainable."""
+
+
+def main() -> None:
+    """Run the command; what nobody foresaw becomes one line too."""
+    try:
+        cli()
+    except Exception as error:
+        if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        message = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+        click.echo(f"Error: unforeseen {message}; set LOG_LEVEL=DEBUG to see where", err=True)
+        sys.exit(UNFORESEEN_EXIT_CODE)
