@@ -1,5 +1,7 @@
-"""The `cryptosource` command. Each subcommand is imported when it is called, and not before, so
-that an image with one extra starts with that extra alone.
+"""The `cryptosource` command.
+
+Each subcommand is imported when it is called, and not before, so that an image with one extra
+starts with that extra alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,153 @@
+"""`cryptosource up`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from sqlalchemy import URL
+
+from cryptosource_cli.assembly import Workshop
+from cryptosource_cli.commands.running import readable_manifests, run_settings
+from cryptosource_cli.display import Display, make_display, print_due, print_outcomes
+from cryptosource_cli.environment import Environment, open_database
+from cryptosource_cli.failures import CommandError
+from cryptosource_cli.housekeeping import Housekeeping
+from cryptosource_cli.manifests import LoadedSource, Manifests
+from cryptosource_cli.publishing import published
+from cryptosource_cli.scheduling import Scheduler, Start
+from cryptosource_etl.clock import SystemClock
+from cryptosource_etl.logs import configure_logging
+from cryptosource_etl.pipeline.outcome import RunOutcome
+from cryptosource_etl.settings import RunSettings
+from cryptosource_etl.telemetry import configure_tracing
+from cryptosource_store.migrating import migrate
+from cryptosource_store.reasons import RunStatus
+
+STOP_SECONDS = 30.0
+"""How long to wait for runs to finish the page in hand."""
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """Stop cleanly at the first Ctrl-C or SIGTERM, and at once at the second Ctrl-C."""
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _log_to_file(environment: Environment) -> Path:
+    """Keep the JSON logs out of the way of what a person reads."""
+    folder = environment.data_dir / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "up.jsonl"
+    configure_logging(environment.log_level, stream=path.open("a", encoding="utf-8"))
+    return path
+
+
+def _starter(workshop: Workshop, display: Display) -> Start:
+    def start(loaded: LoadedSource, settings: RunSettings) -> RunOutcome:
+        display.begins(loaded)
+        run = workshop.run(
+            loaded, settings, on_progress=lambda progress: display.progresses(loaded, progress)
+        )
+        outcome = run.execute()
+        display.ends(loaded, outcome)
+        return outcome
+
+    return start
+
+
+def _run_all(
+    environment: Environment, manifests: Manifests, url: URL, stop: threading.Event, *, once: bool
+) -> tuple[Scheduler, Callable[[], bool]]:
+    """Start every source; return the scheduler and what waits for the first runs and shows them."""
+    clock = SystemClock(stop)
+    workshop = Workshop.open(
+        url=url,
+        manifests=manifests,
+        variables=environment.variables,
+        data_dir=environment.data_dir,
+        clock=clock,
+        stop=stop,
+    )
+    display = make_display()
+    shown = threading.Event()
+    scheduler = Scheduler(
+        manifests.sources,
+        _starter(workshop, display),
+        settings=run_settings(environment),
+        clock=clock,
+        on_waiting=lambda loaded, due: print_due(loaded, due) if shown.is_set() else None,
+    )
+
+    def first_runs() -> bool:
+        with display.live():
+            scheduler.begin(once=once)
+            outcomes = scheduler.first_outcomes()
+        print_outcomes(manifests.sources, outcomes)
+        shown.set()
+        return all(outcome.status is not RunStatus.FAILURE for outcome in outcomes.values())
+
+    return scheduler, first_runs
+
+
+@click.command("up", epilog="Example: cryptosource up -f samples/ --port 8000")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Manifest, or folder of manifests; may be repeated.",
+)
+@click.option("--once", is_flag=True, help="End after the first runs; exit 1 if one failed.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the API listens.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.pass_context
+def command(  # noqa: PLR0913 - options of a command line
+    ctx: click.Context, files: tuple[Path, ...], *, once: bool, host: str, port: int
+) -> None:
+    """Run every source at once and then on its schedule, and serve the API, in one process.
+
+    Without DATABASE_URL an embedded Postgres keeps the data between starts. Ctrl-C ends cleanly.
+    """
+    environment = Environment.read()
+    manifests = readable_manifests(files)
+    if not manifests.sources:
+        raise CommandError("there is no CryptoSource in these files; see samples/")
+    run_settings(environment)  # an unusable variable is said before anything starts
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    log_path = _log_to_file(environment)
+    tracing = configure_tracing(environment.variables)
+    with ExitStack() as stack:
+        if tracing is not None:
+            stack.callback(tracing.shutdown)
+        url = stack.enter_context(open_database(environment))
+        migrate(url)
+        if not once:
+            address = stack.enter_context(published(environment, url, host=host, port=port))
+            click.echo(f"Serving {address} (docs at {address}/docs); logs in {log_path}")
+            stack.enter_context(Housekeeping(url, stop))
+        scheduler, first_runs = _run_all(environment, manifests, url, stop, once=once)
+        succeeded = first_runs()
+        if not once and not stop.is_set():
+            click.echo(f"Serving {address}. Ctrl-C stops.")
+            while not stop.wait(timeout=1.0):
+                pass
+        stop.set()
+        click.echo("Stopping: runs finish the page in hand." if not once else "Done.")
+        if not scheduler.join(STOP_SECONDS):
+            click.echo("A run did not stop in time; it goes on from its checkpoint next time.")
+    if once and not succeeded:
+        ctx.exit(1)

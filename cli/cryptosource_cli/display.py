@@ -1,0 +1,154 @@
+"""What `up` shows while it works: progress bars on a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Protocol
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from cryptosource_cli.manifests import LoadedSource
+from cryptosource_etl.pipeline.outcome import RunOutcome
+from cryptosource_etl.pipeline.run import Progress as RunProgress
+from cryptosource_store.reasons import RunStatus
+
+_COLOURS = {RunStatus.SUCCESS: "green", RunStatus.SKIPPED: "cyan", RunStatus.FAILURE: "red"}
+
+
+class Display(Protocol):
+    """Told what happens; may be called from several threads."""
+
+    def live(self) -> AbstractContextManager[object]:
+        """Return what surrounds the first runs."""
+        ...
+
+    def begins(self, loaded: LoadedSource) -> None:
+        """Show that a run begins."""
+        ...
+
+    def progresses(self, loaded: LoadedSource, progress: RunProgress) -> None:
+        """Show that a page is in."""
+        ...
+
+    def ends(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
+        """Show how a run ended."""
+        ...
+
+
+def _line(loaded: LoadedSource, outcome: RunOutcome) -> str:
+    name = "/".join(loaded.key)
+    seconds = f"{outcome.seconds:.1f} s"
+    return f"{name}: {outcome.status} ({outcome.reason}) in {seconds}: {outcome.message}"
+
+
+class PlainDisplay:
+    """One line when a run begins and one when it ends."""
+
+    def live(self) -> AbstractContextManager[object]:
+        """Return nothing special."""
+        return nullcontext()
+
+    def begins(self, loaded: LoadedSource) -> None:
+        """Print a line."""
+        click.echo(f"{'/'.join(loaded.key)}: running")
+
+    def progresses(self, loaded: LoadedSource, progress: RunProgress) -> None:
+        """Print nothing: a log file is no place for a bar."""
+
+    def ends(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
+        """Print a line."""
+        click.echo(_line(loaded, outcome), err=outcome.exit_code != 0)
+
+
+class TerminalDisplay:
+    """A bar per source while the first runs are made, and lines for those that follow."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:24}"),
+            BarColumn(),
+            TextColumn("{task.completed:>9,.0f} records"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+        )
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def live(self) -> AbstractContextManager[object]:
+        """Return the bars."""
+        return self._progress
+
+    def begins(self, loaded: LoadedSource) -> None:
+        """Add a bar, the first time."""
+        if loaded.key not in self._tasks:
+            name = loaded.key[1]
+            self._tasks[loaded.key] = self._progress.add_task(name, total=None, note="")
+
+    def progresses(self, loaded: LoadedSource, progress: RunProgress) -> None:
+        """Move the bar."""
+        task = self._tasks[loaded.key]
+        self._progress.update(task, completed=progress.counts.processed, total=progress.total)
+
+    def ends(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
+        """Fill the bar, or print a line once the bars are gone."""
+        if not self._progress.live.is_started:
+            self._console.print(Text(_line(loaded, outcome)))
+            return
+        done = max(outcome.counts.processed, 1)
+        self._progress.update(
+            self._tasks[loaded.key],
+            total=done,
+            completed=done if outcome.exit_code == 0 else outcome.counts.processed,
+            note=f"[{_COLOURS.get(outcome.status, 'yellow')}]{outcome.reason}",
+        )
+
+
+def make_display() -> Display:
+    """Return the display that fits standard output."""
+    return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay()
+
+
+def print_outcomes(
+    sources: Sequence[LoadedSource], outcomes: dict[tuple[str, str], RunOutcome]
+) -> None:
+    """Print a table of the first runs."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("SOURCE", "STATUS", "REASON"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("LOADED", "UNCHANGED", "REJECTED", "SECONDS"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("MESSAGE", overflow="fold")
+    for loaded in sources:
+        outcome = outcomes.get(loaded.key)
+        cells = _cells(outcome) if outcome else ("not run",)
+        table.add_row(Text("/".join(loaded.key)), *cells)
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width).print(table)
+
+
+def _cells(outcome: RunOutcome) -> tuple[str | Text, ...]:
+    counts = outcome.counts
+    return (
+        Text(outcome.status, style=_COLOURS.get(outcome.status, "yellow")),
+        outcome.reason,
+        f"{counts.loaded:,}",
+        f"{counts.unchanged:,}",
+        f"{counts.rejected:,}",
+        f"{outcome.seconds:.1f}",
+        Text(outcome.message),
+    )
+
+
+def print_due(loaded: LoadedSource, due: datetime | None) -> None:
+    """Print when a source runs next."""
+    when = "suspended" if due is None else f"next run at {due:%Y-%m-%d %H:%M} UTC"
+    click.echo(f"{'/'.join(loaded.key)}: {when}")
