@@ -1,0 +1,67 @@
+"""Answers kept until the data changes, bounded by bytes; the least recently used go first.
+
+Only the event loop's thread may use it: nothing here is locked.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+OVERHEAD_BYTES = 500
+"""What an entry costs beside its key and its body: objects, dictionary slots."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CachedAnswer:
+    """The part of an answer that depends on the data alone."""
+
+    version: str
+    """Of the data it was built from."""
+    etag: str
+    body: bytes
+    """JSON up to where the meta goes."""
+
+
+class AnswerCache:
+    """Maps a request's path and query to its answer.
+
+    Args:
+        max_bytes: memory for keys and bodies; 0 keeps nothing.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[bytes, CachedAnswer] = OrderedDict()
+        self.used_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: bytes, *, version: str) -> CachedAnswer | None:
+        """Return the answer if it was built from that version of the data."""
+        answer = self._entries.get(key)
+        if answer is None or answer.version != version:
+            return None
+        self._entries.move_to_end(key)
+        return answer
+
+    def put(self, key: bytes, answer: CachedAnswer) -> None:
+        """Keep an answer; one that is larger than a tenth of the cache is not worth it."""
+        cost = _cost(key, answer)
+        if cost > self._max_bytes // 10:
+            return
+        self._drop(key)
+        self._entries[key] = answer
+        self.used_bytes += cost
+        while self.used_bytes > self._max_bytes:
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: bytes) -> None:
+        answer = self._entries.pop(key, None)
+        if answer is not None:
+            self.used_bytes -= _cost(key, answer)
+
+
+def _cost(key: bytes, answer: CachedAnswer) -> int:
+    return len(key) + len(answer.body) + OVERHEAD_BYTES

@@ -1,0 +1,52 @@
+"""What is known of a request beside its content: its id and when it began."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+HEADER = b"x-request-id"
+SCOPE_KEY = "cryptosource.request"
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestContext:
+    """One request."""
+
+    request_id: str
+    """The client's X-Request-ID when it is sane, else a new one."""
+    began: float
+    """`time.perf_counter()` at its arrival, in seconds."""
+
+    def latency_ms(self) -> float:
+        """Return milliseconds since the arrival, to the microsecond."""
+        return round((time.perf_counter() - self.began) * 1000, 3)
+
+
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the id that the client sent if it is sane and alone, else a new one."""
+    sent = [value for name, value in headers if name == HEADER]
+    if len(sent) == 1 and _SANE_ID.fullmatch(sent[0]):
+        return sent[0].decode("ascii")
+    return uuid.uuid4().hex
+
+
+def begin(scope: Scope) -> RequestContext:
+    """Note a request's arrival in its scope."""
+    context = RequestContext(
+        request_id=request_id_of(scope.get("headers", [])), began=time.perf_counter()
+    )
+    scope[SCOPE_KEY] = context
+    return context
+
+
+def context_of(scope: Scope) -> RequestContext:
+    """Return the request's context; a new one where no middleware has begun it."""
+    context = scope.get(SCOPE_KEY)
+    return context if isinstance(context, RequestContext) else begin(scope)

@@ -1,0 +1,148 @@
+"""Errors as `application/problem+json` (RFC 9457): what went wrong and what to do, never how.
+
+ApiProblem
+├── InvalidRequest      422, with one entry in `errors` per mistake
+├── NotFound            404
+└── Unavailable         503, with Retry-After
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:cryptosource:problem:"
+RETRY_AFTER_SECONDS = 2
+
+QUERY_CANCELED = "57014"
+UNDEFINED = ("42P01", "42703", "3F000")
+"""SQLSTATEs of a table, column or schema that is not there: the schema is not ours yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """One thing that is wrong with a request."""
+
+    parameter: str
+    """The query or path parameter it is about."""
+    detail: str
+
+
+@dataclass(kw_only=True)
+class ApiProblem(Exception):
+    """A request that cannot be answered. `detail` is meant for the caller."""
+
+    status: int
+    detail: str
+    kind: str = "about:blank"
+    """The RFC's `type`: one of ours behind `URN`, or about:blank."""
+    title: str = ""
+    """By default the status code's phrase."""
+    errors: Sequence[Mistake] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self, *, instance: str, request_id: str) -> dict[str, Any]:
+        """Return the members of the problem document."""
+        members: dict[str, Any] = {
+            "type": self.kind,
+            "title": self.title or HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if self.errors:
+            members["errors"] = [
+                {"parameter": error.parameter, "detail": error.detail} for error in self.errors
+            ]
+        return members
+
+
+class InvalidRequest(ApiProblem):
+    """The request's parameters are wrong."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        super().__init__(
+            status=422,
+            detail="; ".join(f"{each.parameter}: {each.detail}" for each in mistakes),
+            kind=f"{URN}invalid-request",
+            title="The request's parameters are not valid",
+            errors=mistakes,
+        )
+
+
+class NotFound(ApiProblem):
+    """What was asked for does not exist."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            status=404, detail=detail, kind=f"{URN}not-found", title="There is no such thing"
+        )
+
+
+class Unavailable(ApiProblem):
+    """The answer cannot be had now; asking again later may help."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(
+            status=503,
+            detail=detail,
+            kind=f"{URN}{reason}",
+            title="The service cannot answer now",
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+
+
+def pool_exhausted() -> Unavailable:
+    """Return the problem of a request that got no database connection in time."""
+    return Unavailable("pool-exhausted", "Every database connection is busy; try again shortly")
+
+
+def from_database(error: Exception) -> ApiProblem | None:
+    """Return what an error of the database means to a caller; None when it is our own mistake."""
+    if isinstance(error, PoolTimeoutError):
+        return pool_exhausted()
+    state = getattr(getattr(error, "orig", None), "pgcode", None)
+    if state == QUERY_CANCELED:
+        return Unavailable(
+            "statement-timeout", "The query took too long; narrow it, or try again shortly"
+        )
+    if isinstance(error, ProgrammingError) and state in UNDEFINED:
+        return Unavailable(
+            "schema-outdated", "The database's schema is not ready; run `cryptosource migrate`"
+        )
+    away = isinstance(error, OperationalError | InterfaceError)
+    if away or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return Unavailable(
+            "database-unavailable", "The database cannot be reached; try again shortly"
+        )
+    return None
+
+
+def internal_error() -> ApiProblem:
+    """Return the problem of an error that is ours. What happened is in the log alone."""
+    return ApiProblem(
+        status=500,
+        detail="An unexpected error occurred; the log holds it under this request_id",
+        kind=f"{URN}internal-error",
+        title="The service failed",
+    )
+
+
+def render(problem: ApiProblem, *, instance: str, request_id: str) -> Response:
+    """Return the response that carries a problem."""
+    body = json.dumps(problem.body(instance=instance, request_id=request_id), ensure_ascii=False)
+    return Response(
+        body.encode("utf-8", "replace"),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={**problem.headers, "Cache-Control": "no-store"},
+    )

@@ -1,0 +1,177 @@
+"""The list of coins: filters, sort and paging, to one statement."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+from sqlalchemy import Connection
+
+from cryptosource_api import cursor as cursors
+from cryptosource_api.moments import End, Start
+from cryptosource_api.paging import Paging, Window
+from cryptosource_api.queries.lists import Answer, list_answer
+from cryptosource_store.statements import reading_pages as sql
+
+LONGEST_TEXT = 256
+
+Sort = Literal[
+    "rank",
+    "symbol",
+    "name",
+    "price_usd",
+    "market_cap_usd",
+    "volume_24h_usd",
+    "percent_change_24h",
+    "observed_at",
+]
+
+
+class DataParameters(Paging):
+    """What `GET /data` understands."""
+
+    ticker: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="The one coin that owns the ticker: the best-ranked of those that share it.",
+    )
+    symbol: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="Every coin with that symbol, in any case.",
+    )
+    match: Literal["exact", "partial"] | None = Field(
+        default=None, description="`partial`: every coin whose symbol contains `symbol`."
+    )
+    source: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="That source's own newest records: a CryptoSource's name, or a type in lower "
+        "case.",
+    )
+    namespace: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="Only sources of that namespace.",
+    )
+    start_date: Start | None = Field(
+        default=None, description="Observed then or later: a date or an RFC 3339 time."
+    )
+    end_date: End | None = Field(
+        default=None, description="Observed then or earlier; a date means all of that day."
+    )
+    sort: Sort = Field(default="rank", description="Records without a value come last.")
+    order: Literal["asc", "desc"] = Field(default="asc", description="Direction of the sort.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.match is not None and self.symbol is None:
+            raise ValueError("match says how to compare symbol; give symbol too")
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError("start_date is after end_date")
+        return self
+
+    @property
+    def partial(self) -> bool:
+        """Whether the symbol need only be contained."""
+        return self.match == "partial"
+
+    @property
+    def of_sources(self) -> bool:
+        """Whether the sources' own records are asked for."""
+        return self.source is not None or self.namespace is not None
+
+    def digest(self) -> str:
+        """Return what tells this list from others: everything but the paging."""
+        return cursors.list_digest(
+            "data", sorted(self.model_dump(exclude=set(Paging.model_fields)).items())
+        )
+
+
+def fold_symbol(text: str) -> str:
+    """Return a symbol as it is stored: upper case, NFKC, no white space around it."""
+    folded = unicodedata.normalize("NFKC", text).strip().upper()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def contains_pattern(text: str) -> str:
+    """Return the LIKE pattern of texts that contain `text`, whose own wildcards mean themselves."""
+    escaped = "".join(f"\\{char}" if char in "\\%_" else char for char in text)
+    return f"%{escaped}%"
+
+
+def _filters(parameters: DataParameters) -> dict[str, tuple[str, Any]]:
+    """Return bind name -> (condition, value)."""
+    filters: dict[str, tuple[str, Any]] = {}
+    if parameters.ticker is not None:
+        filters["ticker"] = sql.BY_TICKER, fold_symbol(parameters.ticker)
+    if parameters.symbol is not None:
+        symbol = fold_symbol(parameters.symbol)
+        if parameters.partial:
+            filters["symbol"] = sql.BY_PART_OF_SYMBOL, contains_pattern(symbol)
+        else:
+            filters["symbol"] = sql.BY_SYMBOL, symbol
+    if parameters.start_date is not None:
+        filters["start"] = sql.FROM_START, parameters.start_date
+    if parameters.end_date is not None:
+        filters["end"] = sql.UNTIL_END, parameters.end_date
+    return filters
+
+
+def _behind(parameters: DataParameters, window: Window) -> dict[str, Any]:
+    """Return what the cursor binds."""
+    if window.cursor is None:
+        return {}
+    key = sql.sort_key(parameters.sort, descending=parameters.order == "desc")
+    place = cursors.decode(
+        window.cursor,
+        digest=parameters.digest(),
+        types=(key.cast, "bigint", "integer"),
+        first_nullable=key.nullable,
+    )
+    return {
+        "after_key": place[0],
+        "after_asset": int(place[1] or 0),
+        "after_source": int(place[2] or 0),
+    }
+
+
+def read_page(connection: Connection, parameters: DataParameters) -> Answer:
+    """Return a page of records.
+
+    Raises:
+        InvalidRequest: the cursor is not one of this list.
+    """
+    window = parameters.window()
+    filters = _filters(parameters)
+    behind = _behind(parameters, window)
+    shape = sql.PageShape(
+        of_sources=parameters.of_sources,
+        conditions=tuple(condition for condition, _ in filters.values()),
+        sort=parameters.sort,
+        descending=parameters.order == "desc",
+        after=bool(behind),
+        after_null=bool(behind) and behind["after_key"] is None,
+        capped=parameters.partial,
+    )
+    bound = {
+        "size": window.size,
+        "offset": window.offset,
+        **{name: value for name, (_, value) in filters.items()},
+        **behind,
+    }
+    if parameters.of_sources:
+        bound |= {"source": parameters.source, "namespace": parameters.namespace}
+    row = connection.execute(sql.page_statement(shape), bound).mappings().one()
+    return list_answer(
+        row,
+        window,
+        digest=parameters.digest(),
+        place=("last_key", "last_asset", "last_source"),
+        cap=sql.TOTAL_CAP if shape.capped else None,
+    )

@@ -1,0 +1,106 @@
+"""Totals and history of runs."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+from sqlalchemy import Connection
+
+from cryptosource_api import cursor as cursors
+from cryptosource_api.envelope import object_body
+from cryptosource_api.moments import End, Start
+from cryptosource_api.paging import CursorPaging
+from cryptosource_api.problems import InvalidRequest, Mistake, NotFound
+from cryptosource_api.queries.data import LONGEST_TEXT
+from cryptosource_api.queries.lists import Answer, list_answer
+from cryptosource_store.reasons import RunStatus
+from cryptosource_store.statements import reading_runs as sql
+
+_CONDITIONS = {
+    "source": sql.OF_SOURCE,
+    "namespace": sql.OF_NAMESPACE,
+    "status": sql.OF_STATUS,
+    "reason": sql.OF_REASON,
+    "trigger": sql.OF_TRIGGER,
+    "since": sql.SINCE,
+    "until": sql.UNTIL,
+}
+
+
+class RunsParameters(CursorPaging):
+    """What `GET /stats/runs` understands."""
+
+    source: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="A CryptoSource's name, or a type in lower case.",
+    )
+    namespace: str | None = Field(
+        default=None, min_length=1, max_length=LONGEST_TEXT, description="Of the CryptoSource."
+    )
+    status: RunStatus | None = Field(default=None, description="How the run stands or ended.")
+    reason: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z]{1,64}$",
+        description="Why it ended so, in CamelCase: UpstreamUnreachable, Completed, …",
+    )
+    trigger: str | None = Field(
+        default=None,
+        pattern="^[a-z]{1,64}$",
+        description="What started it: schedule, manual, create, api, replay.",
+    )
+    since: Start | None = Field(default=None, description="Started then or later.")
+    until: End | None = Field(default=None, description="Started then or earlier.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.since and self.until and self.since > self.until:
+            raise ValueError("since is after until")
+        return self
+
+
+def read_runs(connection: Connection, parameters: RunsParameters) -> Answer:
+    """Return a page of runs, newest first.
+
+    Raises:
+        InvalidRequest: the cursor is not one of this list.
+    """
+    window = parameters.window()
+    given = parameters.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    digest = cursors.list_digest("runs", sorted(given.items()))
+    bound: dict[str, Any] = {"size": window.size, **given}
+    if window.cursor is not None:
+        place = cursors.decode(window.cursor, digest=digest, types=("timestamptz", "uuid"))
+        bound["after_key"] = datetime.fromisoformat(place[0] or "")
+        bound["after_run"] = place[1]
+    conditions = [_CONDITIONS[name] for name in given]
+    statement = sql.runs_statement(conditions, after=window.cursor is not None)
+    row = connection.execute(statement, bound).mappings().one()
+    return list_answer(row, window, digest=digest, place=("last_key", "last_run"), cap=sql.RUNS_CAP)
+
+
+def read_run(connection: Connection, run_id: str) -> Answer:
+    """Return one run with a sample of what it rejected and the drifts it saw.
+
+    Raises:
+        InvalidRequest: the id is no UUID.
+        NotFound: there is no such run.
+    """
+    try:
+        wanted = uuid.UUID(run_id)
+    except ValueError:
+        detail = "write a run's UUID, as /stats/runs lists them"
+        raise InvalidRequest(Mistake(parameter="run_id", detail=detail)) from None
+    body = connection.scalar(sql.RUN, {"run_id": str(wanted)})
+    if body is None:
+        raise NotFound(f"There is no run {wanted}")
+    return Answer(body=object_body(body))
+
+
+def read_stats(connection: Connection) -> Answer:
+    """Return the totals over all runs and of each source."""
+    return Answer(body=object_body(connection.scalar(sql.STATS)))

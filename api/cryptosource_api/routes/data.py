@@ -1,0 +1,90 @@
+"""`/data`: coins, one coin, its history, the summary."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from cryptosource_api.models.market import Coin, Observation, Record, Summary
+from cryptosource_api.models.parts import Listing, Single
+from cryptosource_api.parameters import NoParameters, read_parameters
+from cryptosource_api.queries.coins import (
+    HistoryParameters,
+    read_coin,
+    read_history,
+    read_summary,
+)
+from cryptosource_api.queries.data import DataParameters, read_page
+from cryptosource_api.routes.declaring import gives, takes
+from cryptosource_api.services import Reading, services_of
+
+router = APIRouter(prefix="/data", tags=["data"])
+
+CoinId = Annotated[
+    str, Path(description="A ticker (BTC), or SYMBOL~slug; ids that were, still are")
+]
+
+
+@router.get(
+    "",
+    summary="Coins, one record each, across sources; or one source's own records",
+    responses=gives(Listing[Record], 422, 503, cached=True),
+    openapi_extra=takes(DataParameters),
+)
+async def list_data(request: Request) -> Response:
+    """Filter, sort and page through the newest record of every coin."""
+
+    def question() -> Reading:
+        parameters = read_parameters(DataParameters, request.scope["query_string"])
+        return partial(read_page, parameters=parameters)
+
+    return await services_of(request).answer_by_version(request, question)
+
+
+@router.get(
+    "/summary",
+    summary="Coins, sources and observations in figures",
+    responses=gives(Single[Summary], 422, 503, cached=True),
+)
+async def show_summary(request: Request) -> Response:
+    """Count coins, shared tickers and what each source contributed."""
+
+    def question() -> Reading:
+        read_parameters(NoParameters, request.scope["query_string"])
+        return read_summary
+
+    return await services_of(request).answer_by_version(request, question)
+
+
+@router.get(
+    "/{coin_id:path}/history",
+    summary="What every source observed of one coin, by time",
+    responses=gives(Listing[Observation], 404, 422, 503, cached=True),
+    openapi_extra=takes(HistoryParameters),
+)
+async def list_history(request: Request, coin_id: CoinId) -> Response:
+    """Page through a coin's observations."""
+
+    def question() -> Reading:
+        parameters = read_parameters(HistoryParameters, request.scope["query_string"])
+        return partial(read_history, coin_id=coin_id, parameters=parameters)
+
+    return await services_of(request).answer_by_version(request, question)
+
+
+@router.get(
+    "/{coin_id:path}",
+    summary="One coin: every source's view and how it was matched",
+    responses=gives(Single[Coin], 404, 422, 503, cached=True),
+)
+async def show_coin(request: Request, coin_id: CoinId) -> Response:
+    """Show one coin. Ids of former owners of a ticker go on working as SYMBOL~slug."""
+
+    def question() -> Reading:
+        read_parameters(NoParameters, request.scope["query_string"])
+        return partial(read_coin, coin_id=coin_id)
+
+    return await services_of(request).answer_by_version(request, question)

@@ -1,0 +1,66 @@
+"""What the routes share: reads, the data's version, answers that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cryptosource_api.cache import AnswerCache, CachedAnswer
+from cryptosource_api.envelope import answer, etag_of
+from cryptosource_api.queries.lists import Answer
+from cryptosource_api.reads import Reads
+from cryptosource_api.versions import EMPTY, VersionWatch
+from cryptosource_store.migrating import head_revision
+
+Reading = Callable[[Connection], Answer]
+"""Reads an answer."""
+
+Question = Callable[[], Reading]
+"""Parses a request; returns how to read its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """One application's."""
+
+    reads: Reads
+    versions: VersionWatch
+    answers: AnswerCache
+
+    @cached_property
+    def needed_revision(self) -> str:
+        """The schema revision that this code was written for."""
+        return head_revision()
+
+    async def answer_by_version(self, request: Request, question: Question) -> Response:
+        """Answer from what is kept, else from the database.
+
+        An answer is kept under the version that its own statement saw, so it can never be older
+        than its label. The client's validators are honoured either way.
+
+        Args:
+            request: its path and query are the key, unparsed: equal bytes are equal questions.
+            question: called when nothing is kept.
+        """
+        path = request.scope["path"].encode()
+        key = b"%d:%b?%b" % (len(path), path, request.scope["query_string"])
+        version = await self.versions.current()
+        kept = self.answers.get(key, version=version)
+        if kept is None:
+            found = await self.reads(question())
+            built_from = found.version or EMPTY
+            kept = CachedAnswer(version=built_from, etag=etag_of(key, built_from), body=found.body)
+            self.answers.put(key, kept)
+        return answer(request, kept)
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that a request came to."""
+    services = request.app.state.services
+    assert isinstance(services, Services)  # noqa: S101 - create_app put it there
+    return services

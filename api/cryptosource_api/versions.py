@@ -1,0 +1,58 @@
+"""Which version the data has, asked at most once in a while.
+
+Polling instead of LISTEN: one look-up by primary key each half second (and none when nobody asks)
+cannot be measured, needs no connection of its own, works behind a transaction pooler, and cannot
+miss a change after a connection was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from sqlalchemy import Connection
+
+from cryptosource_api.reads import Reads
+from cryptosource_store.statements.reading import DATA_VERSION
+
+EMPTY = "0"
+"""Version of a database that nothing was loaded into."""
+
+
+def read_version(connection: Connection) -> str:
+    """Return the version of the data as the connection sees it."""
+    return str(connection.scalar(DATA_VERSION) or EMPTY)
+
+
+class VersionWatch:
+    """Knows the data's version as it was at most `max_age_seconds` ago.
+
+    Args:
+        reads: how to ask.
+        max_age_seconds: how long an answer is believed; counted from before the question.
+    """
+
+    def __init__(self, reads: Reads, *, max_age_seconds: float) -> None:
+        self._reads = reads
+        self._max_age_seconds = max_age_seconds
+        self._version = EMPTY
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def current(self) -> str:
+        """Return the version.
+
+        Raises:
+            ApiProblem: 503; the database cannot be asked. Nothing stale is answered then.
+        """
+        if self._is_fresh():
+            return self._version
+        async with self._asking:
+            if not self._is_fresh():
+                asked_at = time.monotonic()
+                self._version = await self._reads(read_version)
+                self._asked_at = asked_at
+            return self._version
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._asked_at < self._max_age_seconds
