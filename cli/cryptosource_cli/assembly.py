@@ -29,6 +29,7 @@ from cryptosource_etl.http import (
 )
 from cryptosource_etl.pipeline.claiming import SourceIdentity
 from cryptosource_etl.pipeline.ratelimit import PostgresBucket
+from cryptosource_etl.pipeline.replay import REPLAY_TRIGGER, ReplayRun
 from cryptosource_etl.pipeline.run import Progress, Run, RunRequest
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceContext, SourceReader
@@ -37,6 +38,8 @@ from cryptosource_store.engine import loading_engine, session_engine
 from cryptosource_store.reasons import Reason
 
 EGRESS_VARIABLE = "CRYPTOSOURCE_EGRESS_ALLOW"
+NO_KEY_NEEDED = "no-key-needed-for-a-replay"
+"""Stands for a vendor's key that is not at hand: a replay never calls the vendor."""
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -170,16 +173,10 @@ class Workshop:
                 source=source,
                 http=client,
                 clock=self.clock,
-                api_key=resolved.api_key,
+                api_key=resolved.api_key or (NO_KEY_NEEDED if replay else None),
                 csv_path=resolved.csv_path,
             )
-            reader = open_source(context)
-            if not replay:
-                return reader
-            from cryptosource_etl.pipeline.replay import ReplayReader  # noqa: PLC0415
-
-            stored = session_engine(self.url, application="cryptosource-replay")
-            return ReplayReader(reader, stored, uid=identity.uid, batch_size=source.spec.batch_size)
+            return open_source(context)
 
         request = RunRequest(
             source=identity,
@@ -187,10 +184,11 @@ class Workshop:
             usage=lambda: client.usage,
             reject_limit_percent=source.spec.reject_limit_percent,
             pins=dict(source.spec.identity.pins),
-            settings=replace(settings, trigger="replay") if replay else settings,
-            deadline_seconds=source.spec.active_deadline_seconds,
+            settings=replace(settings, trigger=REPLAY_TRIGGER) if replay else settings,
+            deadline_seconds=None if replay else source.spec.active_deadline_seconds,
             parent=parent,
             on_progress=on_progress,
         )
         engine = loading_engine(self.url)
-        return Run(request, engine=engine, clock=self.clock, stop=self.stop)
+        kind = ReplayRun if replay else Run
+        return kind(request, engine=engine, clock=self.clock, stop=self.stop)

@@ -86,7 +86,7 @@ class Scheduler:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _live(self, loaded: LoadedSource, once: bool) -> None:  # noqa: FBT001 - a thread's target
+    def _live(self, loaded: LoadedSource, once: bool) -> None:
         done = self._first_done[loaded.key]
         try:
             spec = loaded.source.spec

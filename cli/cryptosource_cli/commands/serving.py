@@ -114,7 +114,7 @@ def _run_all(
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the API listens.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.pass_context
-def command(  # noqa: PLR0913 - options of a command line
+def command(
     ctx: click.Context, files: tuple[Path, ...], *, once: bool, host: str, port: int
 ) -> None:
     """Run every source at once and then on its schedule, and serve the API, in one process.
@@ -136,9 +136,12 @@ def command(  # noqa: PLR0913 - options of a command line
         url = stack.enter_context(open_database(environment))
         migrate(url)
         if not once:
-            address = stack.enter_context(published(environment, url, host=host, port=port))
+            address = stack.enter_context(
+                published(environment, url, host=host, port=port, tracing=tracing)
+            )
             click.echo(f"Serving {address} (docs at {address}/docs); logs in {log_path}")
-            stack.enter_context(Housekeeping(url, stop))
+            stack.enter_context(Housekeeping(url, SystemClock(stop)))
+            stack.callback(stop.set)
         scheduler, first_runs = _run_all(environment, manifests, url, stop, once=once)
         succeeded = first_runs()
         if not once and not stop.is_set():

@@ -1,0 +1,63 @@
+"""Serve the API in a thread of this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from opentelemetry.sdk.trace import TracerProvider
+from sqlalchemy import URL
+
+from cryptosource_api.app import create_app
+from cryptosource_api.reads import api_engine
+from cryptosource_api.server import ApiServer, CannotListen
+from cryptosource_api.settings import ApiSettings, InvalidSetting
+from cryptosource_cli.environment import Environment
+from cryptosource_cli.failures import CommandError
+
+
+@contextmanager
+def published(
+    environment: Environment,
+    url: URL,
+    *,
+    host: str,
+    port: int,
+    tracing: TracerProvider | None = None,
+) -> Iterator[str]:
+    """Serve the API while the block runs.
+
+    Args:
+        environment: for CRYPTOSOURCE_API_* settings.
+        url: the database.
+        host: where to listen.
+        port: 0 lets the system choose.
+        tracing: traces requests; None traces nothing.
+
+    Yields:
+        The address, for a person to click on.
+
+    Raises:
+        CommandError: a setting cannot be used, or the port is in use.
+    """
+    try:
+        settings = ApiSettings.from_environ(environment.variables)
+    except InvalidSetting as error:
+        raise CommandError(str(error)) from error
+    engine = api_engine(url, settings)
+    server = ApiServer(
+        create_app(settings, engine, tracer_provider=tracing),
+        replace(settings, host=host, port=port),
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        server.start()
+    except CannotListen as error:
+        raise CommandError(str(error)) from error
+    try:
+        yield server.url
+    finally:
+        server.stop()
+        engine.dispose()
