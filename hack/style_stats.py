@@ -59,7 +59,9 @@ def main() -> int:
         tree = ast.parse(source)
         lines = source.count("\n")
         if lines > MODULE_MAX_LINES:
-            complaints.append(f"{path.relative_to(ROOT)}: {lines} lines, at most {MODULE_MAX_LINES}")
+            complaints.append(
+                f"{path.relative_to(ROOT)}: {lines} lines, at most {MODULE_MAX_LINES}"
+            )
         if lines > 5:  # noqa: PLR2004 - an empty __init__ is no module
             module_lines.append(lines)
         function_lines += [body_lines(function) for function in functions(tree)]

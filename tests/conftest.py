@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Engine
-from support import postgres as postgres_support
 
 from cryptosource_store.engine import session_engine
+from support import postgres as postgres_support
 
 CHECKOUT = Path(__file__).parents[1]
 

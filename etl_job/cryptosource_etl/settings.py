@@ -39,7 +39,7 @@ class RunSettings:
     """A run shows that it is alive at least that often."""
     idle_check_seconds: float = 0.5
     """While it waits for its upstream, a run looks that often whether it should end."""
-    holder_silence_seconds: float = 60.0
+    holder_silence_seconds: float = 120.0
     """A holder of the lock without a heartbeat for that long is taken over."""
     shutdown_seconds: float = 5.0
     """How long a stopping run waits for its extracting thread."""
@@ -64,7 +64,7 @@ class RunSettings:
             host=host,
             fail_after_records=_whole_number(environ, "FAIL_AFTER_N_RECORDS"),
             holder_silence_seconds=float(
-                _whole_number(environ, "CRYPTOSOURCE_HOLDER_SILENCE_SECONDS") or 60
+                _whole_number(environ, "CRYPTOSOURCE_HOLDER_SILENCE_SECONDS") or 120
             ),
             crash_points=crash_points,
         )

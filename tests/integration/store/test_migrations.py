@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL, Connection, text
-from support import postgres as postgres_support
 
 from cryptosource_store import partitions
 from cryptosource_store.engine import session_engine
 from cryptosource_store.migrating import current_revision, head_revision, migrate
 from cryptosource_store.tables import metadata
+from support import postgres as postgres_support
 
 CATALOG = {
     "columns": """

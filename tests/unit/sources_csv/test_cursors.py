@@ -76,6 +76,22 @@ def test_finished_file_gives_no_pages(file):
     assert list(make_reader(file).pages(cursor_at_end(make_reader(file)))) == []
 
 
+def test_only_the_first_page_of_a_file_starts_a_pass(file):
+    first, second, third = make_reader(file, batch_size=10).pages({})
+    assert [page.starts_pass for page in (first, second, third)] == [True, False, False]
+    (resumed,) = make_reader(file).pages(second.cursor_after(10))
+    assert not resumed.starts_pass
+
+
+def test_an_append_goes_on_with_the_pass_and_a_replaced_file_starts_one(file):
+    cursor = cursor_at_end(make_reader(file))
+    with file.open("ab") as handle:
+        handle.write(b"new,1\n")
+    assert [page.starts_pass for page in make_reader(file).pages(cursor)] == [False]
+    write(file, HEADER + b"x,1\n", mtime_ns=1_700_000_000_000_000_000)
+    assert [page.starts_pass for page in make_reader(file).pages(cursor)] == [True]
+
+
 def test_append_is_read_from_where_the_file_ended(file):
     cursor = cursor_at_end(make_reader(file))
     with file.open("ab") as handle:

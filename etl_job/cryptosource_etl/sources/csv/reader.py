@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -88,7 +89,8 @@ class CsvReader:
             file.go_to(start.offset)
             done = 0
             for cut in self._cuts(head, file.read, start=start):
-                yield local_page(file, cut, contract=self.contract_version, done=done)
+                page = local_page(file, cut, contract=self.contract_version, done=done)
+                yield replace(page, starts_pass=cut.start.offset == head.end)
                 done += len(cut.records)
             file.check_unchanged(upto=file.size)
 
@@ -106,13 +108,14 @@ class CsvReader:
             start = known.resume(response.validators) or Place(head.end, head.lines)
             stream.skip(start.offset)
             for cut in self._cuts(head, stream.read, start=start):
-                yield remote_page(
+                page = remote_page(
                     url,
                     cut,
                     contract=self.contract_version,
                     validators=response.validators,
                     received_at=received_at,
                 )
+                yield replace(page, starts_pass=cut.start.offset == head.end)
 
     def _read_head(self, sample: bytes, *, what: str, whole: bool) -> Head:
         head = read_head(sample, self._settings, what=what, whole=whole)
