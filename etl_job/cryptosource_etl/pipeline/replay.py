@@ -1,74 +1,75 @@
 """Judge stored raw records again, by the source's present rules, without calling the upstream.
 
 A replay is a run like any other: it claims the source, writes pages, and can be interrupted. It
-leaves the checkpoint alone. What comes out of quarantine is marked as replayed.
+leaves the checkpoint and the accepted shape alone, and always starts with the newest record, since
+a page that is right already costs next to nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
-from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection
+from cryptosource_etl.pipeline.claiming import Claim
+from cryptosource_etl.pipeline.drift import ShapeTracker
+from cryptosource_etl.pipeline.outcome import RunOutcome
+from cryptosource_etl.pipeline.replay_loading import ReplayLoader
+from cryptosource_etl.pipeline.replay_reading import StoredPages
+from cryptosource_etl.pipeline.run import Run
+from cryptosource_etl.records import Page
 from cryptosource_etl.sources.plugin import SourceReader
-from cryptosource_store.statements import replaying as sql
+from cryptosource_store.reasons import Reason
+
+BATCH_SIZE = 1000
+"""Records per transaction; a spec's `batchSize` is about its upstream."""
+
+REPLAY_TRIGGER = "replay"
+"""What `etl_runs.trigger` says of a replay: it brings no new data, so it keeps nothing fresh."""
 
 
-class ReplayReader:
-    """A `SourceReader` whose upstream is the raw table.
+class ReplayRun(Run):
+    """A run whose upstream is the raw table; arguments as for `Run`."""
 
-    Args:
-        reader: judges the records.
-        engine: reads them, on sessions apart from the one that loads.
-        uid: of the source.
-        batch_size: records per page.
-    """
+    def _load_pages(self, connection: Connection, claim: Claim, reader: SourceReader) -> None:
+        settings = self._request.settings
+        self._loader = ReplayLoader(
+            connection,
+            claim,
+            reader,
+            pins=self._request.pins,
+            clock=self._clock,
+            crash_points=settings.crash_points,
+            reject_limit_percent=self._request.reject_limit_percent,
+        )
+        self._loader.prepare()
+        self._committed = 0
+        stored = StoredPages(self._engine, claim, batch_size=BATCH_SIZE)
+        self._consume(stored.pages(), _NoShape(reader))
+        settings.crash_points.reach("pages-done")
 
-    uniform = False
-    keeps_checkpoint = True
-    """Pages of a replay never move the checkpoint."""
+    def _load_all(self, connection: Connection, claim: Claim) -> RunOutcome:
+        outcome = super()._load_all(connection, claim)
+        if outcome.reason is Reason.TERMINATED:
+            message = "Stopped by a signal after its last whole page; replay again to finish"
+            return replace(outcome, message=message)
+        return outcome
 
-    def __init__(self, reader: SourceReader, engine: Engine, *, uid: str, batch_size: int) -> None:
-        self._reader = reader
-        self._engine = engine
-        self._uid = uid
-        self._batch_size = batch_size
-        self.contract_version = reader.contract_version
+    def _succeeded(self, claim: Claim) -> RunOutcome:
+        outcome = super()._succeeded(claim)
+        counts = self._loader.totals if self._loader else None
+        if counts is None or not counts.processed:
+            message = "Nothing is stored of this source, so there is nothing to judge again"
+        else:
+            message = (
+                f"{counts.processed} stored records judged again: {counts.loaded} changed, "
+                f"{counts.unchanged} unchanged, {counts.rejected} rejected"
+            )
+        return replace(outcome, message=message)
 
-    def pages(self, cursor: Cursor) -> Iterator[Page]:  # noqa: ARG002 - a replay starts over
-        """Yield what is stored, oldest first."""
-        last = 0
-        while rows := self._read(last):
-            last = rows[-1].raw_id
-            records = [
-                self._reader.restore(row.payload)._replace(digest=row.digest) for row in rows
-            ]
-            yield Page(records=records, cursor_after=lambda _: {}, received_at=rows[-1].ingested_at)
 
-    def _read(self, last: int) -> list[sql.StoredRecord]:
-        parameters = {"uid": self._uid, "last": last, "limit": self._batch_size}
-        with self._engine.connect() as connection:
-            rows = connection.execute(sql.RAW_AFTER, parameters)
-            return [sql.StoredRecord(*row) for row in rows]
+class _NoShape(ShapeTracker):
+    """Sees nothing: what was stored over months is no pass over the upstream."""
 
-    def normalize(self, record: RawRecord, *, received_at: datetime) -> Quote | Rejection:
-        """Judge one record; see `SourceReader`."""
-        return self._reader.normalize(record, received_at=received_at)
-
-    def payload(self, record: RawRecord) -> str:
-        """Return the stored JSON text; see `SourceReader`."""
-        return self._reader.payload(record)
-
-    def restore(self, payload: str) -> RawRecord:
-        """See `SourceReader`."""
-        return self._reader.restore(payload)
-
-    def shape(self, record: RawRecord) -> Mapping[str, str]:
-        """See `SourceReader`."""
-        return self._reader.shape(record)
-
-    def close(self) -> None:
-        """See `SourceReader`."""
-        self._reader.close()
+    def observe(self, page: Page) -> None:
+        """Take nothing in."""

@@ -1,0 +1,49 @@
+"""`cryptosource api`."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+from cryptosource_api.settings import ApiSettings, InvalidSetting
+from cryptosource_cli.commands.running import stop_on_signals
+from cryptosource_cli.environment import Environment, open_database
+from cryptosource_cli.failures import CommandError
+from cryptosource_cli.publishing import published
+from cryptosource_cli.schema import require_schema
+from cryptosource_etl.logs import configure_logging
+from cryptosource_etl.telemetry import configure_tracing
+
+
+def _settings(environment: Environment) -> ApiSettings:
+    try:
+        return ApiSettings.from_environ(environment.variables)
+    except InvalidSetting as error:
+        raise CommandError(str(error)) from error
+
+
+@click.command("api", epilog="Example: cryptosource api --host 0.0.0.0 --port 8000")
+@click.option("--host", help="Where to listen; CRYPTOSOURCE_API_HOST or 127.0.0.1 by default.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="0 lets the system choose; CRYPTOSOURCE_API_PORT or 8000 by default.",
+)
+def command(host: str | None, port: int | None) -> None:
+    """Serve the API alone, until Ctrl-C or SIGTERM."""
+    environment = Environment.read()
+    settings = _settings(environment)
+    configure_logging(environment.log_level)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    tracing = configure_tracing(environment.variables)
+    with open_database(environment) as url:
+        require_schema(url, embedded=environment.database.url is None)
+        host = settings.host if host is None else host
+        port = settings.port if port is None else port
+        with published(environment, url, host=host, port=port, tracing=tracing) as address:
+            click.echo(f"Serving {address} (docs at {address}/docs). Ctrl-C stops.")
+            stop.wait()
+    if tracing is not None:
+        tracing.shutdown()

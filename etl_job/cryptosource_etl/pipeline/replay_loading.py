@@ -1,0 +1,148 @@
+"""Judge one page of stored records again, in one transaction, entirely or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from cryptosource_etl.errors import Retryable
+from cryptosource_etl.pipeline.claiming import Claim
+from cryptosource_etl.pipeline.encoding import copy_buffer
+from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
+from cryptosource_etl.pipeline.replay_judging import Judged, judge_again, stage_lines
+from cryptosource_etl.pipeline.replay_writing import ReplayWriter
+from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted
+from cryptosource_etl.records import Quote, Rejection
+from cryptosource_etl.sources.plugin import SourceReader
+from cryptosource_store.reasons import Reason
+
+
+class ReplayLoader(PageLoader):
+    """A `PageLoader` for records that are stored already; see `StoredPages`.
+
+    Args:
+        connection: the claiming session.
+        claim: whose epoch fences each commit.
+        reader: judges records; its upstream is never asked.
+        reject_limit_percent: a larger share of records that had been accepted and now would not
+            be fails the replay, because then the rules are more likely at fault than the records.
+        others: see `PageLoader`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        claim: Claim,
+        reader: SourceReader,
+        *,
+        reject_limit_percent: float,
+        **others: Any,
+    ) -> None:
+        super().__init__(
+            connection, claim, reader, reject_limit_percent=reject_limit_percent, **others
+        )
+        self._writer: ReplayWriter = ReplayWriter(connection, claim)
+        self._withdrawn = 0
+        self._held = 0
+
+    def load(self, batch: Batch) -> Counts:
+        """Commit a page, entirely or not at all. The checkpoint stays where it is.
+
+        Raises:
+            Retryable: TooManyRejected, before anything of this page is changed; Fenced, when
+                another run has claimed the source since.
+        """
+        judged = [judge_again(self._reader, record.value) for record in batch.records]
+        withdrawn = [
+            each for each in judged if each.was_accepted and isinstance(each.verdict, Rejection)
+        ]
+        held = sum(each.was_accepted for each in judged)
+        self._check_limit(withdrawn, held)
+        accepted = _accepted(judged)
+        known = self._known_of(judged)
+        self._ensure_partitions(Sifted(accepted, [], 0, maybe_stored=False))
+        counts = self._replay(batch, judged, accepted, known)
+        self._crash.reach("page-committed")
+        self._withdrawn += len(withdrawn)
+        self._held += held
+        self.totals += counts
+        return counts
+
+    def _check_limit(self, withdrawn: Sequence[Judged], held: int) -> None:
+        bad, total = self._withdrawn + len(withdrawn), self._held + held
+        if bad * 100 <= self._reject_limit_percent * total:
+            return
+        first = withdrawn[0].verdict
+        assert isinstance(first, Rejection)  # noqa: S101 - that is why it is among them
+        raise Retryable(
+            Reason.TOO_MANY_REJECTED,
+            f"{bad} of {total} records that are loaded would be withdrawn, more than "
+            f"rejectLimitPercent={self._reject_limit_percent:g} allows; the first: "
+            f"{first.reason}, {first.detail}",
+        )
+
+    def _known_of(self, judged: Sequence[Judged]) -> Mapping[str, Known]:
+        ids = {each.row.external_id for each in judged}
+        ids |= {each.verdict.external_id for each in judged if isinstance(each.verdict, Quote)}
+        with self._connection.begin():
+            rows = self._writer.known([identifier for identifier in ids if identifier is not None])
+            return {row[0]: Known(*row[1:]) for row in rows}
+
+    def _replay(
+        self,
+        batch: Batch,
+        judged: Sequence[Judged],
+        accepted: Sequence[Accepted],
+        known: Mapping[str, Known],
+    ) -> Counts:
+        with self._connection.begin():
+            assets = self._assets(accepted, known)
+            self._writer.stage_judged(copy_buffer(stage_lines(judged, assets)))
+            self._crash.reach("page-staged")
+            changed, anything = self._writer.write_quotes()
+            if anything:
+                self._name_fallbacks()
+                self._writer.follow()
+            self._writer.restamp()
+            self._writer.settle_quarantine(contract_version=self._reader.contract_version)
+            self._crash.reach("page-merged")
+            counts = _counts(judged, changed)
+            nothing_moves = Sifted([], [], 0, maybe_stored=False)
+            self._check_point(_without_cursor(batch), nothing_moves, counts)
+            self._crash.reach("checkpoint-moved")
+        return counts
+
+    def _name_fallbacks(self) -> None:
+        verdicts = [judge_again(self._reader, row) for row in self._writer.unnamed()]
+        self._writer.name(
+            [(each.row, each.verdict) for each in verdicts if isinstance(each.verdict, Quote)]
+        )
+
+
+def _without_cursor(batch: Batch) -> Batch:
+    return Batch(
+        records=(),
+        received_at=batch.received_at,
+        cursor=None,
+        requests=batch.requests,
+        retries=batch.retries,
+    )
+
+
+def _accepted(judged: Sequence[Judged]) -> list[Accepted]:
+    return [
+        Accepted(seq, repeated=False, record=row, quote=verdict)  # type: ignore[arg-type]
+        for seq, (row, verdict) in enumerate(judged)
+        if isinstance(verdict, Quote)
+    ]
+
+
+def _counts(judged: Sequence[Judged], changed: set[int]) -> Counts:
+    """Return loaded: the observation changed; rejected: in quarantine now; unchanged: the rest."""
+    rejected = sum(
+        isinstance(verdict, Rejection) or (verdict is None and row.observed_at is None)
+        for row, verdict in judged
+    )
+    return Counts(len(changed), len(judged) - rejected - len(changed), rejected)

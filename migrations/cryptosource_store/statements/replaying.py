@@ -1,0 +1,296 @@
+"""Judging stored raw records again: one page, from a staged COPY to every table it may change.
+
+A key (asset, source, observed_at) belongs to the highest raw_id that is judged to it, so pages may
+come in any order; newest first, one pass is enough. Every statement leaves alone what is right
+already: an unchanged page writes nothing. The order of locks is that of the load path (quotes,
+latest, unified, tickers, dataset_versions), whose own statements do the unified half.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+STAGE_COLUMNS = (
+    "raw_id",
+    "ingested_at",
+    "held_asset_id",
+    "held_external_id",
+    "held_observed_at",
+    "digest",
+    "asset_id",
+    "external_id",
+    "observed_at",
+    "inferred_time",
+    "symbol",
+    "name",
+    "rank",
+    "price_usd",
+    "market_cap_usd",
+    "volume_24h_usd",
+    "percent_change_24h",
+    "reason",
+    "field",
+    "detail",
+)
+"""Order of the columns in the COPY text of a page."""
+
+# held_*: where the record's quote has been until now. asset_id is null for a rejected record,
+# reason for an accepted one.
+CREATE_STAGE = text("""
+CREATE TEMPORARY TABLE IF NOT EXISTS replay_stage (
+  raw_id bigint PRIMARY KEY, ingested_at timestamptz NOT NULL, held_asset_id bigint,
+  held_external_id text, held_observed_at timestamptz, digest uuid NOT NULL, asset_id bigint,
+  external_id text, observed_at timestamptz, inferred_time boolean, symbol text, name text,
+  rank integer, price_usd numeric, market_cap_usd numeric, volume_24h_usd numeric,
+  percent_change_24h numeric, reason text, field text, detail text
+) ON COMMIT DELETE ROWS
+""")
+CREATE_TOUCHED = text("""
+CREATE TEMPORARY TABLE IF NOT EXISTS replay_touched (asset_id bigint PRIMARY KEY)
+ON COMMIT DELETE ROWS
+""")
+CREATE_NAMES = text("""
+CREATE TEMPORARY TABLE IF NOT EXISTS replay_names (
+  raw_id bigint PRIMARY KEY, inferred_time boolean NOT NULL, symbol text, name text
+) ON COMMIT DELETE ROWS
+""")
+CREATE_TABLES = (CREATE_STAGE, CREATE_TOUCHED, CREATE_NAMES)
+
+COPY_STAGE = f"COPY replay_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
+
+_RAW = """r.raw_id, r.ingested_at, r.external_id, r.observed_at,
+       replace(r.digest::text, '-', '') AS digest, r.scrubbed, r.payload::text AS payload"""
+
+# Primary key of each month's partition, backwards. No lock that a load would notice.
+STORED_BEFORE = text(f"""
+SELECT {_RAW} FROM raw_records r
+ WHERE r.source_type = :source_type AND r.source_id = :source_id AND r.raw_id < :before
+ ORDER BY r.raw_id DESC LIMIT :size
+""")
+
+# A record judged to another key, or to none, leaves the key it owned.
+REMOVE_QUOTES = text("""
+WITH gone AS (
+  DELETE FROM quotes q USING replay_stage s
+   WHERE q.asset_id = s.held_asset_id AND q.source_id = :source_id
+     AND q.observed_at = s.held_observed_at AND q.raw_id = s.raw_id
+     AND (s.asset_id, s.observed_at) IS DISTINCT FROM (s.held_asset_id, s.held_observed_at)
+  RETURNING q.asset_id
+), noted AS (
+  INSERT INTO replay_touched SELECT DISTINCT asset_id FROM gone ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM gone
+""")
+
+# What is right is left out before the insert: ON CONFLICT would lock, and so write, each row.
+WRITE_QUOTES = text("""
+WITH wanted AS MATERIALIZED (
+  SELECT DISTINCT ON (asset_id, observed_at) * FROM replay_stage
+   WHERE asset_id IS NOT NULL ORDER BY asset_id, observed_at, raw_id DESC
+), put AS (
+  INSERT INTO quotes AS q (asset_id, source_id, observed_at, price_usd, market_cap_usd,
+                           volume_24h_usd, percent_change_24h, rank, run_id, raw_id, digest)
+  SELECT w.asset_id, :source_id, w.observed_at, w.price_usd, w.market_cap_usd, w.volume_24h_usd,
+         w.percent_change_24h, w.rank, :run_id, w.raw_id, w.digest
+    FROM wanted w
+   WHERE NOT EXISTS (
+         SELECT 1 FROM quotes o
+          WHERE o.asset_id = w.asset_id AND o.source_id = :source_id
+            AND o.observed_at = w.observed_at
+            AND (o.raw_id > w.raw_id
+                 OR (o.raw_id, o.price_usd, o.market_cap_usd, o.volume_24h_usd,
+                     o.percent_change_24h, o.rank)
+                    IS NOT DISTINCT FROM
+                    (w.raw_id, w.price_usd, w.market_cap_usd, w.volume_24h_usd,
+                     w.percent_change_24h, w.rank))
+         OFFSET 0)
+   ORDER BY w.asset_id, w.observed_at
+  ON CONFLICT (asset_id, source_id, observed_at) DO UPDATE
+     SET price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,
+         volume_24h_usd = excluded.volume_24h_usd,
+         percent_change_24h = excluded.percent_change_24h, rank = excluded.rank,
+         run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
+  RETURNING asset_id, raw_id
+), noted AS (
+  INSERT INTO replay_touched SELECT DISTINCT asset_id FROM put ON CONFLICT DO NOTHING
+)
+SELECT raw_id FROM put
+""")
+
+# What quotes do not hold (symbol, name, whether the time was inferred) is in latest alone.
+TOUCH_LATEST = text("""
+WITH found AS MATERIALIZED (
+  SELECT s.raw_id, l.asset_id, s.asset_id IS NOT NULL AS stays
+    FROM replay_stage s
+    JOIN quotes_latest l ON l.source_id = :source_id AND l.external_id = s.held_external_id
+                        AND l.raw_id = s.raw_id
+   WHERE (s.asset_id, s.external_id, s.observed_at, s.inferred_time, s.symbol, s.name)
+         IS DISTINCT FROM
+         (l.asset_id, l.external_id, l.observed_at, l.inferred_time, l.symbol, l.name)
+), noted AS (
+  INSERT INTO replay_touched SELECT DISTINCT asset_id FROM found ON CONFLICT DO NOTHING
+)
+SELECT raw_id FROM found WHERE stays
+""")
+
+ANY_TOUCHED = text("SELECT EXISTS (SELECT 1 FROM replay_touched)")
+
+_NEWEST = """CROSS JOIN LATERAL (
+       SELECT * FROM quotes q WHERE q.asset_id = t.asset_id AND q.source_id = :source_id
+        ORDER BY q.observed_at DESC LIMIT 1) q"""
+
+# Raw records that a coin falls back to and whose names neither the page nor latest can tell.
+UNNAMED = text(f"""
+SELECT {_RAW} FROM replay_touched t
+ {_NEWEST}
+  JOIN raw_records r ON r.source_type = :source_type AND r.raw_id = q.raw_id
+                    AND r.source_id = :source_id
+ WHERE NOT EXISTS (SELECT 1 FROM replay_stage s
+                    WHERE s.raw_id = q.raw_id AND s.asset_id = t.asset_id)
+   AND NOT EXISTS (SELECT 1 FROM quotes_latest l
+                    WHERE l.asset_id = t.asset_id AND l.source_id = :source_id
+                      AND l.raw_id = q.raw_id)
+""")
+
+INSERT_NAMES = text("""
+INSERT INTO replay_names (raw_id, inferred_time, symbol, name)
+SELECT * FROM unnest(CAST(:raw_ids AS bigint[]), CAST(:inferred_times AS boolean[]),
+                     CAST(:symbols AS text[]), CAST(:names AS text[]))
+ON CONFLICT DO NOTHING
+""")
+
+# Index quotes_latest_asset_idx.
+COUNT_LATEST = text("""
+SELECT count(*) FROM replay_touched t JOIN quotes_latest l ON l.asset_id = t.asset_id
+ WHERE l.source_id = :source_id
+""")
+
+_FOLLOWED = """INSERT INTO page_stage (seq, repeated, raw_id, asset_id, external_id, digest,
+       scrubbed, observed_at, inferred_time, symbol, payload)
+SELECT 0, false, m.raw_id, m.asset_id, m.external_id, m.digest, false, m.observed_at,
+       m.inferred_time, u.symbol, 'null'"""
+
+# The newest quote of each touched coin. Coins whose row changed go to page_stage, where the load
+# path's statements for unified and tickers find them.
+WRITE_LATEST = text(f"""
+WITH wanted AS MATERIALIZED (
+  SELECT a.external_id, q.asset_id, q.observed_at, q.rank, q.price_usd, q.market_cap_usd,
+         q.volume_24h_usd, q.percent_change_24h, q.run_id, q.raw_id, q.digest,
+         COALESCE(s.inferred_time, n.inferred_time, l.inferred_time, false) AS inferred_time,
+         CASE WHEN s.raw_id IS NOT NULL THEN s.symbol WHEN n.raw_id IS NOT NULL THEN n.symbol
+              ELSE l.symbol END AS symbol,
+         CASE WHEN s.raw_id IS NOT NULL THEN s.name WHEN n.raw_id IS NOT NULL THEN n.name
+              ELSE l.name END AS name
+    FROM replay_touched t
+    JOIN asset_aliases a ON a.asset_id = t.asset_id AND a.id_scope = :id_scope
+   {_NEWEST}
+    LEFT JOIN replay_stage s ON s.raw_id = q.raw_id AND s.asset_id = t.asset_id
+    LEFT JOIN replay_names n ON n.raw_id = q.raw_id
+    LEFT JOIN quotes_latest l ON l.source_id = :source_id AND l.external_id = a.external_id
+), put AS (
+  INSERT INTO quotes_latest AS l (source_id, external_id, asset_id, observed_at, inferred_time,
+         symbol, name, rank, price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+         run_id, raw_id, digest)
+  SELECT :source_id, external_id, asset_id, observed_at, inferred_time, symbol, name, rank,
+         price_usd, market_cap_usd, volume_24h_usd, percent_change_24h, run_id, raw_id, digest
+    FROM wanted w
+   WHERE NOT EXISTS (
+         SELECT 1 FROM quotes_latest o
+          WHERE o.source_id = :source_id AND o.external_id = w.external_id
+            AND (o.asset_id, o.observed_at, o.inferred_time, o.symbol, o.name, o.rank, o.price_usd,
+                 o.market_cap_usd, o.volume_24h_usd, o.percent_change_24h, o.raw_id)
+                IS NOT DISTINCT FROM
+                (w.asset_id, w.observed_at, w.inferred_time, w.symbol, w.name, w.rank, w.price_usd,
+                 w.market_cap_usd, w.volume_24h_usd, w.percent_change_24h, w.raw_id))
+   ORDER BY external_id
+  ON CONFLICT (source_id, external_id) DO UPDATE
+     SET asset_id = excluded.asset_id, observed_at = excluded.observed_at,
+         inferred_time = excluded.inferred_time, symbol = excluded.symbol, name = excluded.name,
+         rank = excluded.rank, price_usd = excluded.price_usd,
+         market_cap_usd = excluded.market_cap_usd, volume_24h_usd = excluded.volume_24h_usd,
+         percent_change_24h = excluded.percent_change_24h, run_id = excluded.run_id,
+         raw_id = excluded.raw_id, digest = excluded.digest
+  RETURNING l.*
+)
+{_FOLLOWED} FROM put m LEFT JOIN unified u USING (asset_id)
+""")
+
+DROP_LATEST = text(f"""
+WITH gone AS (
+  DELETE FROM quotes_latest l USING replay_touched t
+   WHERE l.source_id = :source_id AND l.asset_id = t.asset_id
+     AND NOT EXISTS (SELECT 1 FROM quotes q
+                      WHERE q.asset_id = t.asset_id AND q.source_id = :source_id)
+  RETURNING l.*
+)
+{_FOLLOWED} FROM gone m LEFT JOIN unified u USING (asset_id)
+""")
+
+# Between LOCK_UNIFIED and MOVE_TICKERS of the load path; the rows are locked already.
+DROP_UNIFIED = text("""
+DELETE FROM unified u USING page_stage p
+ WHERE u.asset_id = p.asset_id
+   AND NOT EXISTS (SELECT 1 FROM quotes_latest l WHERE l.asset_id = p.asset_id)
+""")
+# The symbol a coin bears now, beside the one it bore: MOVE_TICKERS has to see to both.
+FOLLOW_SYMBOLS = text("""
+INSERT INTO page_stage (seq, repeated, raw_id, asset_id, external_id, digest, scrubbed,
+                        observed_at, inferred_time, symbol, payload)
+SELECT p.seq, p.repeated, p.raw_id, p.asset_id, p.external_id, p.digest, p.scrubbed,
+       p.observed_at, p.inferred_time, u.symbol, p.payload
+  FROM page_stage p JOIN unified u USING (asset_id)
+ WHERE u.symbol IS DISTINCT FROM p.symbol
+""")
+COUNT_UNKNOWN = text("""
+SELECT count(DISTINCT p.asset_id) FROM page_stage p
+ WHERE NOT EXISTS (SELECT 1 FROM unified u WHERE u.asset_id = p.asset_id)
+""")
+
+# Tickers that no other coin bears: MOVE_TICKERS has given away the others.
+DROP_TICKERS = text("""
+DELETE FROM tickers t USING page_stage p
+ WHERE t.asset_id = p.asset_id
+   AND NOT EXISTS (SELECT 1 FROM unified u WHERE u.asset_id = p.asset_id)
+""")
+
+# ingested_at names the partition.
+RESTAMP_RAW = text("""
+UPDATE raw_records r
+   SET observed_at = s.observed_at, external_id = COALESCE(s.external_id, r.external_id)
+  FROM replay_stage s
+ WHERE r.source_type = :source_type AND r.raw_id = s.raw_id AND r.ingested_at = s.ingested_at
+   AND (s.observed_at IS DISTINCT FROM s.held_observed_at
+        OR s.external_id IS DISTINCT FROM s.held_external_id AND s.asset_id IS NOT NULL)
+""")
+
+# Unique key (source_id, digest, reason), by its first two columns.
+RELEASE = text("""
+UPDATE rejected_records r SET replayed_at = clock_timestamp()
+  FROM replay_stage s
+ WHERE r.source_id = :source_id AND r.digest = s.digest AND r.replayed_at IS NULL
+   AND r.reason IS DISTINCT FROM s.reason
+""")
+
+# A record that was accepted until now is back in quarantine; one that never left it stays as it is.
+KEEP_REJECTED = text("""
+UPDATE rejected_records r
+   SET contract_version = :contract_version, field = s.field, detail = s.detail,
+       replayed_at = CASE WHEN s.held_observed_at IS NULL THEN r.replayed_at END
+  FROM replay_stage s
+ WHERE r.source_id = :source_id AND r.digest = s.digest AND r.reason = s.reason
+   AND (r.contract_version <> :contract_version
+        OR s.held_observed_at IS NOT NULL AND r.replayed_at IS NOT NULL)
+""")
+
+ADD_REJECTED = text("""
+INSERT INTO rejected_records (source_id, external_id, digest, reason, field, detail,
+                              contract_version, raw_id, run_id)
+SELECT DISTINCT ON (s.digest, s.reason) :source_id, s.held_external_id, s.digest, s.reason,
+       s.field, s.detail, :contract_version, s.raw_id, :run_id
+  FROM replay_stage s
+ WHERE s.reason IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM rejected_records r
+                    WHERE r.source_id = :source_id AND r.digest = s.digest
+                      AND r.reason = s.reason)
+ ORDER BY s.digest, s.reason, s.raw_id
+""")
