@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-_SPACE_FOR_PLUS = re.compile(r" (?=\d\d:\d\d$)")
+_SPACE_FOR_PLUS = re.compile(r"(:\d\d(?:\.\d{1,6})?) (\d\d:\d\d)$", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
@@ -28,7 +28,7 @@ def parse_moment(text: str, *, end_of_day: bool = False) -> datetime:
     Raises:
         ValueError: it is neither; the message says what would be right.
     """
-    text = _SPACE_FOR_PLUS.sub("+", text.strip()) if _TIME.match(text) else text.strip()
+    text = _SPACE_FOR_PLUS.sub(r"\1+\2", text.strip())
     try:
         if _DATE.fullmatch(text):
             day = date.fromisoformat(text)

@@ -93,6 +93,7 @@ class ApiServer:
     """
 
     def __init__(self, app: FastAPI, settings: ApiSettings) -> None:
+        self.app = app
         self._settings = settings
         self._server = _Server(uvicorn_config(app, settings))
         self._socket: socket.socket | None = None

@@ -66,7 +66,9 @@ def find_asset(connection: Connection, coin_id: str) -> int:
     """
     slug = coin_id.rpartition("~")[2] if "~" in coin_id else None
     ticker = fold_symbol(coin_id)
-    found = connection.scalar(sql.RESOLVE_ID, {"ticker": ticker, "slug": slug})
+    storable = "\x00" not in coin_id
+    bound = {"ticker": ticker, "slug": slug}
+    found = connection.scalar(sql.RESOLVE_ID, bound) if storable else None
     if found is None:
         raise NotFound(
             f"No coin has the id {coin_id[:LONGEST_TEXT]!r}; an id is a ticker (BTC) or "

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import URL, Engine, text
 
 from cryptosource_api.models.health import Health, Ready
 from cryptosource_api.models.parts import Problem, Single
+from cryptosource_store.engine import session_engine
 from support.api import NOON, ApiClient, Market, api_client
 
 
@@ -75,36 +79,43 @@ def test_ready_needs_the_schema_of_this_version(api: ApiClient, engine: Engine):
     assert "cryptosource migrate" in Problem.model_validate_json(response.content).detail
 
 
+@contextmanager
+def closed(maintenance: URL, database: URL) -> Iterator[None]:
+    """Close a database to everybody, and open it again."""
+    name = database.database
+    engine = session_engine(maintenance, application="cryptosource-test")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
+        admin.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+        admin.execute(text(ending), {"name": name})
+        yield
+        admin.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+
+
 def test_without_a_database_everything_says_so_and_recovers(
-    database: URL, engine: Engine, market: Market
+    postgres: URL, database: URL, engine: Engine
 ):
+    market = Market(engine)
     market.coin("BTC", market.source("gecko"))
-    with api_client(database) as api, engine.connect() as admin:
+    market.close()
+    with api_client(database) as api:
         assert api.get("/data").status_code == 200
-        auto = admin.execution_options(isolation_level="AUTOCOMMIT")
-        auto.execute(text(f"ALTER DATABASE {database.database} ALLOW_CONNECTIONS false"))
-        auto.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'cryptosource-api' AND datname = current_database()"
-            )
-        )
-
-        for path in ("/data", "/data/BTC", "/stats", "/health/ready"):
-            response = api.get(path)
-            assert response.status_code == 503
-            assert response.headers["retry-after"] == "2"
-            problem = Problem.model_validate_json(response.content)
-            assert problem.type == "urn:cryptosource:problem:database-unavailable"
-            assert str(database.database) not in response.text
-        assert (health_of(api).status, health_of(api).database.reason) == (
-            "down",
-            "DatabaseUnavailable",
-        )
-        assert api.get("/health/live").status_code == 200
-
-        auto.execute(text(f"ALTER DATABASE {database.database} ALLOW_CONNECTIONS true"))
+        with closed(postgres, database):
+            assert_down(api, database)
         assert api.get("/data").status_code == 200
+
+
+def assert_down(api: ApiClient, database: URL) -> None:
+    for path in ("/data", "/data/BTC", "/stats", "/health/ready"):
+        response = api.get(path)
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "2"
+        problem = Problem.model_validate_json(response.content)
+        assert problem.type == "urn:cryptosource:problem:database-unavailable"
+        assert str(database.database) not in response.text
+    health = health_of(api)
+    assert (health.status, health.database.reason) == ("down", "DatabaseUnavailable")
+    assert api.get("/health/live").status_code == 200
 
 
 def test_an_unmigrated_database_is_503_and_not_a_fault(database: URL, engine: Engine):

@@ -1,0 +1,94 @@
+"""An unchanged page is not rebuilt, and a commit is seen at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import URL, event
+
+from cryptosource_api.app import create_app
+from cryptosource_api.reads import api_engine
+from cryptosource_api.settings import ApiSettings
+from support.api import ApiClient, Market
+
+
+@pytest.fixture
+def statements() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def watched(database: URL, statements: list[str]) -> Iterator[ApiClient]:
+    """A client whose statements are written down."""
+    settings = ApiSettings(version_check_seconds=0.0, pool_size=4)
+    engine = api_engine(database, settings)
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2].strip()))
+    client = ApiClient(create_app(settings, engine))
+    yield client
+    client.close()
+    engine.dispose()
+
+
+@contextmanager
+def counted(statements: list[str]) -> Iterator[list[str]]:
+    """The statements within that build a page."""
+    before = len(statements)
+    built: list[str] = []
+    yield built
+    built += [each for each in statements[before:] if "row_to_json" in each]
+
+
+@pytest.mark.parametrize("path", ["/data", "/data?sort=name", "/data/BTC", "/data/summary"])
+def test_an_unchanged_answer_is_built_once(watched: ApiClient, statements, market: Market, path):
+    market.coin("BTC", market.source("gecko"), price_usd=1)
+    with counted(statements) as built:
+        first, second = watched.get(path), watched.get(path)
+
+    assert len(built) == 1
+    one, two = first.json(), second.json()
+    assert one.pop("meta")["request_id"] != two.pop("meta")["request_id"]
+    assert one == two
+    assert first.headers["etag"] == second.headers["etag"]
+
+
+def test_a_commit_is_seen_and_changes_the_etag(watched: ApiClient, market: Market):
+    source = market.source("gecko")
+    market.coin("BTC", source)
+    before = watched.get("/data")
+    market.coin("ETH", source)
+    after = watched.get("/data")
+
+    assert [len(each.json()["data"]) for each in (before, after)] == [1, 2]
+    assert before.headers["etag"] != after.headers["etag"]
+
+
+def test_a_client_that_holds_the_answer_gets_304(watched: ApiClient, market: Market):
+    market.coin("BTC", market.source("gecko"))
+    etag = watched.get("/data").headers["etag"]
+
+    for sent in (etag, f'"other", {etag}', "*", etag.removeprefix("W/")):
+        response = watched.get("/data", headers={"If-None-Match": sent})
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["etag"] == etag
+    assert watched.get("/data", headers={"If-None-Match": '"other"'}).status_code == 200
+    assert watched.get("/data?limit=7", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_meta_is_right_for_each_request(watched: ApiClient, market: Market):
+    market.coin("BTC", market.source("gecko"))
+    for name in ("a", "b"):
+        response = watched.get("/data", headers={"X-Request-ID": name})
+        meta = json.loads(response.content)["meta"]
+        assert meta["request_id"] == response.headers["x-request-id"] == name
+        assert meta["api_latency_ms"] > 0
+
+
+def test_a_page_takes_one_statement(watched: ApiClient, statements, market: Market):
+    market.coin("BTC", market.source("gecko"))
+    with counted(statements) as built:
+        watched.get("/data?symbol=BTC&source=gecko&limit=5")
+
+    assert len(built) == 1

@@ -1,0 +1,86 @@
+"""How Postgres answers the hot questions: by index, and no more rows than shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from cryptosource_store.statements.reading import DATA_VERSION, RESOLVE_ID
+from cryptosource_store.statements.reading_pages import BY_TICKER, PageShape, page_statement
+
+COINS = 5_000
+FILL = (
+    "INSERT INTO sources (uid, namespace, name, source_type) VALUES ('u', 'crypto', 'gecko', 'x')",
+    f"""INSERT INTO assets (slug, symbol)
+        SELECT 'c' || n, 'C' || n FROM generate_series(1, {COINS}) n""",
+    """INSERT INTO unified (asset_id, symbol, rank, observed_at, source_id, source_ids)
+       SELECT asset_id, symbol, asset_id, now(), 1, '{1}' FROM assets""",
+    "INSERT INTO tickers (ticker, asset_id) SELECT symbol, asset_id FROM assets",
+    f"INSERT INTO dataset_versions (dataset, version, total) VALUES ('unified', 1, {COINS})",
+)
+
+
+@pytest.fixture
+def crowded(engine: Engine) -> Engine:
+    with engine.begin() as connection:
+        for statement in FILL:
+            connection.execute(text(statement))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    return engine
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
+
+
+def explain(engine: Engine, statement: Any, **bound: Any) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
+        (plan,) = connection.scalar(explained, bound)
+    return nodes(plan["Plan"])
+
+
+def on(plan: list[dict[str, Any]], relation: str) -> list[dict[str, Any]]:
+    return [node for node in plan if node.get("Relation Name") == relation]
+
+
+@pytest.mark.parametrize("depth", [0, COINS // 2, COINS - 150])
+def test_a_page_by_rank_reads_the_index_and_only_its_rows(crowded: Engine, depth: int):
+    after = {"after_key": str(depth), "after_asset": depth} if depth else {}
+    shape = PageShape(of_sources=False, after=bool(depth))
+
+    plan = explain(crowded, page_statement(shape), size=100, offset=0, **after)
+
+    (page,) = [node for node in on(plan, "unified") if node.get("Index Name") == "unified_rank_idx"]
+    assert page["Actual Rows"] == 101
+    assert page.get("Rows Removed by Filter", 0) == 0
+    sorted_rows = [node["Actual Rows"] for node in plan if "Sort" in node["Node Type"]]
+    assert max(sorted_rows, default=0) <= 101
+
+
+def test_a_ticker_is_found_by_primary_keys(crowded: Engine):
+    shape = PageShape(of_sources=False, conditions=(BY_TICKER,))
+
+    plan = explain(crowded, page_statement(shape), size=50, offset=0, ticker="C77")
+
+    for relation in ("unified", "tickers", "assets"):
+        assert on(plan, relation)
+        assert {node.get("Index Name") for node in on(plan, relation)} == {f"{relation}_pkey"}
+
+
+def test_an_id_is_resolved_by_unique_keys(crowded: Engine):
+    for bound in ({"ticker": "C77", "slug": None}, {"ticker": "X", "slug": "c77"}):
+        plan = explain(crowded, RESOLVE_ID, **bound)
+        used = {node["Index Name"] for node in plan if "Index Name" in node}
+        assert used <= {"tickers_pkey", "assets_slug_key"}
+        assert not [node for node in plan if node["Node Type"] == "Seq Scan"]
+
+
+def test_the_total_of_the_whole_list_is_one_counter_row(crowded: Engine):
+    plan = explain(crowded, page_statement(PageShape(of_sources=False)), size=1, offset=0)
+
+    assert sum(node["Actual Rows"] for node in on(plan, "unified")) <= 4
+    assert explain(crowded, DATA_VERSION)
