@@ -1,10 +1,12 @@
-"""What became of a run."""
+"""What became of a run, and the words for it."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cryptosource_etl.errors import Retryable, RunError
 from cryptosource_etl.pipeline.drift import Drift
 from cryptosource_etl.pipeline.loading import Counts
 from cryptosource_store.reasons import Reason, RunStatus
@@ -32,3 +34,48 @@ class RunOutcome:
     drifts: tuple[Drift, ...] = ()
     seconds: float = 0.0
     trace_id: str | None = None
+
+
+def succeeded(run_id: uuid.UUID, counts: Counts, drifts: Sequence[Drift]) -> RunOutcome:
+    """Return the outcome of a run that saw everything there was."""
+    return RunOutcome(
+        status=RunStatus.SUCCESS,
+        reason=Reason.COMPLETED if counts.processed else Reason.NOT_MODIFIED,
+        message=_summary(counts, drifts),
+        exit_code=0,
+        run_id=run_id,
+    )
+
+
+def failed(run_id: uuid.UUID | None, error: RunError) -> RunOutcome:
+    """Return the outcome of a run that met an error."""
+    wait = error.retry_after if isinstance(error, Retryable) else None
+    return RunOutcome(
+        status=RunStatus.FAILURE,
+        reason=error.reason,
+        message=error.message,
+        exit_code=error.exit_code,
+        run_id=run_id,
+        retry_after_seconds=wait.total_seconds() if wait else None,
+    )
+
+
+def terminated(run_id: uuid.UUID) -> RunOutcome:
+    """Return the outcome of a run that was asked to stop."""
+    return RunOutcome(
+        status=RunStatus.INTERRUPTED,
+        reason=Reason.TERMINATED,
+        message="Stopped by a signal after its last whole page; the next run goes on from there",
+        exit_code=TERMINATED_EXIT_CODE,
+        run_id=run_id,
+    )
+
+
+def _summary(counts: Counts, drifts: Sequence[Drift]) -> str:
+    if not counts.processed:
+        return "Nothing new since the last run"
+    text = f"{counts.loaded} loaded, {counts.unchanged} unchanged, {counts.rejected} rejected"
+    if drifts:
+        changes = ", ".join(f"{drift.field} {drift.change}" for drift in drifts[:3])
+        text += f"; the upstream's shape changed: {changes}"
+    return text

@@ -12,22 +12,22 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from cryptosource_etl.clock import Clock, Stopped
-from cryptosource_etl.errors import Permanent, Retryable, RunError
+from cryptosource_etl.errors import Retryable, RunError
 from cryptosource_etl.http.counters import Usage
 from cryptosource_etl.logs import log_fields
 from cryptosource_etl.pipeline.claiming import Claim, Skipped, SourceIdentity, claim_source
 from cryptosource_etl.pipeline.drift import Drift, ShapeTracker, record_drift
 from cryptosource_etl.pipeline.ending import end_on_new_session, end_run
 from cryptosource_etl.pipeline.failures import RETRY_AT_ONCE, as_run_error, sqlstate
+from cryptosource_etl.pipeline.liveness import Liveness
 from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
-from cryptosource_etl.pipeline.outcome import TERMINATED_EXIT_CODE, RunOutcome
+from cryptosource_etl.pipeline.outcome import RunOutcome, failed, succeeded, terminated
 from cryptosource_etl.pipeline.prefetch import Prefetch
 from cryptosource_etl.records import Page
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_etl.telemetry import page_span, run_span, trace_id_of
 from cryptosource_store.reasons import Reason, RunStatus
-from cryptosource_store.statements import claiming
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +78,7 @@ class Run:
         self._request = request
         self._engine = engine
         self._clock = clock
-        self._stop = stop
-        self._started = clock.monotonic()
+        self._liveness = Liveness(stop, clock, deadline_seconds=request.deadline_seconds)
         self._committed = 0
         self._claim: Claim | None = None
         self._loader: PageLoader | None = None
@@ -98,7 +97,7 @@ class Run:
                     counts=self._loader.totals if self._loader else Counts(),
                     records_committed=self._committed,
                     drifts=self._drifts,
-                    seconds=self._clock.monotonic() - self._started,
+                    seconds=self._liveness.seconds,
                     trace_id=trace_id,
                 )
                 _log_outcome(outcome)
@@ -148,17 +147,21 @@ class Run:
             finally:
                 reader.close()
         except Stopped:
-            return _terminated(claim)
+            return terminated(claim.run_id)
         except RunError as error:
-            return _failed(claim, error)
+            return failed(claim.run_id, error)
         except DBAPIError:
             raise
         except Exception as error:
             log.exception("a run met an error that nobody foresaw")
             kind = type(error).__name__
             unforeseen = Retryable(Reason.INTERNAL_ERROR, f"Unforeseen {kind}; see the run's log")
-            return _failed(claim, unforeseen)
+            return failed(claim.run_id, unforeseen)
         return self._succeeded(claim)
+
+    def _succeeded(self, claim: Claim) -> RunOutcome:
+        counts = self._loader.totals if self._loader else Counts()
+        return succeeded(claim.run_id, counts, self._drifts)
 
     def _load_pages(self, connection: Connection, claim: Claim, reader: SourceReader) -> None:
         settings = self._request.settings
@@ -176,7 +179,12 @@ class Run:
         prefetch = Prefetch(
             lambda: reader.pages(claim.cursor),
             idle_seconds=settings.idle_check_seconds,
-            on_idle=_Pulse(self, connection, claim, settings.heartbeat_seconds),
+            on_idle=self._liveness.pulse(
+                connection,
+                claim,
+                self._request.usage,
+                every_seconds=settings.heartbeat_seconds,
+            ),
         )
         try:
             with prefetch as pages:
@@ -188,13 +196,13 @@ class Run:
 
     def _consume(self, pages: Generator[Page, None, None], tracker: ShapeTracker) -> None:
         for page in pages:
-            self.check_deadlines()
+            self._liveness.check()
             self._request.settings.crash_points.reach("page-received")
             tracker.observe(page)
             if page.starts_pass:
                 self._committed = 0
             self._load_page(page)
-            self.check_deadlines()
+            self._liveness.check()
 
     def _load_page(self, page: Page) -> None:
         """Load a page, or the part of it that FAIL_AFTER_N_RECORDS still allows."""
@@ -236,114 +244,13 @@ class Run:
                 log.warning("a page lost a deadlock and goes again", extra={"attempt": attempt})
         raise AssertionError("the last attempt returns or raises")
 
-    def check_deadlines(self) -> None:
-        """Raise when the run must not go on: it was stopped, or its time is up."""
-        if self._stop.is_set():
-            raise Stopped
-        limit = self._request.deadline_seconds
-        if limit is not None and self._clock.monotonic() - self._started > limit:
-            raise Retryable(
-                Reason.DEADLINE_EXCEEDED,
-                f"The run took longer than activeDeadlineSeconds={limit:g}; the next one goes on "
-                "from the checkpoint",
-            )
-
-    def beat(self, connection: Connection, claim: Claim) -> None:
-        """Show that the run is alive while it waits for its upstream."""
-        usage = self._request.usage()
-        row = {"run_id": claim.run_id, "requests": usage.requests, "retries": usage.retries}
-        with connection.begin():
-            alive = connection.execute(claiming.HEARTBEAT, row).rowcount
-        if not alive:
-            message = "Another run has taken this source over"
-            raise Retryable(Reason.FENCED, message)
-
-    @property
-    def clock(self) -> Clock:
-        """The run's clock."""
-        return self._clock
-
-    def _succeeded(self, claim: Claim) -> RunOutcome:
-        counts = self._loader.totals if self._loader else Counts()
-        reason = Reason.COMPLETED if counts.processed else Reason.NOT_MODIFIED
-        return RunOutcome(
-            status=RunStatus.SUCCESS,
-            reason=reason,
-            message=_summary(counts, self._drifts),
-            exit_code=0,
-            run_id=claim.run_id,
-        )
-
     def _lost_database(self, error: DBAPIError) -> RunOutcome:
         """Say what the database did, and write it down if a new session can be had."""
         failure = as_run_error(error)
-        outcome = RunOutcome(
-            status=RunStatus.FAILURE,
-            reason=failure.reason,
-            message=failure.message,
-            exit_code=failure.exit_code,
-            run_id=self._claim.run_id if self._claim else None,
-        )
+        outcome = failed(self._claim.run_id if self._claim else None, failure)
         if self._claim is not None:
             end_on_new_session(self._engine, self._claim, outcome, self._request.usage())
         return outcome
-
-
-class _Pulse:
-    """Called while a run waits: checks whether to end, and beats when it is time to."""
-
-    def __init__(
-        self, run: Run, connection: Connection, claim: Claim, every_seconds: float
-    ) -> None:
-        self._run = run
-        self._connection = connection
-        self._claim = claim
-        self._every_seconds = every_seconds
-        self._last = run.clock.monotonic()
-
-    def __call__(self) -> None:
-        self._run.check_deadlines()
-        now = self._run.clock.monotonic()
-        if now - self._last >= self._every_seconds:
-            self._last = now
-            self._run.beat(self._connection, self._claim)
-
-
-def _failed(claim: Claim, error: RunError) -> RunOutcome:
-    return RunOutcome(
-        status=RunStatus.FAILURE,
-        reason=error.reason,
-        message=error.message,
-        exit_code=error.exit_code,
-        run_id=claim.run_id,
-        retry_after_seconds=_retry_after(error),
-    )
-
-
-def _retry_after(error: RunError) -> float | None:
-    if isinstance(error, Permanent) or not isinstance(error, Retryable):
-        return None
-    return error.retry_after.total_seconds() if error.retry_after else None
-
-
-def _terminated(claim: Claim) -> RunOutcome:
-    return RunOutcome(
-        status=RunStatus.INTERRUPTED,
-        reason=Reason.TERMINATED,
-        message="Stopped by a signal after its last whole page; the next run goes on from there",
-        exit_code=TERMINATED_EXIT_CODE,
-        run_id=claim.run_id,
-    )
-
-
-def _summary(counts: Counts, drifts: tuple[Drift, ...]) -> str:
-    if not counts.processed:
-        return "Nothing new since the last run"
-    text = f"{counts.loaded} loaded, {counts.unchanged} unchanged, {counts.rejected} rejected"
-    if drifts:
-        changes = ", ".join(f"{drift.field} {drift.change}" for drift in drifts[:3])
-        text += f"; the upstream's shape changed: {changes}"
-    return text
 
 
 def _log_outcome(outcome: RunOutcome) -> None:
