@@ -8,6 +8,7 @@ all learn within `pool_wait_seconds` that it is busy, instead of queueing for th
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -22,6 +23,8 @@ from cryptosource_store.engine import pooled_engine
 from cryptosource_store.settings import SessionTimeouts
 
 T = TypeVar("T")
+
+logger = logging.getLogger("cryptosource.api")
 
 
 def api_engine(url: URL, settings: ApiSettings) -> Engine:
@@ -86,4 +89,6 @@ class Reads:
             problem = from_database(error)
             if problem is None:
                 raise
+            cause = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            logger.warning("read failed", extra={"problem": problem.kind, "cause": cause})
             raise problem from error

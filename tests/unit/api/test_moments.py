@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -55,10 +56,5 @@ def test_every_moment_that_utc_can_say_comes_back(moment):
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_moment_or_refused(text):
-    try:
-        moment = parse_moment(text)
-    except ValueError as error:
-        said = str(error)
-    else:
-        said = f"write a date {moment.tzinfo}"
-    assert "write a date" in said
+    with suppress(ValueError):
+        assert parse_moment(text).tzinfo is UTC
