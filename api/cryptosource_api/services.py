@@ -15,7 +15,7 @@ from cryptosource_api.envelope import answer, etag_of
 from cryptosource_api.queries.lists import Answer
 from cryptosource_api.reads import Reads
 from cryptosource_api.versions import EMPTY, VersionWatch
-from cryptosource_store.migrating import head_revision
+from cryptosource_store.migrating import head_revision, serves
 
 Reading = Callable[[Connection], Answer]
 """Reads an answer."""
@@ -36,6 +36,10 @@ class Services:
     def needed_revision(self) -> str:
         """The schema revision that this code was written for."""
         return head_revision()
+
+    def works_on(self, revision: str | None) -> bool:
+        """Return whether the schema will do: this version's own, or that of a newer one."""
+        return revision == self.needed_revision or serves(revision)
 
     async def answer_by_version(self, request: Request, question: Question) -> Response:
         """Answer from what is kept, else from the database.

@@ -6,7 +6,7 @@ from sqlalchemy import URL
 
 from cryptosource_cli.failures import UNAVAILABLE_EXIT_CODE, CommandError
 from cryptosource_store.engine import session_engine
-from cryptosource_store.migrating import current_revision, head_revision, migrate
+from cryptosource_store.migrating import current_revision, head_revision, migrate, serves
 
 
 def require_schema(url: URL, *, embedded: bool) -> None:
@@ -18,7 +18,7 @@ def require_schema(url: URL, *, embedded: bool) -> None:
     """
     with session_engine(url, application="cryptosource").connect() as connection:
         current = current_revision(connection)
-    if current == head_revision():
+    if serves(current):
         return
     if embedded:
         migrate(url)

@@ -46,6 +46,19 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def serves(revision: str | None) -> bool:
+    """Return whether this version of the code works on a database at `revision`.
+
+    It does on its own revision, and on one it has never heard of: that database was migrated by a
+    newer version, and migrations only ever add what older code can do without.
+    """
+    if revision is None:
+        return False
+    script = ScriptDirectory.from_config(alembic_config())
+    known = {step.revision for step in script.walk_revisions()}
+    return revision == script.get_current_head() or revision not in known
+
+
 def migrate(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
     """Migrate to a revision, forwards or back.
 

@@ -54,11 +54,11 @@ async def show_live(request: Request) -> Response:
 async def show_ready(request: Request) -> Response:
     """Answer 503 while the database is away or its schema is not the one this version needs."""
     services = services_of(request)
-    present, needed = await services.reads(read_revision), services.needed_revision
-    if present != needed:
+    present = await services.reads(read_revision)
+    if not services.works_on(present):
         raise Unavailable(
             "schema-outdated",
-            f"The schema is at revision {present or 'none'} and must be at {needed}; run "
+            f"The schema is at revision {present or 'none'} and must be at {services.needed_revision}; run "
             "`cryptosource migrate`",
         )
     return fresh_answer(request, object_body(json.dumps({"status": "ok", "revision": present})))

@@ -18,13 +18,15 @@ DETAILS_SHOWN = 20
 """Rejected records and drifts shown of one run."""
 
 # Index etl_runs_source_started_idx: a few entries of each source. Skipped runs say nothing about
-# the source: another run was at work. Ages are by the database's clock, which stamped the runs.
+# the source: another run was at work; nor does a replay, which asks no upstream. Ages are by the
+# database's clock, which stamped the runs.
 SOURCES_HEALTH = text("""
 SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
        running.run_id IS NOT NULL AS running, last.run_id::text, last.status, last.reason,
        last.message, last.started_at, last.finished_at, good.finished_at AS last_success_at,
-       CAST(greatest(extract(epoch FROM clock_timestamp() - good.finished_at), 0) AS bigint)
-         AS age_seconds,
+       CASE WHEN good.finished_at IS NOT NULL THEN
+         CAST(greatest(extract(epoch FROM clock_timestamp() - good.finished_at), 0) AS bigint)
+       END AS age_seconds,
        (SELECT count(*) FROM etl_runs r
          WHERE r.source_id = s.source_id AND r.status IN ('failure', 'interrupted')
            AND r.started_at > COALESCE(good.started_at, '-infinity')) AS consecutive_failures,
@@ -38,6 +40,7 @@ SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
                       ORDER BY r.started_at DESC LIMIT 1) last ON true
   LEFT JOIN LATERAL (SELECT * FROM etl_runs r
                       WHERE r.source_id = s.source_id AND r.status = 'success'
+                        AND r.trigger <> 'replay'
                       ORDER BY r.started_at DESC LIMIT 1) good ON true
  WHERE s.retired_at IS NULL
  ORDER BY s.namespace, s.name

@@ -68,11 +68,33 @@ def test_an_old_success_is_stale(api: ApiClient, market: Market):
     assert source_health.freshness.age_seconds >= 3600
 
 
+def test_a_source_that_never_succeeded_has_no_age_and_a_replay_is_no_success(
+    api: ApiClient, market: Market
+):
+    source = market.source("gecko", max_age_seconds=900)
+    market.run(source, "failure", reason="UpstreamUnreachable")
+    market.run(source, "success", trigger="replay")
+
+    (source_health,) = health_of(api).sources
+
+    assert source_health.freshness.age_seconds is None
+    assert source_health.last_success_at is None
+
+
+def test_ready_on_a_schema_that_a_newer_version_has_migrated(api: ApiClient, engine: Engine):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    response = api.get("/health/ready")
+
+    assert Single[Ready].model_validate_json(response.content).data.revision == "9999"
+
+
 def test_ready_needs_the_schema_of_this_version(api: ApiClient, engine: Engine):
     assert Single[Ready].model_validate_json(api.get("/health/ready").content).data.status == "ok"
 
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.execute(text("DELETE FROM alembic_version"))
     response = api.get("/health/ready")
 
     assert response.status_code == 503
