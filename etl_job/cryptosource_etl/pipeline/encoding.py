@@ -26,7 +26,7 @@ def scrub_json(payload: str) -> tuple[str, bool]:
 
     JSONB refuses NUL (22P05) and lone surrogates (22P02), escaped or not; each becomes U+FFFD.
     """
-    scrubbed = payload
+    scrubbed = payload.replace("\0", "\ufffd")
     if "\\u" in scrubbed:
         scrubbed = _ESCAPES.sub(_scrub_escape, scrubbed)
     if not scrubbed.isascii():
@@ -59,6 +59,16 @@ def copy_text(value: str | None) -> str:
     if value is not None and "\0" in value:
         value = value.replace("\0", "\ufffd")
     return copy_field(value)
+
+
+def text_array(values: Iterable[str]) -> str:
+    """Return texts as one array literal, for `CAST(… AS text[])`.
+
+    The driver would write a list as an ARRAY[…] of literals, each of which the server parses and
+    plans as an expression of its own.
+    """
+    texts = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return '{"' + '","'.join(texts) + '"}' if texts else "{}"
 
 
 def copy_buffer(lines: Iterable[str]) -> bytes:

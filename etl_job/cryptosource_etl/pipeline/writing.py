@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import psycopg2
 from sqlalchemy import Connection, TextClause
-from sqlalchemy.exc import DBAPIError
 
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.claiming import Claim
+from cryptosource_etl.pipeline.copying import copy_into
+from cryptosource_etl.pipeline.encoding import text_array
 from cryptosource_etl.records import Cursor
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import claiming, identity
@@ -38,7 +37,7 @@ class PageWriter:
         parameters = {
             **self._bound,
             "id_scope": self._claim.source.id_scope,
-            "external_ids": external_ids,
+            "external_ids": text_array(external_ids),
         }
         return self._connection.execute(sql.KNOWN, parameters)
 
@@ -117,11 +116,4 @@ class PageWriter:
         self._connection.execute(claiming.NOTIFY, {"channel": channel, "payload": payload})
 
     def _copy(self, statement: str, buffer: bytes) -> None:
-        """COPY by the driver, with its errors in SQLAlchemy's tree like those of all the rest."""
-        cursor = self._connection.connection.cursor()
-        try:
-            cursor.copy_expert(statement, io.BytesIO(buffer))
-        except psycopg2.Error as error:
-            raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
-        finally:
-            cursor.close()
+        copy_into(self._connection, statement, buffer)

@@ -12,56 +12,49 @@ IDENTITY_LOCK = 727_003
 
 LOCK_IDENTITY = text(f"SELECT pg_advisory_xact_lock({IDENTITY_LOCK})")
 
-# Index assets_symbol_idx by way of unified_symbol_idx. Candidates of other scopes alone.
+# Index unified_symbol_idx, then a look-up of aliases by (asset_id, id_scope) for each. OFFSET 0 keeps
+# the planner from hashing all aliases for every page instead.
 CANDIDATES = text("""
 SELECT u.symbol, u.asset_id, u.name, u.price_usd, u.market_cap_usd, u.rank, u.observed_at,
        EXISTS (SELECT 1 FROM asset_aliases a
-                WHERE a.asset_id = u.asset_id AND a.id_scope = :id_scope) AS taken
+                WHERE a.asset_id = u.asset_id AND a.id_scope = :id_scope OFFSET 0) AS taken
   FROM unified u
- WHERE u.symbol = ANY(:symbols)
+ WHERE u.symbol = ANY(CAST(:symbols AS text[]))
 """)
 
 ALIASES = text("""
 SELECT external_id, asset_id FROM asset_aliases
- WHERE id_scope = :id_scope AND external_id = ANY(:external_ids)
+ WHERE id_scope = :id_scope AND external_id = ANY(CAST(:external_ids AS text[]))
 """)
 
 HAS_ALIAS = text("""
 SELECT EXISTS (SELECT 1 FROM asset_aliases WHERE id_scope = :id_scope AND asset_id = :asset_id)
 """)
 
-# A slug that is taken gets the asset's own id behind it, so that it stays unique for ever.
-MINT_ASSETS = text("""
-WITH wanted AS (
-  SELECT ord, base, symbol, name, nextval(pg_get_serial_sequence('assets', 'asset_id')) AS asset_id,
-         row_number() OVER (PARTITION BY base ORDER BY ord) AS nth
-    FROM unnest(CAST(:slugs AS text[]), CAST(:symbols AS text[]), CAST(:names AS text[]))
-         WITH ORDINALITY AS t(base, symbol, name, ord)
-), made AS (
-  INSERT INTO assets (asset_id, slug, symbol, name) OVERRIDING SYSTEM VALUE
-  SELECT asset_id,
-         CASE WHEN nth > 1 OR EXISTS (SELECT 1 FROM assets a WHERE a.slug = base)
-              THEN base || '-' || asset_id ELSE base END, symbol, name
-    FROM wanted
+# Ids for coins to be, and whether the slug that each would like is taken. The sequence is looked up
+# once: asking for its name in each row costs more than everything else here. OFFSET 0: as above.
+RESERVE_ASSETS = text("""
+SELECT nextval(numbers.sequence) AS asset_id,
+       EXISTS (SELECT 1 FROM assets a WHERE a.slug = wanted.slug OFFSET 0) AS taken
+  FROM (SELECT CAST(pg_get_serial_sequence('assets', 'asset_id') AS regclass) AS sequence
+        OFFSET 0) numbers
+ CROSS JOIN unnest(CAST(:slugs AS text[])) WITH ORDINALITY AS wanted(slug, nth)
+ ORDER BY nth
+""")
+
+COPY_ASSETS = "COPY assets (asset_id, slug, symbol, name) FROM STDIN"
+
+COPY_ALIASES = (
+    "COPY asset_aliases (id_scope, external_id, asset_id, method, confidence, evidence) FROM STDIN"
 )
-SELECT asset_id FROM wanted ORDER BY ord
-""")
 
-INSERT_ALIASES = text("""
-INSERT INTO asset_aliases (id_scope, external_id, asset_id, method, confidence, evidence)
-SELECT scope, external_id, asset_id, method, confidence, evidence
-  FROM unnest(CAST(:scopes AS text[]), CAST(:external_ids AS text[]),
-              CAST(:asset_ids AS bigint[]), CAST(:methods AS text[]),
-              CAST(:confidences AS numeric[]), CAST(:evidence AS jsonb[]))
-       AS t(scope, external_id, asset_id, method, confidence, evidence)
-""")
-
-# Index lookups only. A ticker that several coins share is decided under its row's lock, so that
-# two sources that move two rivals at once do not both decide on what the other just changed.
+# Index lookups only, by what unified says now: the symbol there may be another source's. A ticker
+# that several coins share is decided under its row's lock, so that two sources that move two rivals
+# at once do not both decide on what the other just changed.
 LOCK_TICKERS = text("""
 SELECT count(*) FROM (
   SELECT 1 FROM tickers t
-   WHERE t.ticker IN (SELECT symbol FROM page_stage)
+   WHERE t.ticker IN (SELECT u.symbol FROM page_stage s JOIN unified u USING (asset_id))
      AND EXISTS (SELECT 1 FROM unified u WHERE u.symbol = t.ticker AND u.asset_id <> t.asset_id)
    ORDER BY t.ticker FOR NO KEY UPDATE OF t) locked
 """)
@@ -70,7 +63,8 @@ SELECT count(*) FROM (
 # largest market cap, then the older coin. Only a change writes.
 MOVE_TICKERS = text("""
 WITH touched AS (
-  SELECT symbol AS ticker FROM page_stage WHERE symbol IS NOT NULL
+  SELECT u.symbol AS ticker FROM page_stage s JOIN unified u USING (asset_id)
+   WHERE u.symbol IS NOT NULL
   UNION
   SELECT t.ticker FROM page_stage s JOIN tickers t USING (asset_id)
 ), changed AS (
