@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +18,12 @@ from cryptosource_etl.pipeline.identity import IdentityResolver
 from cryptosource_etl.pipeline.matching import Newcomer
 from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted, sift
 from cryptosource_etl.pipeline.staging import PayloadOf, accepted_lines, rejected_lines
-from cryptosource_etl.pipeline.storing import blames_payload, safe_payload, storable_payload
+from cryptosource_etl.pipeline.storing import (
+    blames_payload,
+    is_storable,
+    safe_payload,
+    storable_payload,
+)
 from cryptosource_etl.pipeline.writing import PageWriter
 from cryptosource_etl.records import Cursor, Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
@@ -28,6 +33,12 @@ from cryptosource_store.partitions import (
     months_of,
 )
 from cryptosource_store.reasons import Reason
+
+RAW_MONTHS_AHEAD = timedelta(days=1)
+"""A page is in at the latest that long after it was judged."""
+
+EARLIER_LIMIT = 1000
+"""Records of earlier runs of a pass that count when the share of rejected ones is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +132,12 @@ class PageLoader:
 
         sifted = sift(batch.records, known, normalize)
         self._ensure_partitions(sifted)
-        if self._over_limit(sifted):
+        if self._over_limit(batch, sifted):
             self._refuse(batch, sifted)
         return self._commit(batch, sifted, known)
 
     def _known(self, records: Sequence[RawRecord]) -> dict[str, Known]:
-        ids = {record.external_id for record in records if record.external_id is not None}
+        ids = {record.external_id for record in records if is_storable(record.external_id)}
         with self._connection.begin():
             return {row[0]: Known(*row[1:]) for row in self._writer.known(list(ids))}
 
@@ -134,7 +145,8 @@ class PageLoader:
         """Open new months in a transaction of their own, so that no page holds their lock."""
         observed = months_of(entry.quote.observed_at for entry in sifted.accepted)
         quote_months = observed - self._quote_months
-        raw_months = months_of([self._clock.now()]) - self._raw_months
+        now = self._clock.now()  # the page is written later, perhaps in the next month
+        raw_months = months_of([now, now + RAW_MONTHS_AHEAD]) - self._raw_months
         if not (quote_months or raw_months):
             return
         with self._connection.begin():
@@ -145,10 +157,21 @@ class PageLoader:
         self._quote_months |= quote_months
         self._raw_months |= raw_months
 
-    def _over_limit(self, sifted: Sifted) -> bool:
-        in_batch = len(sifted.accepted) + len(sifted.rejected) + sifted.unchanged
+    def _over_limit(self, batch: Batch, sifted: Sifted) -> bool:
+        """Return whether too many records are bad; one among good ones never is, above 0 %.
+
+        A run that resumes a pass may have only its worst few records left. It is judged together
+        with what earlier runs committed of the pass, or it would fail for ever where a run that
+        was never cut succeeds.
+        """
+        in_batch = len(batch.records)
         rejected = self.totals.rejected + len(sifted.rejected)
-        return rejected * 100 > self._reject_limit_percent * (self.totals.processed + in_batch)
+        before = max(self.totals.processed, batch.records_committed - in_batch)
+        earlier = min(before - self.totals.processed, EARLIER_LIMIT)
+        judged = self.totals.processed + earlier + in_batch
+        if rejected == 1 < judged and self._reject_limit_percent > 0:
+            return False
+        return rejected * 100 > self._reject_limit_percent * judged
 
     def _refuse(self, batch: Batch, sifted: Sifted) -> None:
         """Keep the evidence of a batch that is too bad to load, and fail the run."""

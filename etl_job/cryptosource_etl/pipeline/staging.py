@@ -9,6 +9,9 @@ from cryptosource_etl.pipeline.encoding import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.sifting import Accepted, Rejected
 from cryptosource_etl.records import RawRecord
 
+ID_LIMIT = 256
+"""Characters kept of a rejected record's id: an index entry has no room for a megabyte."""
+
 PayloadOf = Callable[[RawRecord], tuple[str, bool]]
 """A record's payload as JSON text that JSONB accepts, and whether it was changed for that."""
 
@@ -52,7 +55,7 @@ def rejected_lines(rejected: Iterable[Rejected], payload_of: PayloadOf) -> Itera
         yield "\t".join(
             (
                 str(seq),
-                copy_text(record.external_id),
+                copy_text(record.external_id and record.external_id[:ID_LIMIT]),
                 record.digest,
                 "t" if scrubbed else "f",
                 rejection.reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +16,13 @@ _PAYLOAD_ERRORS = ("22", "54001")
 """SQLSTATE: data exceptions (invalid JSON, NUL, numeric overflow) and nesting too deep."""
 
 _TRY = text("SELECT CAST(:payload AS jsonb) IS NULL")
+
+
+def is_storable(external_id: str | None) -> TypeGuard[str]:
+    """Return whether Postgres can be asked about an id; one it cannot hold was never stored."""
+    if external_id is None or "\0" in external_id:
+        return False
+    return external_id.isascii() or external_id.encode("utf-8", "replace").decode() == external_id
 
 
 def safe_payload(payload: Callable[[RawRecord], str]) -> PayloadOf:
