@@ -180,12 +180,13 @@ ON CONFLICT (asset_id) DO UPDATE
 UPSERT_REJECTS = text("""
 WITH stored AS (
   INSERT INTO rejected_records AS r (source_id, external_id, digest, reason, field, detail,
-                                     contract_version, raw_id, run_id)
+                                     contract_version, raw_id, run_id, occurrences)
   SELECT DISTINCT ON (digest, reason) :source_id, external_id, digest, reason, field, detail,
-         :contract_version, raw_id, :run_id
+         :contract_version, raw_id, CAST(:run_id AS uuid),
+         count(*) OVER (PARTITION BY digest, reason)
     FROM page_rejects ORDER BY digest, reason, seq
   ON CONFLICT (source_id, digest, reason) DO UPDATE
-     SET occurrences = r.occurrences + 1, last_seen_at = clock_timestamp(),
+     SET occurrences = r.occurrences + excluded.occurrences, last_seen_at = clock_timestamp(),
          run_id = excluded.run_id, contract_version = excluded.contract_version
   RETURNING raw_id
 )
