@@ -164,8 +164,9 @@ def _skip(connection: Connection, row: dict[str, Any], reason: Reason, message: 
 def _start(connection: Connection, source: SourceIdentity, row: dict[str, Any]) -> Claim:
     source_id = row["source_id"]
     with connection.begin():
-        dead = connection.execute(sql.INTERRUPT_DEAD_RUNS, {"source_id": source_id}).all()
+        # Checkpoint before run rows, as a page does: a zombie's page must not deadlock with this.
         checkpoint = connection.execute(sql.NEXT_EPOCH, {"source_id": source_id}).one()
+        dead = connection.execute(sql.INTERRUPT_DEAD_RUNS, {"source_id": source_id}).all()
         row |= {"status": RunStatus.RUNNING, "epoch": checkpoint.epoch}
         row |= {"reason": None, "message": None}
         attempt = _insert_run(connection, row)

@@ -70,8 +70,9 @@ class Prefetch(Generic[T]):
         return not self._thread.is_alive()
 
     def _produce(self) -> None:
-        iterator = self._items()
+        iterator: Iterator[T] | None = None
         try:
+            iterator = self._items()
             for item in iterator:
                 if not self._put(item):
                     return
