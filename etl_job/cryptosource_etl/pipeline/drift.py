@@ -24,6 +24,10 @@ FIELDS_LIMIT = 1000
 """An upstream that sends data as field names must not make the shape grow without end."""
 
 
+FIELD_NAME_LIMIT = 200
+"""Characters kept of a field's name."""
+
+
 class Drift(NamedTuple):
     """One field that is not what it was."""
 
@@ -71,8 +75,18 @@ class ShapeTracker:
 
     @property
     def shape(self) -> Shape:
-        """The shape seen so far."""
-        return {field: frozenset(types) for field, types in self._types.items()}
+        """The shape seen so far, under names that Postgres can hold."""
+        shape: dict[str, frozenset[str]] = {}
+        for field, types in self._types.items():
+            name = _storable(field)
+            shape[name] = shape.get(name, frozenset()) | types
+        return shape
+
+
+def _storable(field: str) -> str:
+    """Return a field's name cut short, with U+FFFD for NUL and lone surrogates."""
+    short = field[:FIELD_NAME_LIMIT].replace("\0", "\ufffd")
+    return short.encode("utf-8", errors="surrogatepass").decode("utf-8", "replace")
 
 
 def compare(accepted: Shape, seen: Shape, *, whole: bool) -> list[Drift]:
@@ -119,7 +133,7 @@ def record_drift(connection: Connection, claim: Claim, tracker: ShapeTracker) ->
             connection.execute(sql.ACCEPT_SHAPE, {**source, "shape": shape})
         for drift in drifts:
             row = {
-                "field": drift.field[:200],
+                "field": drift.field,
                 "change": drift.change,
                 "before": json.dumps(drift.before),
                 "after": json.dumps(drift.after),
