@@ -60,7 +60,7 @@ def failed(run_id: uuid.UUID | None, error: RunError) -> RunOutcome:
     )
 
 
-def terminated(run_id: uuid.UUID) -> RunOutcome:
+def terminated(run_id: uuid.UUID | None) -> RunOutcome:
     """Return the outcome of a run that was asked to stop."""
     return RunOutcome(
         status=RunStatus.INTERRUPTED,

@@ -19,6 +19,7 @@ from cryptosource_etl.pipeline.claiming import Claim, Skipped, SourceIdentity, c
 from cryptosource_etl.pipeline.drift import Drift, ShapeTracker, record_drift
 from cryptosource_etl.pipeline.ending import end_on_new_session, end_run
 from cryptosource_etl.pipeline.failures import RETRY_AT_ONCE, as_run_error, sqlstate
+from cryptosource_etl.pipeline.judging_ahead import JudgingAhead
 from cryptosource_etl.pipeline.liveness import Liveness
 from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.outcome import RunOutcome, failed, succeeded, terminated
@@ -109,6 +110,8 @@ class Run:
         try:
             with self._engine.connect() as connection:
                 return self._claimed(connection, trace_id)
+        except Stopped:  # while it waited for a silent holder to go
+            return terminated(None)
         except DBAPIError as error:
             return self._lost_database(error)
 
@@ -141,7 +144,7 @@ class Run:
     def _load_all(self, connection: Connection, claim: Claim) -> RunOutcome:
         """Load every page; return how it ended. Only database errors that end it are raised."""
         try:
-            reader = self._request.open_reader()
+            reader = JudgingAhead(self._request.open_reader())
             try:
                 self._load_pages(connection, claim, reader)
             finally:
