@@ -14,7 +14,7 @@ from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.replay_judging import Judged, judge_again, stage_lines
 from cryptosource_etl.pipeline.replay_writing import ReplayWriter
 from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted
-from cryptosource_etl.records import Quote, Rejection
+from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.reasons import Reason
 
@@ -133,7 +133,7 @@ def _without_cursor(batch: Batch) -> Batch:
 
 def _accepted(judged: Sequence[Judged]) -> list[Accepted]:
     return [
-        Accepted(seq, repeated=False, record=row, quote=verdict)  # type: ignore[arg-type]
+        Accepted(seq, False, RawRecord(row.external_id, row.digest, row), verdict)  # noqa: FBT003
         for seq, (row, verdict) in enumerate(judged)
         if isinstance(verdict, Quote)
     ]

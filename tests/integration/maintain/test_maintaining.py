@@ -136,9 +136,7 @@ def test_load_goes_on_into_a_month_that_was_made_ahead(database: URL, engine: En
     assert rows(database, "SELECT count(*) FROM quotes") == [(2,)]
 
 
-def test_newest_runs_stay_whatever_their_age(
-    database: URL, engine: Engine, monkeypatch
-) -> None:
+def test_newest_runs_stay_whatever_their_age(database: URL, engine: Engine, monkeypatch) -> None:
     monkeypatch.setattr(maintaining, "RUNS_KEPT", 3)
     add_runs(engine, [timedelta(days=200 + number) for number in range(5)])
     add_runs(engine, [timedelta(days=200)])
@@ -160,9 +158,7 @@ def test_running_and_recent_runs_stay(database: URL, engine: Engine, monkeypatch
     assert len(rows(database, "SELECT 1 FROM etl_runs")) == 2
 
 
-def test_many_rows_are_deleted_in_portions(
-    database: URL, engine: Engine, monkeypatch
-) -> None:
+def test_many_rows_are_deleted_in_portions(database: URL, engine: Engine, monkeypatch) -> None:
     monkeypatch.setattr(maintaining, "RUNS_KEPT", 0)
     monkeypatch.setattr(maintaining, "ROWS_PER_DELETE", 2)
     add_runs(engine, [timedelta(days=100)] * 5)

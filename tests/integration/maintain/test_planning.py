@@ -113,9 +113,7 @@ def test_no_dropped_month_can_hold_anything_within_the_retention(now, days, mont
         assert (partition.name in gone) == youngest_is_old
 
 
-@given(
-    months=st.sets(st.sampled_from([(2026, 10), (2026, 11), (2026, 12), (2027, 1), (2027, 2)]))
-)
+@given(months=st.sets(st.sampled_from([(2026, 10), (2026, 11), (2026, 12), (2027, 1), (2027, 2)])))
 def test_plan_of_what_the_plan_has_made_makes_nothing(months):
     known = [month("quotes", year, number) for year, number in months]
     more = [month("quotes", *each) for each in made(known).get("quotes", ())]
