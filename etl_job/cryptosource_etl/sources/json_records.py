@@ -8,8 +8,9 @@ that one poisoned record is rejected and its page goes on.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,7 +29,10 @@ class NotANumber(str):
 
 
 def _exact(token: str) -> Decimal | NotANumber:
-    return Decimal(token) if len(token) <= DIGITS_LIMIT else NotANumber(token[:DIGITS_LIMIT])
+    try:
+        return Decimal(token) if len(token) <= DIGITS_LIMIT else NotANumber(token[:DIGITS_LIMIT])
+    except InvalidOperation:  # an exponent of twenty digits
+        return NotANumber(token)
 
 
 def _whole(token: str) -> int | NotANumber:
@@ -68,24 +72,42 @@ def _element(raw: bytes) -> Element:
         return Element(text, None)
 
 
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
+_SPACE = b" \t\r\n"
+
+
 def _split_tolerantly(body: bytes, what: str) -> list[Element]:
-    """Read an array that is not strict JSON, as long as its structure can be followed."""
-    text = body.decode("utf-8", errors="replace")
-    try:
-        elements = exact_json(text)
-    except ValueError as error:
-        raise Retryable(
-            Reason.MALFORMED_RESPONSE, f"{what} is not JSON: {str(error)[:80]}"
-        ) from error
-    if not isinstance(elements, list):
+    """Split an array that is not strict JSON, as long as its structure can be followed.
+
+    Every element keeps its own bytes, so that one with a NaN, a NUL or a million brackets is
+    refused alone and does not make the others look changed.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
+    if not body.startswith((b"[", b"{")):
+        raise Retryable(Reason.MALFORMED_RESPONSE, f"{what} is not JSON")
+    if not body.startswith(b"["):
         raise Retryable(
             Reason.MALFORMED_RESPONSE, f"{what} is not the list of coins that was expected"
         )
-    return [Element(_dump(element), element) for element in elements]
-
-
-def _dump(element: Any) -> str:
-    return json.dumps(element, default=str, ensure_ascii=False)
+    depth, start = 0, 1
+    elements: list[bytes] = []
+    for token in _TOKENS.finditer(body):
+        match token.group():
+            case b"[" | b"{":
+                depth += 1
+            case b"]" | b"}":
+                depth -= 1
+            case b"," if depth == 1:
+                elements.append(body[start : token.start()].strip(_SPACE))
+                start = token.end()
+        if depth == 0:
+            break
+    if depth or token.end() != len(body):
+        raise Retryable(
+            Reason.MALFORMED_RESPONSE, f"{what} is not JSON: it was cut off or mixed up"
+        )
+    last = body[start:-1].strip(_SPACE)
+    return [_element(raw) for raw in ([*elements, last] if elements or last else [])]
 
 
 def split_array(body: bytes, *, what: str) -> list[Element]:

@@ -42,8 +42,11 @@ class _Refused(Exception):
 
 
 def _text(field: tuple[str, Any], result: str | BadText | None) -> str | None:
+    name, value = field
+    if isinstance(value, NotANumber):
+        raise _Refused(_no_number(name, value))
     if isinstance(result, BadText):
-        raise _Refused(Rejection(result.reason, field[0], result.detail))
+        raise _Refused(Rejection(result.reason, name, result.detail))
     return result
 
 

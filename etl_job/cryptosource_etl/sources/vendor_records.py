@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
-from cryptosource_etl.sources.json_records import Element, exact_json, shape_of
+from cryptosource_etl.sources.json_records import Element, NotANumber, exact_json, shape_of
 from cryptosource_etl.sources.observations import Fields, observe
+from cryptosource_etl.sources.symbols import clean_id
 from cryptosource_store.reasons import RejectReason
 
 
@@ -26,8 +27,13 @@ class Contract:
 
 
 def _external_id(value: Any) -> str | None:
+    """Return the id under which `normalize` will know the record; None if it will refuse it.
+
+    What it refuses (a NUL, a megabyte) must not reach cursors and look-ups either.
+    """
     identifier = value.get("id") if isinstance(value, dict) else None
-    return identifier.strip() or None if isinstance(identifier, str) else None
+    cleaned = None if isinstance(identifier, NotANumber) else clean_id(identifier)
+    return cleaned if isinstance(cleaned, str) else None
 
 
 def record_of(element: Element) -> RawRecord:
