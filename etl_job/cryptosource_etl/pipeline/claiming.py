@@ -100,6 +100,12 @@ def _lock(connection: Connection, source_id: int, settings: RunSettings, clock: 
     return False
 
 
+def release_source(connection: Connection, source_id: int) -> None:
+    """Give the source up at once: its session may take a moment to end after it was closed."""
+    with connection.begin():
+        connection.execute(sql.UNLOCK, {"source_id": source_id})
+
+
 def _insert_run(connection: Connection, row: Mapping[str, Any]) -> int:
     while True:  # a rival that inserted the same attempt makes this one the next
         attempt = connection.scalar(sql.INSERT_RUN, dict(row))
@@ -148,6 +154,7 @@ def claim_source(
         same_job = {"source_uid": source.uid, "job_name": settings.job_name}
         done = connection.scalar(sql.PRIOR_SUCCESS, same_job)
     if done is not None:
+        release_source(connection, source_id)
         message = f"Job {settings.job_name} has already succeeded"
         return _skip(connection, row, Reason.ALREADY_SUCCEEDED, message)
     return _start(connection, source, row)

@@ -15,7 +15,13 @@ from cryptosource_etl.clock import Clock, Stopped
 from cryptosource_etl.errors import Retryable, RunError
 from cryptosource_etl.http.counters import Usage
 from cryptosource_etl.logs import log_fields
-from cryptosource_etl.pipeline.claiming import Claim, Skipped, SourceIdentity, claim_source
+from cryptosource_etl.pipeline.claiming import (
+    Claim,
+    Skipped,
+    SourceIdentity,
+    claim_source,
+    release_source,
+)
 from cryptosource_etl.pipeline.drift import Drift, ShapeTracker, record_drift
 from cryptosource_etl.pipeline.ending import end_on_new_session, end_run
 from cryptosource_etl.pipeline.failures import RETRY_AT_ONCE, as_run_error, sqlstate
@@ -138,6 +144,7 @@ class Run:
             self._request.settings.crash_points.reach("claimed")
             outcome = self._load_all(connection, claim)
             end_run(connection, claim, outcome, self._request.usage())
+            release_source(connection, claim.source_id)
             self._request.settings.crash_points.reach("finished")
         return outcome
 
