@@ -1,0 +1,57 @@
+"""F6: the connection to Postgres breaks after any message, the COMMIT included."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import URL
+
+from support.oracle import contradictions, counts, facts, wait_until
+from support.readers import coin
+from support.runs import load
+from support.tcp_proxy import postgres_proxy
+
+RECORDS = [coin(f"c{number}", symbol="S", rank=number + 1) for number in range(5)]
+BATCH = 3
+SHARDS = 8
+
+
+def _said_by_a_whole_run(make_database) -> list[str]:
+    with postgres_proxy(make_database()) as proxy:
+        assert load(proxy.url, RECORDS, batch_size=BATCH).status == "success"
+        return proxy.messages
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_cut_after_any_message_loses_and_doubles_nothing(make_database, shard: int):
+    messages = _said_by_a_whole_run(make_database)
+    assert messages.count("Q COMMIT") >= 2
+    whole = make_database()
+    load(whole, RECORDS, batch_size=BATCH)
+    for cut_after in range(1 + shard, len(messages), SHARDS):
+        url = make_database()
+        with postgres_proxy(url, cut_after=cut_after) as proxy:
+            outcome = load(proxy.url, RECORDS, batch_size=BATCH)
+        assert proxy.cut, (cut_after, len(proxy.messages))
+        if outcome.status != "success":
+            assert (outcome.reason, outcome.exit_code) == ("DatabaseUnavailable", 75), (
+                messages[cut_after - 1],
+                outcome.message,
+            )
+        assert contradictions(url) == {}, messages[cut_after - 1]
+        wait_until(url, "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'")
+        rerun = load(url, RECORDS, batch_size=BATCH)
+        assert rerun.status == "success", (messages[cut_after - 1], rerun.message)
+        assert contradictions(url) == {}, messages[cut_after - 1]
+        assert facts(url) == facts(whole), messages[cut_after - 1]
+
+
+def test_a_commit_whose_answer_is_lost_is_found_done_by_the_next_run(make_database, database: URL):
+    messages = _said_by_a_whole_run(make_database)
+    copies = [n for n, said in enumerate(messages) if said.startswith("Q COPY page_stage")]
+    commit = next(n for n, said in enumerate(messages) if n > copies[0] and said == "Q COMMIT")
+    with postgres_proxy(database, cut_after=commit + 1) as proxy:
+        assert load(proxy.url, RECORDS, batch_size=BATCH).reason == "DatabaseUnavailable"
+    assert counts(database, "quotes") == {"quotes": BATCH}
+    rerun = load(database, RECORDS, batch_size=BATCH)
+    assert (rerun.counts.loaded, rerun.counts.unchanged) == (2, 0)
