@@ -115,12 +115,12 @@ class Progress:
         self, batch: Sequence[RawRecord], response: Response | None, count: int
     ) -> Callable[[int], Cursor]:
         """Return the cursor after n coins of a batch; the page's last batch has its response."""
-        page, pages = self.page, dict(self.pages)
+        page, pages, validators = self.page, dict(self.pages), self._validators_of(response)
         self.is_new = False
 
         def after(done: int) -> Cursor:
             if response is not None and done == len(batch):
-                return {"page": page + 1, "pages": _with_page(pages, page, response, count)}
+                return {"page": page + 1, "pages": _with_page(pages, page, validators, count)}
             ids = [coin.external_id for coin in batch[:done] if coin.external_id]
             return {"page": page, "pages": pages} | ({"after_id": ids[-1]} if ids else {})
 
@@ -131,9 +131,14 @@ class Progress:
         if response.status == NOT_MODIFIED:
             self.is_whole = False
         else:
-            self.pages = _with_page(self.pages, self.page, response, count)
+            validators = self._validators_of(response)
+            self.pages = _with_page(self.pages, self.page, validators, count)
         self.page += 1
         self.after_id = None
+
+    def _validators_of(self, response: Response | None) -> Validators | None:
+        """Return what marks a page as loaded: nothing, when its first coins are of another answer."""
+        return response.validators if response and self.after_id is None else None
 
     def unmoved(self, _done: int) -> Cursor:
         """Return the cursor of coins read out of turn."""
@@ -150,12 +155,12 @@ class Progress:
 
 
 def _with_page(
-    pages: Mapping[str, dict[str, Any]], page: int, response: Response, count: int
+    pages: Mapping[str, dict[str, Any]], page: int, validators: Validators | None, count: int
 ) -> dict[str, dict[str, Any]]:
     rest = {number: known for number, known in pages.items() if number != str(page)}
-    if response.validators is None:
+    if validators is None:
         return rest
-    return rest | {str(page): {**response.validators.as_json(), "count": count}}
+    return rest | {str(page): {**validators.as_json(), "count": count}}
 
 
 class Sightings:

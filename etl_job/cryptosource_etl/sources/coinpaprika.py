@@ -78,6 +78,7 @@ class CoinPaprikaReader(VendorRecords):
         after_id = cursor.get("after_id")
         known = None if after_id else Validators.from_json(cursor.get("validators"))
         response = self._fetch(known)
+        validators = None if after_id else response.validators
         received_at = self._context.clock.now()
         if response.status == 304:  # noqa: PLR2004
             return
@@ -89,10 +90,11 @@ class CoinPaprikaReader(VendorRecords):
         coins = [coin for coin in coins if not after_id or (coin.external_id or "") > after_id]
         for start in range(0, len(coins), self._batch_size):
             batch = coins[start : start + self._batch_size]
+            # A resumed pass is of several answers: no validator stands for all of it.
             last = start + len(batch) == len(coins)
             yield Page(
                 records=batch,
-                cursor_after=partial(_cursor_after, batch, response if last else None),
+                cursor_after=partial(_cursor_after, batch, ends_pass=last, validators=validators),
                 received_at=received_at,
                 total=whole,
                 starts_pass=start == 0 and not after_id,
@@ -128,9 +130,10 @@ def _rank(record: RawRecord) -> int:
     return rank if isinstance(rank, int) and rank > 0 else 2**31
 
 
-def _cursor_after(batch: Sequence[RawRecord], response: Response | None, count: int) -> Cursor:
-    if response is not None and count == len(batch):
-        validators = response.validators
+def _cursor_after(
+    batch: Sequence[RawRecord], count: int, *, ends_pass: bool, validators: Validators | None
+) -> Cursor:
+    if ends_pass and count == len(batch):
         return {"validators": validators.as_json()} if validators else {}
     done = [record.external_id for record in batch[:count] if record.external_id]
     return {"after_id": done[-1]} if done else {}
