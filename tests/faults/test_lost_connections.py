@@ -12,7 +12,7 @@ from support.tcp_proxy import postgres_proxy
 
 RECORDS = [coin(f"c{number}", symbol="S", rank=number + 1) for number in range(5)]
 BATCH = 3
-SHARDS = 8
+SHARDS = 3
 
 
 def _said_by_a_whole_run(make_database) -> list[str]:

@@ -60,7 +60,7 @@ def _load(url: URL, histories: list[list[dict[str, Any]]], batch_size: int) -> d
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.lists(COINS, max_size=8), min_size=1, max_size=2))
 def test_any_batch_size_gives_the_same_tables(
