@@ -10,8 +10,11 @@ from typing import NamedTuple
 from cryptosource_etl.pipeline.encoding import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.replay_reading import StoredRow
 from cryptosource_etl.records import Quote, RawRecord, Rejection
-from cryptosource_etl.sources.csv.reader import CsvReader
 from cryptosource_etl.sources.plugin import SourceReader
+
+PARSED_TYPES = frozenset({"csv"})
+"""Source types whose readers restore a parsed object, where all others take its JSON text. By type
+and not by class, because a run may hand on a reader inside another."""
 
 
 class Judged(NamedTuple):
@@ -35,25 +38,23 @@ def _unwrapped(row: StoredRow) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _restored(reader: SourceReader, payload: str | None) -> RawRecord | None:
+def _restored(reader: SourceReader, payload: str | None, source_type: str) -> RawRecord | None:
     if payload is None:
         return None
     try:
-        # A CSV reader takes the parsed object where all others take its text.
-        form = json.loads(payload) if isinstance(reader, CsvReader) else payload
-        return reader.restore(form)
+        return reader.restore(json.loads(payload) if source_type in PARSED_TYPES else payload)
     except (ValueError, TypeError, LookupError):
         return None
 
 
-def judge_again(reader: SourceReader, row: StoredRow) -> Judged:
+def judge_again(reader: SourceReader, row: StoredRow, *, source_type: str) -> Judged:
     """Judge a stored record by the reader's present rules.
 
     A time that was inferred when the record came in is not inferred anew. A record whose text had
     to be changed to be stored does not leave quarantine: what would come out is not what came in.
     """
-    original = _restored(reader, _unwrapped(row))
-    record = original or _restored(reader, row.payload)
+    original = _restored(reader, _unwrapped(row), source_type)
+    record = original or _restored(reader, row.payload, source_type)
     if record is None:
         return Judged(row, None)
     record = record._replace(digest=row.digest)

@@ -12,6 +12,7 @@ from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.encoding import copy_buffer
 from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.replay_judging import Judged, judge_again, stage_lines
+from cryptosource_etl.pipeline.replay_reading import StoredRow
 from cryptosource_etl.pipeline.replay_writing import ReplayWriter
 from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted
 from cryptosource_etl.records import Quote, RawRecord, Rejection
@@ -54,7 +55,7 @@ class ReplayLoader(PageLoader):
             Retryable: TooManyRejected, before anything of this page is changed; Fenced, when
                 another run has claimed the source since.
         """
-        judged = [judge_again(self._reader, record.value) for record in batch.records]
+        judged = [self._judge(record.value) for record in batch.records]
         withdrawn = [
             each for each in judged if each.was_accepted and isinstance(each.verdict, Rejection)
         ]
@@ -69,6 +70,9 @@ class ReplayLoader(PageLoader):
         self._held += held
         self.totals += counts
         return counts
+
+    def _judge(self, row: StoredRow) -> Judged:
+        return judge_again(self._reader, row, source_type=self._source_type)
 
     def _check_limit(self, withdrawn: Sequence[Judged], held: int) -> None:
         bad, total = self._withdrawn + len(withdrawn), self._held + held
@@ -115,7 +119,7 @@ class ReplayLoader(PageLoader):
         return counts
 
     def _name_fallbacks(self) -> None:
-        verdicts = [judge_again(self._reader, row) for row in self._writer.unnamed()]
+        verdicts = [self._judge(row) for row in self._writer.unnamed()]
         self._writer.name(
             [(each.row, each.verdict) for each in verdicts if isinstance(each.verdict, Quote)]
         )
