@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -15,9 +16,16 @@ from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.encoding import copy_buffer
 from cryptosource_etl.pipeline.identity import IdentityResolver
+from cryptosource_etl.pipeline.judging_ahead import ready_text
 from cryptosource_etl.pipeline.matching import Newcomer
 from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted, sift
-from cryptosource_etl.pipeline.staging import PayloadOf, accepted_lines, rejected_lines
+from cryptosource_etl.pipeline.staging import (
+    PayloadOf,
+    TextOf,
+    accepted_lines,
+    quote_text,
+    rejected_lines,
+)
 from cryptosource_etl.pipeline.storing import (
     blames_payload,
     is_storable,
@@ -190,14 +198,16 @@ class PageLoader:
     def _commit(self, batch: Batch, sifted: Sifted, known: Mapping[str, Known]) -> Counts:
         payload_of = safe_payload(self._reader.payload)
         try:
-            counts = self._transact(batch, sifted, known, payload_of)
+            text_of = ready_text(payload_of)
+            counts = self._transact(batch, sifted, known, payload_of, text_of)
         except DBAPIError as error:
             if not blames_payload(error):
                 raise
             records = [entry.record for entry in sifted.accepted]
             records += [refused.record for refused in sifted.rejected]
             payload_of = storable_payload(self._connection, self._reader.payload, records)
-            counts = self._transact(batch, sifted, known, payload_of)
+            text_of = partial(quote_text, payload_of=payload_of)
+            counts = self._transact(batch, sifted, known, payload_of, text_of)
         self._crash.reach("page-committed")
         self.totals += counts
         return counts
@@ -208,12 +218,13 @@ class PageLoader:
         sifted: Sifted,
         known: Mapping[str, Known],
         payload_of: PayloadOf,
+        text_of: TextOf,
     ) -> Counts:
         with self._connection.begin():
             ingested_at = self._clock.now()
             stored_before = 0
             if sifted.accepted:
-                stored_before = self._stage(sifted, known, payload_of)
+                stored_before = self._stage(sifted, known, text_of)
             loaded = len(sifted.accepted) - stored_before
             if loaded:
                 new_records = _without_observation(sifted.accepted, known)
@@ -230,10 +241,10 @@ class PageLoader:
             self._crash.reach("checkpoint-moved")
         return counts
 
-    def _stage(self, sifted: Sifted, known: Mapping[str, Known], payload_of: PayloadOf) -> int:
+    def _stage(self, sifted: Sifted, known: Mapping[str, Known], text_of: TextOf) -> int:
         """Stage the accepted records; return how many of them turned out to be stored already."""
         assets = self._assets(sifted.accepted, known)
-        self._writer.stage(copy_buffer(accepted_lines(sifted.accepted, assets, payload_of)))
+        self._writer.stage(copy_buffer(accepted_lines(sifted.accepted, assets, text_of)))
         self._crash.reach("page-staged")
         return self._writer.drop_unchanged() if sifted.maybe_stored else 0
 

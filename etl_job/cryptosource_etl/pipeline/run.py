@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 from cryptosource_etl.clock import Clock, Stopped
 from cryptosource_etl.errors import Retryable, RunError
 from cryptosource_etl.http.counters import Usage
-from cryptosource_etl.logs import log_fields
 from cryptosource_etl.pipeline.claiming import (
     Claim,
     Skipped,
@@ -35,6 +34,7 @@ from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_etl.telemetry import page_span, run_span, trace_id_of
 from cryptosource_store.reasons import Reason, RunStatus
+from cryptosource_telemetry.logs import log_fields
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cryptosource_etl.pipeline.encoding import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.sifting import Accepted, Rejected
-from cryptosource_etl.records import RawRecord
+from cryptosource_etl.records import Quote, RawRecord
 
 ID_LIMIT = 256
 """Characters kept of a rejected record's id: an index entry has no room for a megabyte."""
@@ -20,32 +20,39 @@ def _amount(value: Decimal | None) -> str:
     return NULL if value is None else str(value)
 
 
+TextOf = Callable[[RawRecord, Quote], str]
+"""The columns of `STAGE_COLUMNS` from `external_id` on, which depend on nothing that is stored."""
+
+
+def quote_text(record: RawRecord, quote: Quote, payload_of: PayloadOf) -> str:
+    """Return what a `TextOf` returns."""
+    payload, scrubbed = payload_of(record)
+    return "\t".join(
+        (
+            copy_text(quote.external_id),
+            record.digest,
+            "t" if scrubbed else "f",
+            quote.observed_at.isoformat(),
+            "t" if quote.inferred_time else "f",
+            copy_text(quote.symbol),
+            copy_text(quote.name),
+            NULL if quote.rank is None else str(quote.rank),
+            _amount(quote.price_usd),
+            _amount(quote.market_cap_usd),
+            _amount(quote.volume_24h_usd),
+            _amount(quote.percent_change_24h),
+            copy_field(payload),
+        )
+    )
+
+
 def accepted_lines(
-    accepted: Iterable[Accepted], assets: Mapping[str, int], payload_of: PayloadOf
+    accepted: Iterable[Accepted], assets: Mapping[str, int], text_of: TextOf
 ) -> Iterator[str]:
     """Yield a COPY line per accepted record, columns as in `STAGE_COLUMNS`."""
     for seq, repeated, record, quote in accepted:
-        payload, scrubbed = payload_of(record)
-        yield "\t".join(
-            (
-                str(seq),
-                "t" if repeated else "f",
-                str(assets[quote.external_id]),
-                copy_text(quote.external_id),
-                record.digest,
-                "t" if scrubbed else "f",
-                quote.observed_at.isoformat(),
-                "t" if quote.inferred_time else "f",
-                copy_text(quote.symbol),
-                copy_text(quote.name),
-                NULL if quote.rank is None else str(quote.rank),
-                _amount(quote.price_usd),
-                _amount(quote.market_cap_usd),
-                _amount(quote.volume_24h_usd),
-                _amount(quote.percent_change_24h),
-                copy_field(payload),
-            )
-        )
+        asset_id = assets[quote.external_id]
+        yield f"{seq}\t{'t' if repeated else 'f'}\t{asset_id}\t{text_of(record, quote)}"
 
 
 def rejected_lines(rejected: Iterable[Rejected], payload_of: PayloadOf) -> Iterator[str]:
