@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from cryptosource_api.app import create_app
-from cryptosource_api.logs import configure_logging
 from cryptosource_api.reads import api_engine
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.telemetry import configure_tracing
+from cryptosource_telemetry.logs import configure_logging
 
 logger = logging.getLogger("cryptosource.api")
 

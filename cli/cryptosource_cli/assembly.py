@@ -12,12 +12,13 @@ from pathlib import Path
 from opentelemetry.context import Context
 from sqlalchemy import URL
 
+from cryptosource_cli.environment import Environment
 from cryptosource_cli.failures import CommandError
 from cryptosource_cli.manifests import LoadedSource, Manifests, resolve
 from cryptosource_crd.effective import effective_rate_limit
 from cryptosource_crd.identifiers import source_uid
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_etl.clock import Clock
+from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_etl.errors import Permanent
 from cryptosource_etl.http import (
     CircuitBreaker,
@@ -87,14 +88,7 @@ class Workshop:
 
     @classmethod
     def open(
-        cls,
-        *,
-        url: URL,
-        manifests: Manifests,
-        variables: Mapping[str, str],
-        data_dir: Path,
-        clock: Clock,
-        stop: threading.Event,
+        cls, environment: Environment, manifests: Manifests, url: URL, *, stop: threading.Event
     ) -> Workshop:
         """Put the shared parts together.
 
@@ -102,14 +96,15 @@ class Workshop:
             CommandError: CRYPTOSOURCE_EGRESS_ALLOW cannot be read.
         """
         try:
-            allowed = parse_cidrs(variables.get(EGRESS_VARIABLE, ""))
+            allowed = parse_cidrs(environment.variables.get(EGRESS_VARIABLE, ""))
         except ValueError as error:
             raise CommandError(f"{EGRESS_VARIABLE}: {error}") from error
+        clock = SystemClock(stop)
         return cls(
             url=url,
             manifests=manifests,
-            variables=variables,
-            data_dir=data_dir,
+            variables=environment.variables,
+            data_dir=environment.data_dir,
             clock=clock,
             stop=stop,
             egress=EgressPolicy(allow=allowed),

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import URL
 
 from cryptosource_api.app import create_app
 from cryptosource_api.reads import api_engine
 from cryptosource_api.server import ApiServer, CannotListen
 from cryptosource_api.settings import ApiSettings, InvalidSetting
+from cryptosource_api.telemetry import configure_tracing
 from cryptosource_cli.environment import Environment
 from cryptosource_cli.failures import CommandError
 
@@ -25,7 +25,6 @@ def published(
     *,
     host: str,
     port: int,
-    tracing: TracerProvider | None = None,
 ) -> Iterator[str]:
     """Serve the API while the block runs.
 
@@ -34,7 +33,6 @@ def published(
         url: the database.
         host: where to listen.
         port: 0 lets the system choose.
-        tracing: traces requests; None traces nothing.
 
     Yields:
         The address, for a person to click on.
@@ -48,7 +46,7 @@ def published(
         raise CommandError(str(error)) from error
     engine = api_engine(url, settings)
     server = ApiServer(
-        create_app(settings, engine, tracer_provider=tracing),
+        create_app(settings, engine, tracer_provider=configure_tracing(environment.variables)),
         replace(settings, host=host, port=port),
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -11,38 +11,19 @@ from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, format_trace_id
 
+from cryptosource_telemetry import tracing
+
 SERVICE_NAME = "cryptosource-etl"
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 tracer = trace.get_tracer("cryptosource.etl")
 
 
 def configure_tracing(environ: Mapping[str, str]) -> TracerProvider | None:
-    """Set the process's tracer provider up from the standard OTEL_* settings.
-
-    Returns:
-        The provider, to be shut down at the end so that no span is lost; None when somebody else
-        has set one up already or OTEL_SDK_DISABLED is true.
-    """
-    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
-        return None
-    if isinstance(trace.get_tracer_provider(), TracerProvider):
-        return None
-    name = environ.get("OTEL_SERVICE_NAME", SERVICE_NAME)
-    provider = TracerProvider(resource=Resource.create({"service.name": name}))
-    if any(environ.get(endpoint) for endpoint in _ENDPOINTS):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
-            OTLPSpanExporter,  # costs 100 ms to import, which a laptop's run need not pay
-        )
-
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
-    return provider
+    """Trace every run of this process; see `cryptosource_telemetry.tracing`."""
+    return tracing.configure_tracing(environ, service_name=SERVICE_NAME, sampled_share=1.0)
 
 
 def parent_context(environ: Mapping[str, str]) -> Context:

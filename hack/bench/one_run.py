@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from cryptosource_cli.assembly import Workshop
+from cryptosource_cli.environment import Environment
 from cryptosource_cli.manifests import load_manifests
-from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.pipeline.run import Run
 from cryptosource_etl.settings import RunSettings
-from cryptosource_store.settings import parse_database_url
+from cryptosource_store.settings import DatabaseSettings, parse_database_url
 
 
 def make_run(manifest: Path, url: str, data_dir: Path) -> Run:
@@ -28,14 +28,11 @@ def make_run(manifest: Path, url: str, data_dir: Path) -> Run:
     manifests = load_manifests((manifest,))
     if manifests.problems:
         raise SystemExit("\n".join(map(str, manifests.problems)))
-    stop = threading.Event()
+    environment = Environment(
+        variables={}, database=DatabaseSettings(), data_dir=data_dir, log_level="WARNING"
+    )
     workshop = Workshop.open(
-        url=parse_database_url(url),
-        manifests=manifests,
-        variables={},
-        data_dir=data_dir,
-        clock=SystemClock(stop),
-        stop=stop,
+        environment, manifests, parse_database_url(url), stop=threading.Event()
     )
     return workshop.run(manifests.sources[0], RunSettings.from_environ({}))
 

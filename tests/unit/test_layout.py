@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOP_LEVEL = ("operator", "etl_job", "api", "crds", "migrations", "cli")
+TOP_LEVEL = ("operator", "etl_job", "api", "crds", "migrations", "cli", "telemetry")
 
 
 @pytest.mark.parametrize("flags", [[], ["-S"], ["-m", "timeit"]], ids=["plain", "no-site", "module"])

@@ -7,13 +7,13 @@ import threading
 import click
 
 from cryptosource_api.settings import ApiSettings, InvalidSetting
-from cryptosource_cli.commands.running import stop_on_signals
+from cryptosource_api.telemetry import configure_tracing
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.failures import CommandError
 from cryptosource_cli.publishing import published
 from cryptosource_cli.schema import require_schema
-from cryptosource_etl.logs import configure_logging
-from cryptosource_etl.telemetry import configure_tracing
+from cryptosource_cli.signals import stop_on_signals
+from cryptosource_telemetry.logs import configure_logging
 
 
 def _settings(environment: Environment) -> ApiSettings:
@@ -42,7 +42,7 @@ def command(host: str | None, port: int | None) -> None:
         require_schema(url, embedded=environment.database.url is None)
         host = settings.host if host is None else host
         port = settings.port if port is None else port
-        with published(environment, url, host=host, port=port, tracing=tracing) as address:
+        with published(environment, url, host=host, port=port) as address:
             click.echo(f"Serving {address} (docs at {address}/docs). Ctrl-C stops.")
             stop.wait()
     if tracing is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,8 +10,8 @@ from pathlib import Path
 import click
 from sqlalchemy import URL
 
+from cryptosource_cli.arguments import files_option, readable_manifests, run_settings
 from cryptosource_cli.assembly import Workshop
-from cryptosource_cli.commands.running import readable_manifests, run_settings
 from cryptosource_cli.display import Display, make_display, print_due, print_outcomes
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.failures import CommandError
@@ -20,28 +19,17 @@ from cryptosource_cli.housekeeping import Housekeeping
 from cryptosource_cli.manifests import LoadedSource, Manifests
 from cryptosource_cli.publishing import published
 from cryptosource_cli.scheduling import Scheduler, Start
+from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import SystemClock
-from cryptosource_etl.logs import configure_logging
 from cryptosource_etl.pipeline.outcome import RunOutcome
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.telemetry import configure_tracing
 from cryptosource_store.migrating import migrate
 from cryptosource_store.reasons import RunStatus
+from cryptosource_telemetry.logs import configure_logging
 
 STOP_SECONDS = 30.0
 """How long to wait for runs to finish the page in hand."""
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    """Stop cleanly at the first Ctrl-C or SIGTERM, and at once at the second Ctrl-C."""
-
-    def handle(number: int, _frame: object) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)
 
 
 def _log_to_file(environment: Environment) -> Path:
@@ -70,22 +58,14 @@ def _run_all(
     environment: Environment, manifests: Manifests, url: URL, stop: threading.Event, *, once: bool
 ) -> tuple[Scheduler, Callable[[], bool]]:
     """Start every source; return the scheduler and what waits for the first runs and shows them."""
-    clock = SystemClock(stop)
-    workshop = Workshop.open(
-        url=url,
-        manifests=manifests,
-        variables=environment.variables,
-        data_dir=environment.data_dir,
-        clock=clock,
-        stop=stop,
-    )
+    workshop = Workshop.open(environment, manifests, url, stop=stop)
     display = make_display()
     shown = threading.Event()
     scheduler = Scheduler(
         manifests.sources,
         _starter(workshop, display),
         settings=run_settings(environment),
-        clock=clock,
+        clock=workshop.clock,
         on_waiting=lambda loaded, due: print_due(loaded, due) if shown.is_set() else None,
     )
 
@@ -101,15 +81,7 @@ def _run_all(
 
 
 @click.command("up", epilog="Example: cryptosource up -f samples/ --port 8000")
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Manifest, or folder of manifests; may be repeated.",
-)
+@files_option
 @click.option("--once", is_flag=True, help="End after the first runs; exit 1 if one failed.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the API listens.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
@@ -127,7 +99,7 @@ def command(
         raise CommandError("there is no CryptoSource in these files; see samples/")
     run_settings(environment)  # an unusable variable is said before anything starts
     stop = threading.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     log_path = _log_to_file(environment)
     tracing = configure_tracing(environment.variables)
     with ExitStack() as stack:
@@ -136,9 +108,7 @@ def command(
         url = stack.enter_context(open_database(environment))
         migrate(url)
         if not once:
-            address = stack.enter_context(
-                published(environment, url, host=host, port=port, tracing=tracing)
-            )
+            address = stack.enter_context(published(environment, url, host=host, port=port))
             click.echo(f"Serving {address} (docs at {address}/docs); logs in {log_path}")
             stack.enter_context(Housekeeping(url, SystemClock(stop)))
             stack.callback(stop.set)

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from cryptosource_api.logs import JsonFormatter, configure_logging
 from cryptosource_api.settings import ApiSettings, InvalidSetting
-from cryptosource_api.telemetry import configure_tracing, tracing_wanted
+from cryptosource_api.telemetry import configure_tracing
+from cryptosource_telemetry.logs import JsonFormatter, configure_logging
+from cryptosource_telemetry.tracing import export_wanted
 
 
 def test_an_empty_environment_means_the_defaults():
@@ -54,7 +55,7 @@ def test_a_bad_log_level_names_the_good_ones():
     ],
 )
 def test_tracing_needs_somewhere_to_send_to(environ, wanted):
-    assert tracing_wanted(environ) is wanted
+    assert export_wanted(environ) is wanted
 
 
 def test_without_an_exporter_nothing_is_set_up():

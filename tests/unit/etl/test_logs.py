@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from cryptosource_etl.logs import FIELD_LIMIT, configure_logging, log_fields
+from cryptosource_telemetry.logs import FIELD_LIMIT, configure_logging, log_fields
 
 
 @pytest.fixture

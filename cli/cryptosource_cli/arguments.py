@@ -1,0 +1,70 @@
+"""What commands that work on manifests ask for and check in the same way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cryptosource_cli.environment import Environment
+from cryptosource_cli.failures import CommandError
+from cryptosource_cli.manifests import LoadedSource, Manifests, load_manifests
+from cryptosource_etl.settings import InvalidSetting, RunSettings
+
+files_option = click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Manifest, or folder of manifests; may be repeated.",
+)
+"""`-f FILE`, one or more."""
+
+source_option = click.option(
+    "--source", "name", help="NAME or NAMESPACE/NAME, where the files hold several."
+)
+"""`--source NAME`."""
+
+
+def readable_manifests(files: tuple[Path, ...]) -> Manifests:
+    """Load manifests.
+
+    Raises:
+        CommandError: one of them has a problem; the message lists them all.
+    """
+    manifests = load_manifests(files)
+    if manifests.problems:
+        raise CommandError("\n".join(str(problem) for problem in manifests.problems))
+    return manifests
+
+
+def one_source(manifests: Manifests, name: str | None) -> LoadedSource:
+    """Return the source that was asked for.
+
+    Raises:
+        CommandError: there is none of that name, or several and no name was given.
+    """
+    sources = [
+        loaded
+        for loaded in manifests.sources
+        if name in {None, loaded.source.metadata.name, "/".join(loaded.key)}
+    ]
+    if len(sources) == 1:
+        return sources[0]
+    known = ", ".join("/".join(loaded.key) for loaded in manifests.sources)
+    wanted = f"no source named {name!r}" if name else "more than one source"
+    raise CommandError(f"there is {wanted} in these files; choose one with --source: {known}")
+
+
+def run_settings(environment: Environment) -> RunSettings:
+    """Read the run's circumstances.
+
+    Raises:
+        CommandError: an environment variable cannot be used.
+    """
+    try:
+        return RunSettings.from_environ(environment.variables)
+    except InvalidSetting as error:
+        raise CommandError(str(error)) from error

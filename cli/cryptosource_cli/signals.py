@@ -1,0 +1,21 @@
+"""What SIGTERM and Ctrl-C mean to a command that runs for a while."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Set `stop` at the first SIGTERM or Ctrl-C, so that work in hand is finished.
+
+    A second Ctrl-C ends the process at once, as whoever presses it expects.
+    """
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

@@ -1,0 +1,46 @@
+"""Make one run of one source, from the command line to the exit code."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from cryptosource_cli.arguments import one_source, readable_manifests, run_settings
+from cryptosource_cli.assembly import Workshop
+from cryptosource_cli.environment import Environment, open_database
+from cryptosource_cli.schema import require_schema
+from cryptosource_cli.signals import stop_on_signals
+from cryptosource_etl.telemetry import configure_tracing, parent_context
+from cryptosource_telemetry.logs import configure_logging
+
+
+def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
+    """Run a source, print how it ended, and return the exit code.
+
+    Args:
+        files: manifests, or folders of them.
+        name: of the source, where the files hold several.
+        replay: judge what is stored again, instead of asking the upstream.
+
+    Raises:
+        CommandError: the run cannot even begin.
+    """
+    environment = Environment.read()
+    configure_logging(environment.log_level)
+    manifests = readable_manifests(files)
+    loaded = one_source(manifests, name)
+    settings = run_settings(environment)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    tracing = configure_tracing(environment.variables)
+    with open_database(environment) as url:
+        require_schema(url, embedded=environment.database.url is None)
+        workshop = Workshop.open(environment, manifests, url, stop=stop)
+        parent = parent_context(environment.variables)
+        outcome = workshop.run(loaded, settings, parent=parent, replay=replay).execute()
+    if tracing is not None:
+        tracing.shutdown()
+    click.echo(f"{'/'.join(loaded.key)}: {outcome.status} ({outcome.reason}): {outcome.message}")
+    return outcome.exit_code
