@@ -1,0 +1,46 @@
+"""A control plane for the session: a real API server with the real controllers, without nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hack.cluster import control_plane
+from hack.cluster.errors import ClusterError
+
+from cryptosource_crd.generator import PLURAL
+from support.kube import SOURCES, Kube, eventually, namespace
+
+CHECKOUT = Path(__file__).parents[2]
+CONTROLLERS = ("job", "cronjob", "garbagecollector", "namespace", "serviceaccount")
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[control_plane.ControlPlane]:
+    """A control plane with the CRD in it; skipped where it cannot be built."""
+    try:
+        control_plane.find_programs()
+    except ClusterError as error:
+        pytest.skip(f"no control plane can be built here: {error}")
+    with control_plane.running(controllers=CONTROLLERS) as plane:
+        plane.kubectl("apply", "--server-side", "-f", str(CHECKOUT / "crds" / "cryptosources.yaml"))
+        kube = Kube(plane.kubeconfig)
+        eventually(lambda: kube.get(f"{SOURCES}/{PLURAL}"), what="the CRD is served")
+        kube.http.close()
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def kube(plane: control_plane.ControlPlane) -> Iterator[Kube]:
+    """The administrator's client."""
+    kube = Kube(plane.kubeconfig)
+    yield kube
+    kube.http.close()
+
+
+@pytest.fixture
+def space(kube: Kube) -> Iterator[str]:
+    """A namespace of the test's own."""
+    with namespace(kube, "test") as name:
+        yield name
