@@ -14,11 +14,15 @@ class InvalidSetting(ValueError):
     """An environment variable cannot be used. The message names it and says what would be right."""
 
 
+DIGITS_LIMIT = 12
+"""Digits of a count that are still read."""
+
+
 def _whole_number(environ: Mapping[str, str], name: str) -> int | None:
     raw = environ.get(name, "").strip()
     if not raw:
         return None
-    if not raw.isdecimal() or int(raw) < 1:
+    if not raw.isdecimal() or len(raw) > DIGITS_LIMIT or int(raw) < 1:
         raise InvalidSetting(f"{name}={raw!r}: write a whole number of at least 1, or unset it")
     return int(raw)
 

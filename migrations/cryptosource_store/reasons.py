@@ -39,6 +39,7 @@ class Reason(StrEnum):
     FILE_CHANGED = "FileChanged"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     STORAGE_FULL = "StorageFull"
+    SCHEMA_OUTDATED = "SchemaOutdated"
     FENCED = "Fenced"
     INJECTED_FAILURE = "InjectedFailure"
     INTERNAL_ERROR = "InternalError"
@@ -51,7 +52,6 @@ class Reason(StrEnum):
     UPSTREAM_REFUSED = "UpstreamRefused"
     FILE_NOT_FOUND = "FileNotFound"
     FILE_UNREADABLE = "FileUnreadable"
-    SCHEMA_OUTDATED = "SchemaOutdated"
 
 
 class RejectReason(StrEnum):

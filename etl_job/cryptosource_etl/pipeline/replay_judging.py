@@ -12,10 +12,6 @@ from cryptosource_etl.pipeline.replay_reading import StoredRow
 from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
 
-PARSED_TYPES = frozenset({"csv"})
-"""Source types whose readers restore a parsed object, where all others take its JSON text. By type
-and not by class, because a run may hand on a reader inside another."""
-
 
 class Judged(NamedTuple):
     """A stored record and what it is by the present rules."""
@@ -38,23 +34,23 @@ def _unwrapped(row: StoredRow) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _restored(reader: SourceReader, payload: str | None, source_type: str) -> RawRecord | None:
+def _restored(reader: SourceReader, payload: str | None) -> RawRecord | None:
     if payload is None:
         return None
     try:
-        return reader.restore(json.loads(payload) if source_type in PARSED_TYPES else payload)
+        return reader.restore(payload)
     except (ValueError, TypeError, LookupError):
         return None
 
 
-def judge_again(reader: SourceReader, row: StoredRow, *, source_type: str) -> Judged:
+def judge_again(reader: SourceReader, row: StoredRow) -> Judged:
     """Judge a stored record by the reader's present rules.
 
     A time that was inferred when the record came in is not inferred anew. A record whose text had
     to be changed to be stored does not leave quarantine: what would come out is not what came in.
     """
-    original = _restored(reader, _unwrapped(row), source_type)
-    record = original or _restored(reader, row.payload, source_type)
+    original = _restored(reader, _unwrapped(row))
+    record = original or _restored(reader, row.payload)
     if record is None:
         return Judged(row, None)
     record = record._replace(digest=row.digest)

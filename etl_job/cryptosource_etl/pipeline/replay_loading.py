@@ -72,7 +72,7 @@ class ReplayLoader(PageLoader):
         return counts
 
     def _judge(self, row: StoredRow) -> Judged:
-        return judge_again(self._reader, row, source_type=self._source_type)
+        return judge_again(self._reader, row)
 
     def _check_limit(self, withdrawn: Sequence[Judged], held: int) -> None:
         bad, total = self._withdrawn + len(withdrawn), self._held + held

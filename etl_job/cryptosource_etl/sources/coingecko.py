@@ -15,7 +15,7 @@ from cryptosource_crd.effective import api_key_header, base_url
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.http import Response
 from cryptosource_etl.records import Cursor, Page, RawRecord
-from cryptosource_etl.sources.coingecko_errors import classify
+from cryptosource_etl.sources.coingecko_errors import classify, classify_with_key
 from cryptosource_etl.sources.coingecko_paging import (
     NOT_MODIFIED,
     MarketRequests,
@@ -25,6 +25,7 @@ from cryptosource_etl.sources.coingecko_paging import (
 from cryptosource_etl.sources.json_records import split_array
 from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
+from cryptosource_etl.sources.questions import pages_of_question, question_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 
@@ -61,6 +62,7 @@ class CoinGeckoReader(VendorRecords):
         self._requests = MarketRequests(spec.coin_gecko.selection)
         self._batch_size = spec.batch_size
         self._url = f"{base_url(spec)}/coins/markets"
+        self._question = question_of(self._url, spec.coin_gecko.selection.model_dump_json())
         header = api_key_header(spec)
         if header is not None and not context.api_key:
             raise Permanent(
@@ -69,14 +71,24 @@ class CoinGeckoReader(VendorRecords):
                 "apiKeySecretRef, or COINGECKO_API_KEY on a laptop",
             )
         self._auth = (header, context.api_key) if header and context.api_key else None
+        self._classify = classify if self._auth is None else classify_with_key
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield CoinGecko's pages, then an empty one that ends the pass; see `SourceReader`."""
+        return pages_of_question(self._question, cursor, self._pages)
+
+    def _pages(self, cursor: Cursor) -> Iterator[Page]:
         progress = Progress.resume(cursor)
         sightings = Sightings()
         while (parameters := self._requests.page(progress.page)) is not None:
             response, answer = self._fetch(progress, parameters)
             if answer:
+                if sightings.know_all(answer):
+                    raise Retryable(
+                        Reason.MALFORMED_RESPONSE,
+                        f"CoinGecko's page {progress.page} holds only coins of earlier pages: its "
+                        "paging goes in circles",
+                    )
                 sightings.note(progress.page, answer)
                 yield from self._batches(progress, response, answer)
             known = progress.count_on_page() if response.status == NOT_MODIFIED else len(answer)
@@ -100,7 +112,7 @@ class CoinGeckoReader(VendorRecords):
             params=parameters,
             auth_header=self._auth,
             validators=progress.validators_of_page(),
-            classify=classify,
+            classify=self._classify,
         )
         if response.status == NOT_MODIFIED:
             return response, []
@@ -130,7 +142,10 @@ class CoinGeckoReader(VendorRecords):
         for page in sightings.pages_with_slips():
             parameters = self._requests.page(page) or {}
             response = self._context.http.get(
-                self._url, params=parameters, auth_header=self._auth, classify=classify
+                self._url,
+                params=parameters,
+                auth_header=self._auth,
+                classify=self._classify,
             )
             answer = records_of(split_array(response.body, what=f"page {page}, read again,"))
             missed = sightings.unseen(self._requests.wanted(page, answer))

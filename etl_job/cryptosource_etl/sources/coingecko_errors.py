@@ -25,6 +25,15 @@ _HINTS: Mapping[int, tuple[Reason, str]] = {
     10012: (Reason.PLAN_TOO_LOW, "the plan does not reach that far back"),
 }
 
+_HINTS_WITH_KEY: Mapping[int, tuple[Reason, str]] = {
+    **_HINTS,
+    10002: (
+        Reason.KEY_REJECTED,
+        "it does not know the API key that was sent; see spec.coinGecko.apiKeySecretRef",
+    ),
+}
+"""CoinGecko says the same of a key it does not know as of none."""
+
 
 def _error_code(body: Any) -> int | None:
     """Return the code from `{status: …}` or `{error: {status: …}}`, where there is one."""
@@ -40,6 +49,17 @@ def _error_code(body: Any) -> int | None:
 
 def classify(answer: Answer) -> RunError | TryAgain | None:
     """Return what an error of CoinGecko means where its status alone does not say so."""
+    return _classify(answer, _HINTS)
+
+
+def classify_with_key(answer: Answer) -> RunError | TryAgain | None:
+    """Return what an error means when the request carried a key."""
+    return _classify(answer, _HINTS_WITH_KEY)
+
+
+def _classify(
+    answer: Answer, hints: Mapping[int, tuple[Reason, str]]
+) -> RunError | TryAgain | None:
     if not 400 <= answer.status < 500:  # noqa: PLR2004
         return None
     if b"error code: 1015" in answer.head:
@@ -51,7 +71,7 @@ def classify(answer: Answer) -> RunError | TryAgain | None:
         code = _error_code(exact_json(answer.head.decode("utf-8", errors="replace")))
     except ValueError:
         return None
-    if code is None or code not in _HINTS:
+    if code is None or code not in hints:
         return None
-    reason, hint = _HINTS[code]
+    reason, hint = hints[code]
     return Permanent(reason, f"CoinGecko answered {answer.status} with code {code}: {hint}")

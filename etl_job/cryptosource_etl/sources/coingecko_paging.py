@@ -179,6 +179,10 @@ class Sightings:
             if earlier != page:
                 self._slips[earlier] = None
 
+    def know_all(self, coins: Sequence[RawRecord]) -> bool:
+        """Return whether a full page shows nothing but coins of earlier pages."""
+        return len(coins) >= PER_PAGE and all(coin.external_id in self._page_of for coin in coins)
+
     def pages_with_slips(self) -> list[int]:
         """Return the pages to read once more, in order."""
         return sorted(self._slips)[:READ_AGAIN_LIMIT]

@@ -17,6 +17,7 @@ from cryptosource_etl.records import Cursor, Page, RawRecord
 from cryptosource_etl.sources.json_records import split_array
 from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
+from cryptosource_etl.sources.questions import pages_of_question, question_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 
@@ -75,6 +76,10 @@ class CoinPaprikaReader(VendorRecords):
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield the coins in the order of their ids; see `SourceReader.pages`."""
+        question = question_of(self._url, self._selection.model_dump_json())
+        return pages_of_question(question, cursor, self._pages)
+
+    def _pages(self, cursor: Cursor) -> Iterator[Page]:
         after_id = cursor.get("after_id")
         known = None if after_id else Validators.from_json(cursor.get("validators"))
         response = self._fetch(known)

@@ -34,7 +34,12 @@ def plugin_for(source_type: str) -> SourcePlugin:
         raise Permanent(
             Reason.INVALID_SPEC, f"no installed plugin serves spec.type {source_type!r}; {hint}"
         )
-    plugin = entry.load()
+    try:
+        plugin = entry.load()
+    except ImportError as error:
+        raise Permanent(
+            Reason.INVALID_SPEC, f"the plugin of {source_type} cannot be imported: {error}"
+        ) from error
     if not isinstance(plugin, SourcePlugin):
         raise Permanent(
             Reason.INVALID_SPEC,

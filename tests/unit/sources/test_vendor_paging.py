@@ -171,3 +171,28 @@ def test_gecko_stops_at_a_limit_where_pages_never_end():
     for _ in _reader(CoinGeckoReader, upstream, member=ALL).pages({}):
         pass
     assert len(upstream.asked) == PAGES_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed"),
+    [
+        (CoinGeckoReader, {"member": {"selection": {"ids": ["c0000"]}}}),
+        (CoinGeckoReader, {"member": {**ALL, "baseUrl": "https://mirror.example/api/v3"}}),
+        (CoinPaprikaReader, {"coinPaprika": {"selection": {"top": 1}}}),
+    ],
+)
+def test_a_cursor_of_another_question_is_no_cursor(kind, changed):
+    upstream = Upstream([_coins(0, 3)])
+    asked = {"member": ALL} if kind is CoinGeckoReader else {}
+    *_, last = _reader(kind, upstream, **asked).pages({})
+    cursor, upstream.unconditional = _cursor(last), 0
+    assert _ids(list(_reader(kind, upstream, **asked).pages(cursor))) == []
+    assert upstream.unconditional == 0
+    assert _ids(list(_reader(kind, upstream, **changed).pages(cursor)))[0] == "c0000"
+
+
+def test_gecko_whose_paging_goes_in_circles_is_malformed_and_not_read_400_times():
+    upstream = Upstream([_coins(0, 250)] * PAGES_LIMIT)
+    with pytest.raises(Retryable, match="goes in circles"):
+        list(_reader(CoinGeckoReader, upstream, member=ALL).pages({}))
+    assert upstream.asked == [1, 2]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import msgspec
 import pytest
 
 from cryptosource_crd.v1alpha1 import CryptoSource
@@ -51,7 +50,7 @@ def test_payloads_give_the_same_quotes_without_the_file(recorded, reader):
     source = CryptoSource.model_validate(recorded.manifest())
     replaying = CsvReader(settings_of(source, csv_path=None), clock=SystemClock())
     for record in records_of(reader)[:100]:
-        restored = replaying.restore(msgspec.json.decode(reader.payload(record)))
+        restored = replaying.restore(reader.payload(record))
         assert restored.digest == record.digest
         received_at = SystemClock().now()
         assert replaying.normalize(restored, received_at=received_at) == reader.normalize(

@@ -25,6 +25,7 @@ from cryptosource_etl.sources.csv.payloads import broken_json, parse_broken, row
 from cryptosource_etl.sources.csv.remote import ByteStream, RemoteCursor, written_at
 from cryptosource_etl.sources.csv.rows import BrokenRow, RowReader
 from cryptosource_etl.sources.csv.settings import CsvSettings, settings_of
+from cryptosource_etl.sources.json_records import exact_json
 from cryptosource_etl.sources.plugin import SourceContext
 from cryptosource_etl.sources.times import FUTURE_TOLERANCE
 from cryptosource_store.reasons import Reason, RejectReason
@@ -155,8 +156,11 @@ class CsvReader:
             return row_json(value.layout.names, value.cells)
         return row_json(self._known_layout().names, value)
 
-    def restore(self, payload: Any) -> RawRecord:
-        """Return the record of a payload, under whatever header it was written."""
+    def restore(self, payload: str) -> RawRecord:
+        """Return the record of a stored payload, under whatever header it was written."""
+        return self._restored(exact_json(payload))
+
+    def _restored(self, payload: Any) -> RawRecord:
         broken = parse_broken(payload)
         if broken is not None:
             return RawRecord(None, broken_digest(broken), broken)
