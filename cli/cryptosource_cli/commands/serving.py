@@ -34,10 +34,16 @@ STOP_SECONDS = 30.0
 
 def _log_to_file(environment: Environment) -> Path:
     """Keep the JSON logs out of the way of what a person reads."""
-    folder = environment.data_dir / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "up.jsonl"
-    configure_logging(environment.log_level, stream=path.open("a", encoding="utf-8"))
+    path = environment.data_dir / "logs" / "up.jsonl"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"cannot write to {environment.data_dir}: {error.strerror}; set CRYPTOSOURCE_DATA_DIR "
+            "to a folder of yours"
+        ) from error
+    configure_logging(environment.log_level, stream=stream)
     return path
 
 
