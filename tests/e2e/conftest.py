@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -49,11 +49,7 @@ def market() -> Iterator[RunningMarket]:
 
 
 @pytest.fixture
-def consistent(database: URL) -> Iterator[Callable[[], None]]:
+def consistent(database: URL) -> Iterator[None]:
     """Check at the end of the test that no two tables contradict each other."""
-
-    def check() -> None:
-        assert contradictions(database) == {}
-
-    yield check
-    check()
+    yield
+    assert contradictions(database) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from support.oracle import contradictions, counts, row_versions, rows, value
 from support.serving import serving
 
 COINS = 20_000
-VENDORS = ("paprika", "gecko")
+VENDORS = ("gecko", "paprika")
+EXTREMES = (Decimal("1e-18"), Decimal("1e18"))
+"""Prices of two coins that the market always lists."""
 PER_SOURCE = """
   SELECT s.name, count(*) FROM {} JOIN sources s USING (source_id) GROUP BY 1 ORDER BY 1"""
 CHANGED = "btc-bitcoin"
@@ -111,26 +114,32 @@ def test_coin_observed_before_all_others_is_not_lost(
     assert rows(loaded, LATEST, id="late-comer") == [(7, "2025-06-01")]
 
 
-def test_api_gives_every_digit_and_every_coin_of_a_ticker(loaded: URL, folder: Path) -> None:
-    extremes = rows(loaded, PRICES)
-    symbol, bearers = rows(
-        loaded,
-        "SELECT symbol, count(*) FROM unified WHERE symbol = 'ETH' GROUP BY 1",
-    )[0]
-    with serving("api", env=environment(loaded, folder), folder=folder, name="api") as api:
-        bodies = [
-            api.text("/data", sort="price_usd", order=order, limit=1, source=vendor)[1]
+def test_smallest_and_largest_price_keep_every_digit(loaded: URL, folder: Path) -> None:
+    with serving("api", env=environment(loaded, folder), folder=folder, name="digits") as api:
+        served = {
+            (vendor, order): api.text(
+                "/data", source=vendor, sort="price_usd", order=order, limit=1
+            )[1].replace(": ", ":")
             for vendor in VENDORS
             for order in ("asc", "desc")
-        ]
-        sharing = api.get("/data", symbol=symbol, limit=200)["data"]
-        owner = api.get("/data", ticker=symbol)["data"]
+        }
 
-    assert [price for _, price in extremes] == [extremes[0][1], extremes[1][1]] * 2
-    assert {f"{price:f}" for _, price in extremes} == {"0." + "0" * 17 + "1", "1" + "0" * 18}
-    assert any('"price_usd":0.000000000000000001,' in body.replace(": ", ":") for body in bodies)
-    assert any('"price_usd":1000000000000000000,' in body.replace(": ", ":") for body in bodies)
-    assert bearers > 1
-    assert len({coin["asset_id"] for coin in sharing}) == bearers
-    assert [coin["id"] for coin in owner] == [symbol]
-    assert owner[0]["asset_id"] in {coin["asset_id"] for coin in sharing}
+    assert rows(loaded, PRICES) == [(vendor, price) for vendor in VENDORS for price in EXTREMES]
+    for vendor in VENDORS:
+        assert f'"price_usd":{EXTREMES[0]:f},' in served[vendor, "asc"]
+        assert f'"price_usd":{EXTREMES[1]:f},' in served[vendor, "desc"]
+
+
+def test_coins_that_share_a_ticker_stay_apart(loaded: URL, folder: Path) -> None:
+    assets = {
+        asset_id
+        for (asset_id,) in rows(loaded, "SELECT asset_id FROM unified WHERE symbol = 'ETH'")
+    }
+    with serving("api", env=environment(loaded, folder), folder=folder, name="tickers") as api:
+        sharing = api.get("/data", symbol="ETH", limit=200)["data"]
+        owner = api.get("/data", ticker="ETH")["data"]
+
+    assert len(assets) > 1
+    assert {coin["asset_id"] for coin in sharing} == assets
+    assert [(coin["id"], coin["name"]) for coin in owner] == [("ETH", "Ethereum")]
+    assert owner[0]["asset_id"] in assets

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +17,41 @@ from support.commands import cryptosource, environment
 from support.manifests import csv, resource, row, write, write_rows
 from support.oracle import value
 
+SSL_REQUEST = struct.pack(">HH", 1234, 5679)
+"""The code in a client's question whether to encrypt."""
+
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
     """One that nothing is wrong with."""
     return write(tmp_path, csv(write_rows(tmp_path / "coins.csv", [row(1)])))
+
+
+class _RefusePassword(socketserver.BaseRequestHandler):
+    """Says what Postgres says to a wrong password (protocol 3.0, message ErrorResponse)."""
+
+    def handle(self) -> None:
+        while start := self.request.recv(1024):
+            if start[4:8] == SSL_REQUEST:
+                self.request.sendall(b"N")
+                continue
+            told = 'Mpassword authentication failed for user "someone"'
+            fields = b"".join(f"{field}\0".encode() for field in ("SFATAL", "C28P01", told))
+            self.request.sendall(b"E" + struct.pack(">I", len(fields) + 5) + fields + b"\0")
+            return
+
+
+@contextmanager
+def password_refusing_postgres() -> Iterator[int]:
+    """Yield the port of a server that refuses everybody's password."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _RefusePassword) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def complaint(*arguments: str | Path, env: dict[str, str]) -> tuple[int, str]:
@@ -110,6 +145,18 @@ def test_wrong_database_url_says_what_to_change(
     assert "pa55" not in said
 
 
+def test_wrong_password_is_told_without_showing_it(manifest: Path, tmp_path: Path) -> None:
+    with password_refusing_postgres() as port:
+        url = f"postgresql://someone:pa55@127.0.0.1:{port}/x"
+        env = {**environment(None, tmp_path / "data"), "DATABASE_URL": url}
+        code, said = complaint("run", "-f", manifest, env=env)
+
+    assert code == 75
+    assert 'password authentication failed for user "someone"' in said
+    assert "DATABASE_URL" in said
+    assert "pa55" not in said
+
+
 def test_unknown_database_is_named(database: URL, manifest: Path, tmp_path: Path) -> None:
     env = environment(database.set(database="nobody_made_this"), tmp_path / "data")
 
@@ -129,13 +176,15 @@ def test_database_without_schema_says_how_to_migrate(
     assert "cryptosource migrate" in said
 
 
+@pytest.mark.parametrize("command", ["up", "api"])
 def test_port_in_use_is_named_and_nothing_runs(
-    database: URL, manifest: Path, tmp_path: Path
+    database: URL, manifest: Path, tmp_path: Path, command: str
 ) -> None:
+    arguments = ("-f", manifest) if command == "up" else ()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         env = environment(database, tmp_path / "data")
-        code, said = complaint("up", "-f", manifest, "--port", port, env=env)
+        code, said = complaint(command, *arguments, "--port", port, env=env)
 
     assert code == 78
     assert f"Port {port}" in said
