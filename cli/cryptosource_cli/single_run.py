@@ -10,6 +10,7 @@ import click
 from cryptosource_cli.arguments import one_source, readable_manifests, run_settings
 from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.environment import Environment, open_database
+from cryptosource_cli.garbage import expect_pages_of_objects
 from cryptosource_cli.schema import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.telemetry import configure_tracing, parent_context
@@ -35,6 +36,7 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
     stop = threading.Event()
     stop_on_signals(stop)
     tracing = configure_tracing(environment.variables)
+    expect_pages_of_objects()
     with open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
         workshop = Workshop.open(environment, manifests, url, stop=stop)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.environment import Environment
+from cryptosource_cli.garbage import expect_pages_of_objects
 from cryptosource_cli.manifests import load_manifests
 from cryptosource_etl.pipeline.run import Run
 from cryptosource_etl.settings import RunSettings
@@ -50,6 +51,7 @@ def main() -> int:
     """Run; return 0 when the run succeeded."""
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(sys.argv[1]), os.environ["DATABASE_URL"], Path(folder))
+        expect_pages_of_objects()  # as the command does
         started = time.perf_counter()
         outcome = run.execute()
         seconds = time.perf_counter() - started

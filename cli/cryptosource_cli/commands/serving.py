@@ -15,6 +15,7 @@ from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.display import Display, make_display, print_due, print_outcomes
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.failures import CommandError
+from cryptosource_cli.garbage import expect_pages_of_objects
 from cryptosource_cli.housekeeping import Housekeeping
 from cryptosource_cli.manifests import LoadedSource, Manifests
 from cryptosource_cli.publishing import published
@@ -108,6 +109,7 @@ def command(
     stop_on_signals(stop)
     log_path = _log_to_file(environment)
     tracing = configure_tracing(environment.variables)
+    expect_pages_of_objects()
     with ExitStack() as stack:
         if tracing is not None:
             stack.callback(tracing.shutdown)

@@ -20,7 +20,7 @@ from cryptosource_etl.pipeline.encoding import (
     scrub_json,
     text_array,
 )
-from cryptosource_etl.pipeline.matching import Candidate, Newcomer, Verdict, match
+from cryptosource_etl.pipeline.matching import UNRIVALLED, Candidate, Newcomer, Verdict, match
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import identity as sql
 
@@ -171,9 +171,17 @@ def _asset_line(asset_id: int, slug: str, newcomer: Newcomer) -> str:
     return "\t".join((str(asset_id), *texts))
 
 
+def _evidence_text(evidence: Mapping[str, Any]) -> str:
+    return copy_field(scrub_json(json.dumps(evidence))[0])
+
+
+_UNRIVALLED_TEXT = _evidence_text(UNRIVALLED.evidence)
+
+
 def _alias_line(alias: _Alias) -> str:
     scope, external_id, asset_id, method, confidence, evidence = alias
-    evidence_json = copy_field(scrub_json(json.dumps(evidence))[0])
+    unrivalled = evidence is UNRIVALLED.evidence
+    evidence_json = _UNRIVALLED_TEXT if unrivalled else _evidence_text(evidence)
     return (
         f"{copy_text(scope)}\t{copy_text(external_id)}\t{asset_id}\t{method}\t{confidence}"
         f"\t{evidence_json}"

@@ -51,12 +51,26 @@ class JudgingAhead:
         self.uniform = reader.uniform
         self._asked = 0
         """Records that had to be judged since the last page was read."""
+        self._lately: float | None = None
+        """Such records per page, the last pages counting most; None before the first."""
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield the reader's pages, judged where that pays."""
         for page in self._reader.pages(cursor):
-            asked, self._asked = self._asked, 0
-            yield self._judged(page) if asked * 2 >= len(page.records) > 0 else page
+            yield self._judged(page) if self._pays(len(page.records)) else page
+
+    def _pays(self, records: int) -> bool:
+        """Return whether a page of that many records will probably need judging.
+
+        What is known is one page old, for that page is being loaded only now: so an average over
+        the last few decides, and a run begins as if everything were new.
+        """
+        asked, self._asked = self._asked, 0
+        if self._lately is None:
+            self._lately = float(records)
+            return True
+        self._lately = (self._lately + asked) / 2
+        return self._lately * 4 >= records
 
     def _judged(self, page: Page) -> Page:
         normalize, payload_of = self._reader.normalize, safe_payload(self._reader.payload)

@@ -127,7 +127,13 @@ def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else str(amount)
 
 
+UNRIVALLED = _minted("no known coin fits", [])
+"""The verdict on a coin whose symbol nobody knows: most of a first load."""
+
+
 def _judge(newcomer: Newcomer, candidates: Sequence[Candidate]) -> Verdict:
+    if not candidates:
+        return UNRIVALLED
     objections = [(candidate, _objection(newcomer, candidate)) for candidate in candidates]
     fitting = [candidate for candidate, objection in objections if objection is None]
     if len(fitting) == 1:
@@ -146,15 +152,15 @@ def match(newcomers: Sequence[Newcomer], candidates: Iterable[Candidate]) -> dic
     for candidate in candidates:
         by_symbol.setdefault(candidate.symbol, []).append(candidate)
     verdicts = {
-        newcomer.external_id: _judge(newcomer, by_symbol.get(newcomer.symbol or "", []))
+        newcomer.external_id: _judge(newcomer, by_symbol.get(newcomer.symbol or "", ()))
         for newcomer in newcomers
     }
     claims = Counter(
         verdict.asset_id for verdict in verdicts.values() if verdict.asset_id is not None
     )
-    return {
+    contested = {
         external_id: _minted("another coin of this page fits the same known coin", [])
-        if verdict.asset_id is not None and claims[verdict.asset_id] > 1
-        else verdict
         for external_id, verdict in verdicts.items()
+        if verdict.asset_id is not None and claims[verdict.asset_id] > 1
     }
+    return verdicts | contested

@@ -66,16 +66,20 @@ COPY_REJECTS = f"COPY page_rejects ({', '.join(REJECT_COLUMNS)}) FROM STDIN"
 # What is already known of a page's ids. OFFSET 0 keeps each look-up a look-up by primary key: the
 # planner would turn them round when it has no statistics, and scan the tables for every page.
 KNOWN = text("""
-SELECT wanted.external_id, alias.asset_id, latest.digest, latest.observed_at
-  FROM unnest(CAST(:external_ids AS text[])) AS wanted(external_id)
- CROSS JOIN LATERAL (
-       SELECT a.asset_id FROM asset_aliases a
-        WHERE a.id_scope = :id_scope AND a.external_id = wanted.external_id
-       OFFSET 0) alias
-  LEFT JOIN LATERAL (
-       SELECT replace(l.digest::text, '-', '') AS digest, l.observed_at FROM quotes_latest l
-        WHERE l.source_id = :source_id AND l.external_id = wanted.external_id
-       OFFSET 0) latest ON true
+SELECT external_id, asset_id, digest, observed_at FROM (
+  SELECT wanted.external_id,
+         coalesce(latest.asset_id, (
+           SELECT a.asset_id FROM asset_aliases a
+            WHERE a.id_scope = :id_scope AND a.external_id = wanted.external_id)) AS asset_id,
+         latest.digest, latest.observed_at
+    FROM unnest(CAST(:external_ids AS text[])) AS wanted(external_id)
+    LEFT JOIN LATERAL (
+         SELECT l.asset_id, replace(l.digest::text, '-', '') AS digest, l.observed_at
+           FROM quotes_latest l
+          WHERE l.source_id = :source_id AND l.external_id = wanted.external_id
+         OFFSET 0) latest ON true
+  OFFSET 0) known
+ WHERE asset_id IS NOT NULL
 """)
 
 # A look-up by the primary key of quotes for each row. A row equal to the stored observation of its
@@ -147,25 +151,26 @@ SELECT (SELECT count(DISTINCT asset_id) FROM page_stage) - (
 UPSERT_UNIFIED = text("""
 INSERT INTO unified AS u (asset_id, symbol, name, rank, price_usd, market_cap_usd,
        volume_24h_usd, percent_change_24h, observed_at, source_id, source_ids, spread_percent)
-SELECT newest.asset_id, newest.symbol, newest.name, every.best_rank, newest.price_usd,
-       newest.market_cap_usd, newest.volume_24h_usd, newest.percent_change_24h,
-       newest.observed_at, newest.source_id, every.source_ids,
-       CASE WHEN every.priced > 1 AND every.lowest > 0
-            THEN (every.highest - every.lowest) / every.lowest * 100 END
+SELECT newest.asset_id, newest.symbol, newest.name,
+       CASE WHEN newest.views = 1 THEN newest.rank ELSE (
+         SELECT min(l.rank) FROM quotes_latest l WHERE l.asset_id = newest.asset_id) END,
+       newest.price_usd, newest.market_cap_usd, newest.volume_24h_usd,
+       newest.percent_change_24h, newest.observed_at, newest.source_id,
+       CASE WHEN newest.views = 1 THEN ARRAY[newest.source_id] ELSE (
+         SELECT array_agg(l.source_id ORDER BY l.source_id)
+           FROM quotes_latest l WHERE l.asset_id = newest.asset_id) END,
+       CASE WHEN newest.views > 1 THEN (
+         SELECT CASE WHEN count(l.price_usd) > 1 AND min(l.price_usd) > 0
+                     THEN (max(l.price_usd) - min(l.price_usd)) / min(l.price_usd) * 100 END
+           FROM quotes_latest l
+          WHERE l.asset_id = newest.asset_id
+            AND l.observed_at >= newest.observed_at - interval '1 hour') END
   FROM (SELECT DISTINCT asset_id FROM page_stage) page
  CROSS JOIN LATERAL (
-       SELECT * FROM quotes_latest l WHERE l.asset_id = page.asset_id
+       SELECT l.*, count(*) OVER () AS views FROM quotes_latest l
+        WHERE l.asset_id = page.asset_id
         ORDER BY (l.price_usd IS NULL), l.observed_at DESC, l.source_id
         LIMIT 1) newest
- CROSS JOIN LATERAL (
-       SELECT min(l.rank) AS best_rank, array_agg(l.source_id ORDER BY l.source_id) AS source_ids,
-              count(l.price_usd) FILTER (WHERE l.observed_at >= newest.observed_at
-                                               - interval '1 hour') AS priced,
-              max(l.price_usd) FILTER (WHERE l.observed_at >= newest.observed_at
-                                             - interval '1 hour') AS highest,
-              min(l.price_usd) FILTER (WHERE l.observed_at >= newest.observed_at
-                                             - interval '1 hour') AS lowest
-         FROM quotes_latest l WHERE l.asset_id = page.asset_id) every
  ORDER BY newest.asset_id
 ON CONFLICT (asset_id) DO UPDATE
    SET symbol = excluded.symbol, name = excluded.name, rank = excluded.rank,

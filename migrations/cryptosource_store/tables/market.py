@@ -48,7 +48,6 @@ assets = Table(
     moment("created_at", default_now=True),
     comment="One canonical coin; asset_id never changes",
 )
-Index("assets_symbol_idx", assets.c.symbol)
 
 asset_aliases = Table(
     "asset_aliases",

@@ -9,6 +9,7 @@ from sqlalchemy import URL
 
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.errors import Permanent, Retryable
+from cryptosource_etl.pipeline.writing import PageWriter
 from cryptosource_store.reasons import Reason
 from support.oracle import committed, contradictions, counts, facts, row_versions, rows
 from support.readers import ScriptedReader, coin
@@ -95,16 +96,18 @@ def test_a_stop_while_waiting_for_the_upstream_ends_the_run_at_once(database: UR
     assert rows(database, CHECKPOINT) == [(10, {"n": 10})]
 
 
-def test_a_stop_in_the_middle_of_a_page_finishes_that_page(database: URL):
+def test_a_stop_in_the_middle_of_a_page_finishes_that_page(
+    database: URL, monkeypatch: pytest.MonkeyPatch
+):
     stop = threading.Event()
+    merge = PageWriter.merge
 
-    class StopsWhileJudging(ScriptedReader):
-        def normalize(self, record, *, received_at):
-            if record.external_id == "c03":
-                stop.set()
-            return super().normalize(record, received_at=received_at)
+    def stop_and_merge(writer, **options):
+        stop.set()
+        merge(writer, **options)
 
-    run = make_run(database, lambda: StopsWhileJudging(COINS, batch_size=10), stop=stop)
+    monkeypatch.setattr(PageWriter, "merge", stop_and_merge)
+    run = make_run(database, lambda: ScriptedReader(COINS, batch_size=10), stop=stop)
     assert run.execute().exit_code == 143
     assert rows(database, CHECKPOINT) == [(10, {"n": 10})]
     assert counts(database, "quotes") == {"quotes": 10}

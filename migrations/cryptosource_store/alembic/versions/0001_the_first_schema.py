@@ -93,7 +93,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("slug", name=op.f("assets_slug_key")),
         comment="One canonical coin; asset_id never changes",
     )
-    op.create_index("assets_symbol_idx", "assets", ["symbol"], unique=False)
     op.create_table(
         "dataset_versions",
         sa.Column("dataset", sa.Text(), nullable=False, comment="unified, or source:<source_id>"),
