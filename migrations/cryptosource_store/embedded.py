@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from cryptosource_store.leftovers import tidy
 from cryptosource_store.settings import parse_database_url
 
 # postmaster.pid, as PostgreSQL's miscadmin.h lays it out: one fact a line.
@@ -50,6 +51,7 @@ def embedded_postgres(data_dir: Path) -> Iterator[URL]:
         ) from error
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
+        tidy(data_dir.resolve())
         server = pgserver.get_server(data_dir, cleanup_mode="stop")
     except Exception as error:
         raise EmbeddedPostgresError(

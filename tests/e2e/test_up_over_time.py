@@ -122,9 +122,6 @@ def test_database_of_a_killed_up_is_taken_over(data_dir: Path, tmp_path: Path) -
     assert "Traceback" not in again.command.stderr
 
 
-@pytest.mark.xfail(
-    reason="the wheel counts the killed process as a user of its server, so nobody is the last"
-)
 def test_server_of_a_killed_up_ends_with_the_one_that_took_over(
     data_dir: Path, tmp_path: Path
 ) -> None:

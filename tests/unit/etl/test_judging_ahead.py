@@ -96,9 +96,7 @@ def test_a_run_begins_as_if_everything_were_new(ahead, reader):
 
 
 def test_judging_ahead_stops_after_a_few_pages_that_did_not_need_it(ahead, reader):
-    judged = []
-    for _ in ahead.pages({}):
-        judged.append(reader.judged)
+    judged = [reader.judged for _ in ahead.pages({})]
 
     assert judged == [2, 4, 6, 6, 6]
 
