@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 TOP_LEVEL = ("operator", "etl_job", "api", "crds", "migrations", "cli", "telemetry")
 
 
-@pytest.mark.parametrize("flags", [[], ["-S"], ["-m", "timeit"]], ids=["plain", "no-site", "module"])
+@pytest.mark.parametrize(
+    "flags", [[], ["-S"], ["-m", "timeit"]], ids=["plain", "no-site", "module"]
+)
 def test_the_standard_operator_wins_from_the_checkout(flags: list[str]) -> None:
     if flags == ["-m", "timeit"]:
         arguments = [*flags, "-n", "1", "-r", "1", "from operator import itemgetter"]
