@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--name", default="default", help="of --control-plane; several may run")
     load = add("load", "Make images in archives available to pods.")
     load.add_argument("archives", nargs="+", type=Path, metavar="IMAGE.tar")
+    add("prove", "Show that the single node leaves nothing, however it ends. Takes a minute.")
     known = sorted(path.parent.name for path in places.MODULES.glob("*/go.mod"))
     build = add("build", "Build the cluster's programs, without starting anything.")
     build.add_argument("modules", nargs="*", metavar="MODULE", help=", ".join(known))

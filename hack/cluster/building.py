@@ -21,6 +21,7 @@ from hack.cluster.errors import ClusterError
 TOOL_BLOCK = re.compile(r"^tool \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
 TOOL_LINE = re.compile(r"^tool (\S+)$", re.MULTILINE)
 KUBERNETES = re.compile(r"k8s\.io/kubernetes v(?P<text>(?P<major>\d+)\.(?P<minor>\d+)\.\d+)")
+HELM = re.compile(r"^(?:require |\t)(?P<path>helm\.sh/helm/v\d+) (?P<version>v\S+)", re.MULTILINE)
 PROGRAM_NAMES = {"go.etcd.io/etcd/server/v3": "etcd", ".": "coredns"}
 """Packages whose last element is not the program's name."""
 FLAGS = ("-trimpath", "-buildvcs=false")
@@ -48,18 +49,9 @@ class Module:
 
     @property
     def linker_flags(self) -> str:
-        """Return `-ldflags`: no symbols, and Kubernetes' version, or a node says v0.0.0."""
-        match = KUBERNETES.search((self.folder / "go.mod").read_text("utf-8"))
-        if match is None:
-            return "-s -w"
-        values = {
-            "gitVersion": f"v{match['text']}",
-            "gitMajor": match["major"],
-            "gitMinor": match["minor"],
-            "gitTreeState": "clean",
-        }
-        packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-        stamps = [f"-X {one}.{key}={value}" for one in packages for key, value in values.items()]
+        """Return `-ldflags`: no symbols, and the versions that programs tell of themselves."""
+        text = (self.folder / "go.mod").read_text("utf-8")
+        stamps = [f"-X {name}={value}" for name, value in _stamps(text).items()]
         return " ".join(["-s", "-w", *stamps])
 
     @property
@@ -77,6 +69,24 @@ class Module:
     def built(self) -> Path:
         """Return the folder of the finished programs, whether they are there or not."""
         return places.binaries() / f"{self.name}-{self.key}"
+
+
+def _stamps(text: str) -> dict[str, str]:
+    """Return the variables that a release build sets; without them a node says v0.0.0."""
+    stamps = {}
+    for match in HELM.finditer(text):
+        stamps[f"{match['path']}/internal/version.version"] = match["version"]
+    kubernetes = KUBERNETES.search(text)
+    if kubernetes is not None:
+        values = {
+            "gitVersion": f"v{kubernetes['text']}",
+            "gitMajor": kubernetes["major"],
+            "gitMinor": kubernetes["minor"],
+            "gitTreeState": "clean",
+        }
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+            stamps |= {f"{package}.{key}": value for key, value in values.items()}
+    return stamps
 
 
 def module(name: str) -> Module:

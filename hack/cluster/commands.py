@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import building, choosing, control_plane, exports, places
+from hack.cluster import building, choosing, control_plane, exports, places, proving
 from hack.cluster.components import State
 from hack.cluster.errors import ClusterError
 from hack.cluster.instances import Instance
@@ -149,6 +149,12 @@ def restart(options: argparse.Namespace) -> None:
     if not isinstance(cluster, SingleNode) or not cluster.running:
         raise ClusterError("only components of a running single-node cluster can be restarted")
     cluster.restart(options.component, kill=options.kill)
+
+
+def prove(_: argparse.Namespace) -> None:
+    """Start, crash and end the single-node cluster, and compare the machine before and after."""
+    with alone():
+        proving.prove()
 
 
 def build(options: argparse.Namespace) -> None:
