@@ -183,6 +183,7 @@ class Workshop:
             deadline_seconds=None if replay else source.spec.active_deadline_seconds,
             parent=parent,
             on_progress=on_progress,
+            release=client.close,
         )
         engine = loading_engine(self.url)
         kind = ReplayRun if replay else Run

@@ -66,6 +66,7 @@ def make_run(
     pins: Mapping[str, str] | None = None,
     reject_limit_percent: float = 100,
     deadline_seconds: float | None = None,
+    release: Callable[[], None] = lambda: None,
     **over: Any,
 ) -> Run:
     """Return a run; `over` are fields of its settings."""
@@ -78,6 +79,7 @@ def make_run(
         pins=dict(pins or {}),
         settings=settings(**over),
         deadline_seconds=deadline_seconds,
+        release=release,
     )
     return Run(request, engine=loading_engine(url), clock=clock or SystemClock(event), stop=event)
 

@@ -67,6 +67,8 @@ class RunRequest:
     parent: Context | None = None
     """The trace this run belongs to."""
     on_progress: Callable[[Progress], None] = lambda _: None
+    release: Callable[[], None] = lambda: None
+    """Called at the very end, to let go of what was opened for this run alone."""
 
 
 class Run:
@@ -120,6 +122,8 @@ class Run:
             return terminated(None)
         except DBAPIError as error:
             return self._lost_database(error)
+        finally:
+            self._request.release()
 
     def _claimed(self, connection: Connection, trace_id: str | None) -> RunOutcome:
         claim = claim_source(
@@ -263,8 +267,11 @@ class Run:
         return outcome
 
 
+_LEVELS = {RunStatus.FAILURE: logging.ERROR, RunStatus.INTERRUPTED: logging.WARNING}
+
+
 def _log_outcome(outcome: RunOutcome) -> None:
-    level = logging.INFO if outcome.exit_code == 0 else logging.ERROR
+    level = _LEVELS.get(outcome.status, logging.INFO)
     fields = {
         "run_id": str(outcome.run_id),
         "status": outcome.status,

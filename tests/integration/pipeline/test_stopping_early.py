@@ -139,3 +139,16 @@ def test_a_reader_is_closed_once_however_the_run_ends(database: URL):
         reader = ScriptedReader(COINS, batch_size=4)
         make_run(database, lambda reader=reader: reader, **settings).execute()
         assert reader.closed == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_was_opened_for_a_run_is_let_go_however_it_ends(database: URL, fails: bool):
+    released = []
+
+    def open_reader():
+        if fails:
+            raise Retryable(Reason.UPSTREAM_ERROR, "not today")
+        return ScriptedReader(COINS)
+
+    make_run(database, open_reader, release=lambda: released.append(True)).execute()
+    assert released == [True]
