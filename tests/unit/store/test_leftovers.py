@@ -57,8 +57,12 @@ def test_a_pid_file_of_a_dead_server_is_dropped(tmp_path: Path, dead_pid: int):
 
 
 def test_the_pid_file_of_a_living_server_of_this_folder_stays(tmp_path: Path):
-    stand_in = [sys.executable, "-c", "input()", "postgres", "-D", str(tmp_path)]
-    with subprocess.Popen(stand_in, stdin=subprocess.PIPE) as process:
+    program = "print(flush=True); input()"  # its line says that it runs under its own command line
+    stand_in = [sys.executable, "-c", program, "postgres", "-D", str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(stand_in, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         (tmp_path / PID_FILE).write_text(f"{process.pid}\n{tmp_path}\n")
         tidy(tmp_path)
         process.communicate(b"\n")
