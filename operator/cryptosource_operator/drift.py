@@ -1,0 +1,59 @@
+"""Telling whether what the cluster holds is what was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def differences(planned: Any, found: Any, *, path: str = "") -> list[str]:
+    """Return the paths at which `found` is not as planned; empty when it is in step.
+
+    Fields that were not planned belong to others (the API server's defaults, for one) and are no
+    difference. A list of objects must have the planned items, in order and no others.
+
+    Args:
+        planned: what was applied.
+        found: what is stored.
+        path: where in the object this is.
+    """
+    if isinstance(planned, Mapping):
+        if not isinstance(found, Mapping):
+            return [path]
+        return [
+            difference
+            for key, value in planned.items()
+            for difference in _of_key(key, value, found, path)
+        ]
+    if isinstance(planned, Sequence) and not isinstance(planned, str):
+        if not isinstance(found, Sequence) or len(found) != len(planned):
+            return [path]
+        pairs = enumerate(zip(planned, found, strict=True))
+        return [
+            difference
+            for index, (item, other) in pairs
+            for difference in differences(item, other, path=f"{path}[{index}]")
+        ]
+    return [] if planned == found else [path]
+
+
+def _of_key(key: str, value: Any, found: Mapping[str, Any], path: str) -> list[str]:
+    below = f"{path}.{key}" if path else key
+    if key not in found:
+        # An empty object or list is not stored.
+        return [] if value in ({}, [], "") else [below]
+    return differences(value, found[key], path=below)
+
+
+def merge_difference(old: Any, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) that turns `old` into `new`; empty for no change."""
+    known = old if isinstance(old, Mapping) else {}
+    patch: dict[str, Any] = {key: None for key in known if key not in new}
+    for key, value in new.items():
+        if isinstance(value, Mapping) and isinstance(known.get(key), Mapping):
+            inner = merge_difference(known[key], value)
+            if inner:
+                patch[key] = inner
+        elif key not in known or known[key] != value:
+            patch[key] = value
+    return patch
