@@ -24,6 +24,7 @@ SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
     "maintain": ("maintaining", "Make partitions ahead and drop those past their retention."),
     "db-url": ("locating", "Print the URL of the database in use."),
     "api": ("publishing", "Serve the API alone."),
+    "operator": ("operating", "Make CronJobs of CryptoSources and mirror runs into statuses."),
 }
 """Name -> module of `cryptosource_cli.commands`, and the line that `--help` shows."""
 

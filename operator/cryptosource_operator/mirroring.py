@@ -1,0 +1,194 @@
+"""Reading Postgres for the statuses: many sources in one statement, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from cryptosource_crd.v1alpha1 import CryptoSource
+from cryptosource_operator.facts import CheckpointFacts, Mirror, RunFacts
+from cryptosource_store.engine import pooled_engine
+from cryptosource_store.reasons import RunStatus
+from cryptosource_store.settings import SessionTimeouts
+from cryptosource_store.statements import claiming, mirroring
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TIMEOUTS = SessionTimeouts(
+    statement_seconds=10, lock_seconds=5, connect_seconds=3, tcp_user_seconds=10
+)
+BATCH = 200
+"""Sources read by one statement."""
+GATHER_SECONDS = 0.02
+"""How long a read waits for others to join it."""
+
+
+class DatabaseDown(Exception):
+    """Postgres cannot be asked now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A source as Postgres has it."""
+
+    mirror: Mirror
+    row: Mapping[str, Any]
+    """Its row of `sources`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Somebody asked for a run through the API."""
+
+    request_id: str
+    uid: str | None
+    """None with `for_all` false: the source is gone."""
+    for_all: bool
+
+
+def registration(source: CryptoSource) -> dict[str, Any]:
+    """Return what the row of a source should hold."""
+    meta, spec = source.metadata, source.spec
+    return {
+        "uid": meta.uid,
+        "namespace": meta.namespace,
+        "name": meta.name,
+        "source_type": spec.type.lower(),
+        "schedule": spec.schedule,
+        "time_zone": spec.time_zone,
+        "suspended": spec.suspend,
+        "max_age_seconds": spec.freshness.max_age_seconds,
+    }
+
+
+class Database:
+    """The operator's side of Postgres. Every method raises `DatabaseDown` when it cannot be asked."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine: Engine = pooled_engine(
+            url, application="cryptosource-operator", size=4, wait_seconds=5, timeouts=TIMEOUTS
+        )
+        self._waiting: dict[str, asyncio.Future[Known | None]] = {}
+        self._reading: set[asyncio.Task[None]] = set()
+
+    async def known(self, uid: str) -> Known | None:
+        """Return what is known of a source; None: nothing yet."""
+        future = self._waiting.get(uid)
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting[uid] = future
+            if len(self._waiting) == 1:
+                task = asyncio.create_task(self._gather())
+                self._reading.add(task)
+                task.add_done_callback(self._reading.discard)
+        return await asyncio.shield(future)
+
+    async def _gather(self) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+        asked, self._waiting = self._waiting, {}
+        uids = list(asked)
+        try:
+            found: dict[str, Known] = {}
+            for start in range(0, len(uids), BATCH):
+                found |= await self._run(partial(_read, uids=uids[start : start + BATCH]))
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
+            for future in asked.values():
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()  # one that nobody awaits any more is no warning
+            return
+        for uid, future in asked.items():
+            if not future.done():
+                future.set_result(found.get(uid))
+
+    async def register(self, source: CryptoSource) -> None:
+        """Write the row of a source, as a run's claim does."""
+        values = registration(source)
+        await self._run(lambda connection: _register(connection, values))
+
+    async def requests(self) -> list[Request]:
+        """Return the requests for runs that nobody has answered."""
+        rows = await self._run(
+            lambda connection: connection.execute(mirroring.PENDING_REQUESTS).mappings().all()
+        )
+        return [Request(**row) for row in rows]
+
+    async def answer(self, request_id: str, *, job_name: str | None) -> None:
+        """Record what became of a request; no Job: it is refused."""
+        values = {
+            "request_id": request_id,
+            "job_name": job_name,
+            "status": "accepted" if job_name else "refused",
+        }
+        await self._run(lambda connection: connection.execute(mirroring.ANSWER_REQUEST, values))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for task in list(self._reading):
+            task.cancel()
+        await asyncio.to_thread(self._engine.dispose)
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        def within() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        try:
+            return await asyncio.to_thread(within)
+        except SQLAlchemyError as error:
+            # The text may hold the statement's values; the class says enough.
+            log.warning("Postgres cannot be asked", extra={"error": type(error).__name__})
+            raise DatabaseDown(type(error).__name__) from error
+
+
+def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, Known]:
+    found = connection.execute(mirroring.MIRROR, {"uids": list(uids)}).mappings()
+    rows: list[dict[str, Any]] = [{str(name): row[name] for name in row} for row in found]
+    return {row["uid"]: Known(mirror=_mirror(row), row=row) for row in rows}
+
+
+def _mirror(row: Mapping[str, Any]) -> Mirror:
+    return Mirror(
+        recent=tuple(_run_facts(run) for run in row["runs"]),
+        checkpoint=CheckpointFacts(
+            cursor=row["cursor"],
+            records_committed=row["records_committed"],
+            observed_at=row["observed_at"],
+            updated_at=row["updated_at"],
+        )
+        if row["has_checkpoint"]
+        else None,
+        last_success_at=row["last_success_at"],
+        last_failure_at=row["last_failure_at"],
+        consecutive_failures=row["consecutive_failures"],
+        runs=row["total_runs"],
+        succeeded=row["total_succeeded"],
+        failed=row["total_failed"],
+        processed=row["total_processed"],
+    )
+
+
+def _run_facts(run: Mapping[str, Any]) -> RunFacts:
+    finished = run["finished_at"]
+    facts = dict(run) | {
+        "status": RunStatus(run["status"]),
+        "started_at": datetime.fromisoformat(run["started_at"]),
+        "finished_at": datetime.fromisoformat(finished) if finished else None,
+    }
+    return RunFacts(**facts)
+
+
+def _register(connection: Connection, values: Mapping[str, Any]) -> None:
+    identity = {name: values[name] for name in ("uid", "namespace", "name", "source_type")}
+    if connection.scalar(claiming.ADOPT_SOURCE, values) is None:
+        connection.execute(claiming.RETIRE_OTHER_TYPE, identity)
+        connection.execute(claiming.INSERT_SOURCE, values)

@@ -1,0 +1,203 @@
+"""The operator as a whole: its parts put together, started in order, and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from cryptosource_operator.announcing import Announcer
+from cryptosource_operator.applying import CronJobApplier
+from cryptosource_operator.cache import Cache
+from cryptosource_operator.clock import Clock, SystemClock
+from cryptosource_operator.comparing import Comparer
+from cryptosource_operator.credentials import login
+from cryptosource_operator.inspecting import Inspector
+from cryptosource_operator.kube import ApiClient, ApiError, ApiUnreachableError, retried
+from cryptosource_operator.listening import Listener
+from cryptosource_operator.metrics import Metrics
+from cryptosource_operator.mirroring import Database, DatabaseDown
+from cryptosource_operator.mirrors import Mirrors
+from cryptosource_operator.reconciling import Parts, Reconciler
+from cryptosource_operator.requesting import Requester
+from cryptosource_operator.serving import serving
+from cryptosource_operator.settings import OperatorSettings
+from cryptosource_operator.watching import registry, watch
+from cryptosource_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+REQUESTS_SECONDS = 5.0
+"""Requests in Postgres are looked for that often, notified or not."""
+REREAD_SECONDS = 600.0
+"""Every source is read anew from Postgres that often: it repairs what no notification told."""
+
+
+class Operator:
+    """One operator, in one process."""
+
+    def __init__(self, settings: OperatorSettings, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self._cache = Cache()
+        self._api = ApiClient(login, self.metrics, crash_after_calls=settings.crash_after_calls)
+        self._database = None if settings.database is None else Database(settings.database)
+        self._mirrors = Mirrors(self._database)
+        self._requester = Requester(self._api, self._cache)
+        self._queue = WorkQueue(
+            self._reconciler(), workers=settings.workers, on_depth=self.metrics.queue_depth.set
+        )
+        self._comparer = Comparer(
+            self._api,
+            self._cache,
+            self.metrics,
+            namespaces=settings.namespaces,
+            look=self._queue.add,
+        )
+        self._asked = asyncio.Event()
+        self._primed = False
+
+    def _reconciler(self) -> Reconciler:
+        parts = Parts(
+            api=self._api,
+            cache=self._cache,
+            mirrors=self._mirrors,
+            applier=CronJobApplier(self._api, self._cache, self._settings.job),
+            requester=self._requester,
+            inspector=Inspector(self._api),
+            announcer=Announcer(
+                self._api, self._clock, self.metrics, identity=self._settings.identity
+            ),
+            metrics=self.metrics,
+            clock=self._clock,
+            settings=self._settings,
+        )
+        return Reconciler(parts)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Operate until told to stop."""
+        settings = self._settings
+        probes = serving(
+            settings.listen_host,
+            settings.listen_port,
+            metrics=self.metrics,
+            live=self._not_alive,
+            ready=self._not_ready,
+        )
+        async with probes as port:
+            log.info("serving probes and metrics", extra={"port": port})
+            try:
+                await self._operate(stop)
+            finally:
+                if self._database is not None:
+                    await self._database.close()
+                await self._api.close()
+
+    async def _operate(self, stop: asyncio.Event) -> None:
+        priming = asyncio.create_task(retried(self._comparer.prime))
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({priming, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            priming.cancel()
+            return
+        await priming
+        self._primed = True
+        self._api.counting = True
+        log.info("primed", extra={"sources": len(self._cache.sources)})
+        listener = self._listener()
+        handlers = registry(self._cache, self._queue.add, self.metrics)
+        work = {
+            asyncio.create_task(task, name=name)
+            for name, task in {
+                "queue": self._queue.run(),
+                "compare": self._compare(),
+                "requests": self._answer_requests(),
+                "watch": watch(handlers, self._settings, stop=stop),
+            }.items()
+        }
+        try:
+            done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {waiting}:
+                task.result()  # a task that ends by itself ends the process: kubelet restarts it
+        finally:
+            stop.set()
+            await self._wind_up(work, listener)
+
+    async def _wind_up(self, work: set[asyncio.Task[None]], listener: Listener | None) -> None:
+        for task in work:
+            if task.get_name() != "watch":
+                task.cancel()
+        await asyncio.wait(work, timeout=10)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        if listener is not None:
+            await listener.close()
+
+    def _listener(self) -> Listener | None:
+        url = self._settings.database
+        if url is None:
+            return None
+        listener = Listener(
+            url,
+            on_runs=self._runs_changed,
+            on_requests=self._asked.set,
+            on_connected=self._connected,
+            on_lost=self._lost,
+        )
+        listener.start()
+        return listener
+
+    def _runs_changed(self, uid: str) -> None:
+        self._mirrors.outdated(uid)
+        if uid in self._cache.sources:
+            self._queue.add(uid)
+
+    def _connected(self) -> None:
+        self.metrics.database_up.set(1)
+        self._asked.set()
+        self._reread()
+
+    def _lost(self) -> None:
+        if self.metrics.database_up._value.get():  # noqa: SLF001 - the only way to read a gauge
+            self.metrics.database_up.set(0)
+            self._reread()
+
+    def _reread(self) -> None:
+        self._mirrors.all_outdated()
+        for uid in list(self._cache.sources):
+            self._queue.add(uid)
+
+    async def _compare(self) -> None:
+        began = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            try:
+                await self._comparer.compare()
+            except (ApiError, ApiUnreachableError) as error:
+                log.warning("lists cannot be compared", extra={"error": str(error)})
+            if self._clock.monotonic() - began > REREAD_SECONDS:
+                began = self._clock.monotonic()
+                self._reread()
+
+    async def _answer_requests(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), REQUESTS_SECONDS)
+            self._asked.clear()
+            if self._database is None:
+                continue
+            try:
+                for request in await self._database.requests():
+                    await self._requester.answer(self._database, request)
+            except (ApiError, ApiUnreachableError) as error:
+                log.warning("a request cannot be answered", extra={"error": str(error)})
+            except DatabaseDown:
+                continue
+
+    def _not_alive(self) -> list[str]:
+        return [f"the watch of {kind} misses changes" for kind in self._comparer.dead]
+
+    def _not_ready(self) -> list[str]:
+        return [] if self._primed else ["the first lists are not read yet"]
