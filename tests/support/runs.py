@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.context import Context
 from sqlalchemy import URL
 
 from cryptosource_etl.clock import Clock, SystemClock
@@ -67,6 +68,7 @@ def make_run(
     reject_limit_percent: float = 100,
     deadline_seconds: float | None = None,
     release: Callable[[], None] = lambda: None,
+    parent: Context | None = None,
     **over: Any,
 ) -> Run:
     """Return a run; `over` are fields of its settings."""
@@ -80,6 +82,7 @@ def make_run(
         settings=settings(**over),
         deadline_seconds=deadline_seconds,
         release=release,
+        parent=parent,
     )
     return Run(request, engine=loading_engine(url), clock=clock or SystemClock(event), stop=event)
 
