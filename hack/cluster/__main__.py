@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = add("up", "Start a cluster: that of KUBECONFIG, else kind, else a single node.")
     up.add_argument("--controllers", default="*", help="of --control-plane: comma-separated names")
-    up.add_argument("--audit", action="store_true", help="of --control-plane: log every request")
+    up.add_argument("--audit", action="store_true", help="have the API server log every request")
     down = add("down", "End the cluster and leave nothing behind.")
     status = add("status", "Show what runs; exit code 1 when nothing does.")
     status.add_argument("-o", "--output", choices=["table", "json"], default="table")

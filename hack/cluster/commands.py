@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.cluster import building, choosing, control_plane, exports, places, proving
-from hack.cluster.components import State
+from hack.cluster.components import LOGS, State
 from hack.cluster.errors import ClusterError
 from hack.cluster.instances import Instance
 from hack.cluster.kind import Kind
@@ -49,10 +49,19 @@ def up(options: argparse.Namespace) -> None:
         if options.control_plane:
             _up_control_plane(options)
         else:
-            choosing.selected().up()
+            _up(choosing.selected(), audit=options.audit)
     which = f" --control-plane --name {options.name}" if options.control_plane else ""
     print(f"ready after {time.monotonic() - began:.1f} s; in your shell:")
     print(f'  eval "$(python3 -m hack.cluster env{which})"')
+
+
+def _up(cluster: choosing.Cluster, *, audit: bool) -> None:
+    if isinstance(cluster, SingleNode):
+        cluster.up(audit=audit)
+        return
+    if audit:
+        raise ClusterError("--audit is for the single node and for --control-plane")
+    cluster.up()
 
 
 def _up_control_plane(options: argparse.Namespace) -> None:
@@ -84,7 +93,11 @@ def status(options: argparse.Namespace) -> int:
     """Print what runs; return 1 when the cluster does not."""
     if options.control_plane:
         instance = kept(options.name)
-        running, states, folder = instance.supervisor is not None, instance.states, instance.folder
+        running, states, folder = (
+            instance.supervisor is not None,
+            instance.states,
+            instance.folder / LOGS,
+        )
         document: dict[str, Any] = {"cluster": "control-plane", "running": running}
     else:
         cluster = choosing.selected()

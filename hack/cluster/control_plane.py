@@ -165,7 +165,7 @@ def start(
             controller_flags=controller_flags or {},
         )
         instance.start(wanted, tied=tied)
-        log = instance.folder / "audit.log" if audit else None
+        log = instance.folder / kubernetes.AUDIT_LOG if audit else None
         plane = ControlPlane(instance, endpoints, log)
         try:
             plane.wait_ready()
@@ -297,13 +297,9 @@ def find_programs() -> dict[str, Path]:
 
 
 def _audit_flags(folder: Path) -> dict[str, object]:
-    policy = folder / "audit-policy.json"
-    components.replace_json(policy, kubernetes.audit_policy())
-    return {
-        "audit-policy-file": policy,
-        "audit-log-path": folder / "audit.log",
-        "audit-log-mode": "blocking",
-    }
+    policy = kubernetes.audit_policy("RequestResponse")
+    components.replace_json(folder / kubernetes.AUDIT_POLICY, policy)
+    return kubernetes.audit_flags(folder)
 
 
 def _kubeconfig(folder: Path, url: str, name: str, client: KeyPair) -> Path:

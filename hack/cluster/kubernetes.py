@@ -10,7 +10,8 @@ from hack.cluster.components import Component
 from hack.cluster.pki import KeyPair
 
 ETCD, API_SERVER, CONTROLLERS = "etcd", "kube-apiserver", "kube-controller-manager"
-AUDIT_LEVEL = "RequestResponse"
+
+AUDIT_POLICY, AUDIT_LOG = "audit-policy.json", "audit.log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,20 @@ def as_flags(values: Mapping[str, object]) -> list[str]:
     return [f"--{name}={value}" for name, value in values.items()]
 
 
-def audit_policy() -> dict[str, object]:
-    """Return a policy that records every finished request with both bodies."""
-    rule = {"level": AUDIT_LEVEL, "omitStages": ["RequestReceived", "ResponseStarted"]}
+def audit_policy(level: str) -> dict[str, object]:
+    """Return a policy that records every finished request.
+
+    Args:
+        level: "Metadata" for who did what, "RequestResponse" for both bodies too.
+    """
+    rule = {"level": level, "omitStages": ["RequestReceived", "ResponseStarted"]}
     return {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [rule]}
+
+
+def audit_flags(folder: Path) -> dict[str, object]:
+    """Return the API server's flags for the policy and the log in a folder."""
+    return {
+        "audit-policy-file": folder / AUDIT_POLICY,
+        "audit-log-path": folder / AUDIT_LOG,
+        "audit-log-mode": "blocking",  # a request that was answered is in the log
+    }

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import building, components, control_plane, packages, places
+from hack.cluster import building, components, control_plane, kubernetes, packages, places
 from hack.cluster.errors import ClusterError
 from hack.cluster.instances import Instance
 from hack.cluster.node import bootstrap, outside, parts, pause
@@ -79,8 +79,16 @@ class SingleNode:
         """Return whether something of a cluster is there that does not run."""
         return (self.home / MARKER).exists() and not self.running
 
-    def up(self) -> None:
+    @property
+    def audit_log(self) -> Path:
+        """Return where requests are logged, in a cluster that was started with `audit`."""
+        return self.paths.instance / kubernetes.AUDIT_LOG
+
+    def up(self, *, audit: bool = False) -> None:
         """Start the cluster and wait until its node is ready; a running one is left as it is.
+
+        Args:
+            audit: have the API server log who did what.
 
         Raises:
             ClusterError: something is missing or in the way.
@@ -96,16 +104,16 @@ class SingleNode:
         for name in parts.MODULES:
             building.programs(name)
         try:
-            self._start(network)
+            self._start(network, audit=audit)
         except BaseException:
             # Read before everything is removed: the logs say what went wrong.
             print(self._instance.log_tails(), file=sys.stderr)
             self.down()
             raise
 
-    def _start(self, network: Network) -> None:
+    def _start(self, network: Network, *, audit: bool) -> None:
         self._make_folders()
-        parts.prepare(self.paths.instance, network)
+        parts.prepare(self.paths.instance, network, audit=audit)
         outside.make_control_groups()
         self._launch(network, [building.module(name).built for name in parts.MODULES])
         first = self._instance.supervisor

@@ -41,12 +41,13 @@ def endpoints(network: Network) -> Endpoints:
     )
 
 
-def prepare(folder: Path, network: Network) -> None:
+def prepare(folder: Path, network: Network, *, audit: bool) -> None:
     """Write components.json and all that it refers to.
 
     Args:
         folder: the instance's folder on the machine, which is INSIDE for the components.
         network: the addresses.
+        audit: have the API server log who did what.
     """
     where = endpoints(network)
     credentials = control_plane.make_credentials(folder, where)
@@ -56,7 +57,9 @@ def prepare(folder: Path, network: Network) -> None:
         _kubeconfig(folder, where, name, pair)
     server = authority.server("kubelet-server", user=f"system:node:{NAME}", hosts=[network.node])
     _write_files(folder, network, server)
-    write_components(folder, Assembly(network, _inside(credentials, folder)).components())
+    write_components(
+        folder, Assembly(network, _inside(credentials, folder), audit=audit).components()
+    )
 
 
 def _write_files(folder: Path, network: Network, kubelet_server: KeyPair) -> None:
@@ -75,6 +78,7 @@ def _write_files(folder: Path, network: Network, kubelet_server: KeyPair) -> Non
         "Corefile": files.corefile(
             network, kubeconfig=INSIDE / "coredns.kubeconfig", upstreams=upstreams
         ),
+        kubernetes.AUDIT_POLICY: json.dumps(kubernetes.audit_policy("Metadata")),
         "bootstrap.json": json.dumps(bootstrap.objects()),
     }
     for name, text in contents.items():
@@ -89,6 +93,7 @@ class Assembly:
 
     network: Network
     credentials: Credentials
+    audit: bool = False
 
     def components(self) -> list[Component]:
         """Return all components, in the order of their start."""
@@ -96,7 +101,8 @@ class Assembly:
 
     def _control_plane(self) -> list[Component]:
         where = endpoints(self.network)
-        served = {
+        audit = kubernetes.audit_flags(INSIDE) if self.audit else {}
+        served = audit | {
             "kubelet-certificate-authority": INSIDE / "pki" / "ca.crt",
             "kubelet-preferred-address-types": "InternalIP",
         }
