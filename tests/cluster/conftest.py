@@ -11,6 +11,8 @@ from hack.cluster.errors import ClusterError
 
 from cryptosource_crd.generator import PLURAL
 from support.kube import SOURCES, Kube, eventually, namespace
+from support.operator_process import USER, grant
+from support.source_objects import Sources
 
 CHECKOUT = Path(__file__).parents[2]
 CONTROLLERS = ("job", "cronjob", "garbagecollector", "namespace", "serviceaccount")
@@ -44,3 +46,16 @@ def space(kube: Kube) -> Iterator[str]:
     """A namespace of the test's own."""
     with namespace(kube, "test") as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(plane: control_plane.ControlPlane, kube: Kube) -> Path:
+    """The kubeconfig of a user with the operator's rights and no others."""
+    grant(kube)
+    return plane.kubeconfig_for(USER)
+
+
+@pytest.fixture
+def sources(kube: Kube, space: str) -> Sources:
+    """The CryptoSources of the test's namespace."""
+    return Sources(kube, space)

@@ -52,9 +52,10 @@ class Kube:
         headers = {"Content-Type": content_type}
         content = None if body is None else json.dumps(body)
         answer = self.http.request(method, path, content=content, headers=headers)
-        document: dict[str, Any] = answer.json()
         if answer.status_code >= 400:
-            raise Refused(answer.status_code, document.get("message", answer.text))
+            told = answer.json() if "json" in answer.headers["Content-Type"] else {}
+            raise Refused(answer.status_code, told.get("message", answer.text))
+        document: dict[str, Any] = answer.json()
         return document
 
     def get(self, path: str) -> dict[str, Any] | None:
