@@ -22,6 +22,8 @@ MARKER = "made-by-cryptosource"
 """A file of HOME: only a folder with it is ours to remove."""
 RECORD = "holder.json"
 """A file of HOME: the process that holds the namespaces."""
+COMPLETE = "complete"
+"""A file of HOME: the start went to its end, so that `up` has nothing left to do."""
 IMPORT_NAMESPACE = "k8s.io"
 """containerd's namespace for Kubernetes."""
 NODE_READY_SECONDS = 120.0
@@ -94,7 +96,7 @@ class SingleNode:
             ClusterError: something is missing or in the way.
         """
         refuse_unsupported()
-        if self.running:
+        if self.running and (self.home / COMPLETE).exists():
             self._wait_ready()
             return
         self.down()
@@ -127,6 +129,7 @@ class SingleNode:
         self._instance.wait(self._containerd_answers, 60, "containerd answers")
         self.load(pause.write(self.home / "pause.tar"))
         self._wait_ready()
+        (self.home / COMPLETE).touch()
 
     def _make_folders(self) -> None:
         if self.home.exists() and any(self.home.iterdir()):

@@ -13,7 +13,7 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.kind import Kind
 from hack.cluster.node import cluster as node
 from hack.cluster.node import outside
-from hack.cluster.node.cluster import MARKER, SingleNode
+from hack.cluster.node.cluster import COMPLETE, MARKER, SingleNode
 from hack.cluster.node.layout import NETWORK_VARIABLE, Network
 
 
@@ -91,6 +91,27 @@ def test_a_removal_that_was_cut_short_is_taken_up_again(tmp_path, monkeypatch) -
     SingleNode(home).down()
 
     assert not home.exists()
+
+
+@pytest.mark.parametrize(("complete", "starts"), [(True, 0), (False, 1)])
+def test_a_start_that_was_cut_short_is_made_anew(tmp_path, monkeypatch, complete, starts) -> None:
+    home, started = tmp_path / "home", []
+    home.mkdir()
+    (home / MARKER).touch()
+    if complete:
+        (home / COMPLETE).touch()
+    monkeypatch.setattr(node, "refuse_unsupported", lambda: None)
+    monkeypatch.setattr(node.packages, "ensure", lambda _: None)
+    monkeypatch.setattr(node.building, "programs", lambda *_: {})
+    monkeypatch.setattr(outside, "refuse_foreign", lambda _: None)
+    monkeypatch.setattr(SingleNode, "running", True)
+    monkeypatch.setattr(SingleNode, "down", lambda _: None)
+    monkeypatch.setattr(SingleNode, "node_ready", lambda _: True)
+    monkeypatch.setattr(SingleNode, "_start", lambda *_, **__: started.append("cluster"))
+
+    SingleNode(home).up()
+
+    assert len(started) == starts
 
 
 def test_a_route_into_the_clusters_network_is_in_the_way(monkeypatch) -> None:
