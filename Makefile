@@ -18,8 +18,8 @@ demo: setup ## Load the samples into an embedded Postgres and serve them on loca
 	@$(BIN)/cryptosource up -f samples/
 
 ##@ Check
-.PHONY: test lint types test-unit test-integration test-faults generate
-test: lint types test-unit test-integration test-faults ## Everything: what CI runs
+.PHONY: test lint types test-unit test-integration test-faults test-cluster generate
+test: lint types test-unit test-integration test-cluster test-faults ## Everything: what CI runs
 
 lint: setup ## Style, spelling, imports between parts, generated files
 	@$(BIN)/ruff format --check .
@@ -39,6 +39,26 @@ test-integration: setup ## Tests on a real Postgres: DATABASE_URL, or an embedde
 
 test-faults: setup ## Crashes, lost connections, hostile upstreams
 	@$(BIN)/pytest tests/faults tests/e2e
+
+test-cluster: setup ## The operator on a real Kubernetes API server, which is built once and cached
+	@$(BIN)/pytest tests/cluster
+
+generate: setup ## Make generated files anew: the CRD
+	@$(BIN)/python -m cryptosource_crd.generate
+
+##@ Kubernetes without Docker
+.PHONY: cluster-up cluster-down cluster-status cluster-env
+cluster-up: setup ## Start a cluster: that of KUBECONFIG, else kind, else a single node of our own
+	@$(BIN)/python -m hack.cluster up
+
+cluster-down: setup ## End it and leave nothing behind
+	@$(BIN)/python -m hack.cluster down
+
+cluster-status: setup ## Show what runs
+	@$(BIN)/python -m hack.cluster status
+
+cluster-env: setup ## Print exports for a shell: eval "$$(make -s cluster-env)"
+	@$(BIN)/python -m hack.cluster env
 
 ##@ Try
 .PHONY: market clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +21,12 @@ CONTROLLERS = ("job", "cronjob", "garbagecollector", "namespace", "serviceaccoun
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[control_plane.ControlPlane]:
-    """A control plane with the CRD in it; skipped where it cannot be built."""
+    """A control plane with the CRD in it; skipped where it cannot be built, but never by the gate."""
     try:
         control_plane.find_programs()
     except ClusterError as error:
+        if os.environ.get("CI"):
+            raise
         pytest.skip(f"no control plane can be built here: {error}")
     with control_plane.running(controllers=CONTROLLERS) as plane:
         plane.kubectl("apply", "--server-side", "-f", str(CHECKOUT / "crds" / "cryptosources.yaml"))
