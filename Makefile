@@ -41,6 +41,7 @@ test-faults: setup ## Crashes, lost connections, hostile upstreams
 	@$(BIN)/pytest tests/faults tests/e2e
 
 test-cluster: setup ## The operator on a real Kubernetes API server, which is built once and cached
+	@$(BIN)/python -m hack.cluster build etcd kubernetes
 	@$(BIN)/pytest tests/cluster
 
 generate: setup ## Make generated files anew: the CRD
