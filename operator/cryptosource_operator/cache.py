@@ -77,7 +77,7 @@ class Cache:
         """
         meta = thing["metadata"]
         own_uid, version = meta["uid"], meta.get("resourceVersion", "")
-        if self.version(kind, own_uid) == version:
+        if _not_newer(version, self.version(kind, own_uid)):
             return None
         uid = str(own_uid if kind == SOURCE else uid_of(thing))
         self._entries[kind][own_uid] = (version, uid)
@@ -105,3 +105,14 @@ class Cache:
             if not self._jobs[uid]:
                 del self._jobs[uid]
         return uid
+
+
+def _not_newer(version: str, known: str | None) -> bool:
+    """Return whether a version is the known one, or before it.
+
+    A watch may bring what was before our own write. Versions are decimal numbers that grow, which
+    Kubernetes promises since 1.35 (KEP-5504) and etcd always did.
+    """
+    if known is None or not (version.isdecimal() and known.isdecimal()):
+        return version == known
+    return int(version) <= int(known)

@@ -12,10 +12,11 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from cryptosource_operator.cache import CRONJOB, JOB, KINDS, SOURCE, Cache
+from cryptosource_operator.cache import KINDS, SOURCE, Cache
+from cryptosource_operator.following import paths
 from cryptosource_operator.kube import ApiClient
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.names import GROUP, PLURAL, UID_LABEL, VERSION
+from cryptosource_operator.names import UID_LABEL
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,6 @@ PATIENCE_SECONDS = 10.0
 """What is listed and not delivered after that has been missed."""
 ROUNDS_MISSED = 3
 """After so many rounds with something missed, and nothing delivered since, the watch is dead."""
-
-_PATHS = {
-    SOURCE: (f"/apis/{GROUP}/{VERSION}", PLURAL, ""),
-    CRONJOB: ("/apis/batch/v1", "cronjobs", UID_LABEL),
-    JOB: ("/apis/batch/v1", "jobs", UID_LABEL),
-}
 
 
 class Comparer:
@@ -53,12 +48,9 @@ class Comparer:
         return [kind for kind, rounds in self._missed.items() if rounds >= ROUNDS_MISSED]
 
     async def prime(self) -> None:
-        """Fill the cache: children first, so that no source is looked at without them."""
-        for kind in (JOB, CRONJOB, SOURCE):
-            async for thing in self._listed(kind):
-                uid = self._cache.put(kind, thing)
-                if uid is not None:
-                    self._look(uid)
+        """Fill the cache with sources, once their children are in it."""
+        async for thing in self._listed(SOURCE):
+            self._told(self._cache.put(SOURCE, thing))
 
     async def compare(self) -> None:
         """Go one round."""
@@ -109,10 +101,8 @@ class Comparer:
             self._look(uid)
 
     async def _listed(self, kind: str, *, metadata_only: bool = False) -> AsyncIterator[Any]:
-        prefix, plural, selector = _PATHS[kind]
-        scopes = [f"/namespaces/{name}" for name in self._namespaces] or [""]
-        for scope in scopes:
-            path = f"{prefix}{scope}/{plural}"
+        selector = "" if kind == SOURCE else UID_LABEL
+        for path in paths(kind, self._namespaces):
             listing = self._api.list(path, selector=selector, metadata_only=metadata_only)
             async for thing in listing:
                 yield thing

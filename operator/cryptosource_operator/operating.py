@@ -8,10 +8,11 @@ import logging
 
 from cryptosource_operator.announcing import Announcer
 from cryptosource_operator.applying import CronJobApplier
-from cryptosource_operator.cache import Cache
+from cryptosource_operator.cache import CRONJOB, JOB, Cache
 from cryptosource_operator.clock import Clock, SystemClock
 from cryptosource_operator.comparing import Comparer
 from cryptosource_operator.credentials import login
+from cryptosource_operator.following import Follower, paths
 from cryptosource_operator.inspecting import Inspector
 from cryptosource_operator.kube import ApiClient, ApiError, ApiUnreachableError, retried
 from cryptosource_operator.listening import Listener
@@ -26,6 +27,9 @@ from cryptosource_operator.watching import registry, watch
 from cryptosource_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+WATCH = "watch"
+"""Kopf's task: it winds itself up when it is asked to."""
 
 REQUESTS_SECONDS = 5.0
 """Requests in Postgres are looked for that often, notified or not."""
@@ -55,6 +59,13 @@ class Operator:
             namespaces=settings.namespaces,
             look=self._queue.add,
         )
+        self._followers = [
+            Follower(
+                self._api, self._cache, self.metrics, kind=kind, path=path, look=self._queue.add
+            )
+            for kind in (JOB, CRONJOB)
+            for path in paths(kind, settings.namespaces)
+        ]
         self._asked = asyncio.Event()
         self._primed = False
 
@@ -95,7 +106,7 @@ class Operator:
                 await self._api.close()
 
     async def _operate(self, stop: asyncio.Event) -> None:
-        priming = asyncio.create_task(retried(self._comparer.prime))
+        priming = asyncio.create_task(self._prime())
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({priming, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
@@ -108,13 +119,11 @@ class Operator:
         listener = self._listener()
         handlers = registry(self._cache, self._queue.add, self.metrics)
         work = {
-            asyncio.create_task(task, name=name)
-            for name, task in {
-                "queue": self._queue.run(),
-                "compare": self._compare(),
-                "requests": self._answer_requests(),
-                "watch": watch(handlers, self._settings, stop=stop),
-            }.items()
+            asyncio.create_task(self._queue.run()),
+            asyncio.create_task(self._compare()),
+            asyncio.create_task(self._answer_requests()),
+            *(asyncio.create_task(follower.follow()) for follower in self._followers),
+            asyncio.create_task(watch(handlers, self._settings, stop=stop), name=WATCH),
         }
         try:
             done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
@@ -124,9 +133,15 @@ class Operator:
             stop.set()
             await self._wind_up(work, listener)
 
+    async def _prime(self) -> None:
+        """Read children first, so that no source is looked at without them."""
+        for follower in self._followers:
+            await retried(follower.read)
+        await retried(self._comparer.prime)
+
     async def _wind_up(self, work: set[asyncio.Task[None]], listener: Listener | None) -> None:
         for task in work:
-            if task.get_name() != "watch":
+            if task.get_name() != WATCH:
                 task.cancel()
         await asyncio.wait(work, timeout=10)
         for task in work:

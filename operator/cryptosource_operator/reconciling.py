@@ -22,7 +22,7 @@ from cryptosource_operator.inspecting import Inspector, job_to_inspect
 from cryptosource_operator.kube import CONFLICT, NOT_FOUND, ApiClient, ApiError
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.mirrors import Mirrors
-from cryptosource_operator.names import GROUP, PLURAL, VERSION
+from cryptosource_operator.names import CREATE_TOKEN, GROUP, PLURAL, VERSION
 from cryptosource_operator.reading import Readable, read_source
 from cryptosource_operator.requesting import Requester, wanted_run
 from cryptosource_operator.settings import OperatorSettings
@@ -32,7 +32,7 @@ from cryptosource_operator.summarizing import summarize, urgent
 CONFLICT_SECONDS = 1.0
 """After somebody else wrote first, the watch brings the new version; else it is read again then."""
 LATER_SECONDS = 60.0
-"""A name that is taken is looked at again after that."""
+"""What has stood in the way for long is looked at again after that."""
 WAITING_SECONDS = 2.0
 """An earlier resource's CronJob is looked at again after that."""
 TICK_SECONDS = 5.0
@@ -127,8 +127,10 @@ class Reconciler:
             return handled
         token, trigger = wanted
         name = await self._parts.requester.run(body, applied.cronjob, token=token, trigger=trigger)
-        words = f"Job {name} was made for the request '{token}'"
-        await self._parts.announcer.tell(body, Announcement(reason="RunRequested", message=words))
+        if trigger != CREATE_TOKEN:
+            words = f"Job {name} was made for the request '{token}'"
+            announcement = Announcement(reason="RunRequested", message=words)
+            await self._parts.announcer.tell(body, announcement)
         return token
 
     async def _trouble(
@@ -181,7 +183,11 @@ class Reconciler:
         ]
         run = situation.latest
         if situation.busy and (run is None or run.finished_at is not None):
-            wishes.append(settings.pod_check_seconds)
+            # The longer a pod does not start, the less there is to be learned by looking.
+            age = min(
+                (now - job.created_at).total_seconds() for job in situation.jobs if job.active
+            )
+            wishes.append(min(max(settings.pod_check_seconds, age / 2), LATER_SECONDS))
         if situation.mirror is None and settings.database is not None:
             wishes.append(settings.pod_check_seconds)
         if situation.refusal is not None:

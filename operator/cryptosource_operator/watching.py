@@ -1,7 +1,8 @@
-"""Kopf's part: it watches, and every event ends in the cache and the queue.
+"""Kopf's part: it watches CryptoSources, and every event ends in the cache and the queue.
 
-Handlers of `on.event` alone: they add no finalizers and no annotations, and what they are told is
-only ever a reason to look. That children carry our label is checked by Kopf, in this process.
+A handler of `on.event` alone: it adds no finalizer and no annotation, and what it is told is only
+ever a reason to look. Children are followed by `following`, because Kopf selects by labels in this
+process: it would hold every Job of a cluster in memory to find ours.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from typing import Any
 
 import kopf
 
-from cryptosource_operator.cache import CRONJOB, JOB, SOURCE, Cache
+from cryptosource_operator.cache import SOURCE, Cache
 from cryptosource_operator.credentials import login
+from cryptosource_operator.kube import WATCH_SECONDS
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.names import GROUP, PLURAL, UID_LABEL, VERSION
+from cryptosource_operator.names import GROUP, PLURAL, VERSION
 from cryptosource_operator.settings import OperatorSettings
 
 WORKERS, IDLE_SECONDS = 100, 0.5
 """A worker lingers for the idle time, so throughput is their quotient: 200 objects a second at the
 default would be 20. Without a limit 5 000 objects cost 580 MB instead of 134."""
-SERVER_SECONDS, CLIENT_SECONDS = 300, 330
+SERVER_SECONDS, CLIENT_SECONDS = WATCH_SECONDS, WATCH_SECONDS + 30
 """A watch is opened anew after that, whether or not it still says something."""
 SILENCE_SECONDS = 70
-"""Bookmarks come each minute: a watch that is silent for longer is dead."""
+"""Bookmarks come each minute here too."""
 
 
 def kopf_settings() -> kopf.OperatorSettings:
@@ -53,27 +55,16 @@ def registry(cache: Cache, look: Callable[[str], None], metrics: Metrics) -> kop
     """
     handlers = kopf.OperatorRegistry()
 
-    def remember(kind: str, event: dict[str, Any]) -> None:
-        metrics.watch_events.labels(kind).inc()
-        thing = event["object"]
-        deleted = event["type"] == "DELETED"
-        uid = cache.drop(kind, thing["metadata"]["uid"]) if deleted else cache.put(kind, thing)
-        if uid is not None:
-            look(uid)
-
     kopf.on.login(registry=handlers)(login)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def source_changed(event: Any, **_: Any) -> None:
-        remember(SOURCE, event)
-
-    @kopf.on.event("batch", "v1", "cronjobs", labels={UID_LABEL: kopf.PRESENT}, registry=handlers)
-    async def cronjob_changed(event: Any, **_: Any) -> None:
-        remember(CRONJOB, event)
-
-    @kopf.on.event("batch", "v1", "jobs", labels={UID_LABEL: kopf.PRESENT}, registry=handlers)
-    async def job_changed(event: Any, **_: Any) -> None:
-        remember(JOB, event)
+        metrics.watch_events.labels(SOURCE).inc()
+        thing = event["object"]
+        deleted = event["type"] == "DELETED"
+        uid = cache.drop(SOURCE, thing["metadata"]["uid"]) if deleted else cache.put(SOURCE, thing)
+        if uid is not None:
+            look(uid)
 
     return handlers
 
