@@ -13,6 +13,9 @@ from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.garbage import expect_pages_of_objects
 from cryptosource_cli.schema import require_schema
 from cryptosource_cli.signals import stop_on_signals
+from cryptosource_cli.start_delay import wait_for_turn
+from cryptosource_etl.clock import SystemClock
+from cryptosource_etl.pipeline.outcome import TERMINATED_EXIT_CODE
 from cryptosource_etl.telemetry import configure_tracing, parent_context
 from cryptosource_telemetry.logs import configure_logging
 
@@ -35,6 +38,8 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
     settings = run_settings(environment)
     stop = threading.Event()
     stop_on_signals(stop)
+    if not wait_for_turn(environment.variables, settings, SystemClock(stop)):
+        return TERMINATED_EXIT_CODE
     tracing = configure_tracing(environment.variables)
     expect_pages_of_objects()
     with open_database(environment) as url:

@@ -102,7 +102,7 @@ class CryptoSourceStatus(TolerantModel):
     """Generation of the spec this status speaks of; -1 until the operator has seen it."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=16, strict=False)
     """At most one per type: Ready, Scheduled, LastRunSucceeded, Fresh; and only while true:
-    Reconciling, Stalled, Suspended."""
+    Reconciling, Stalled, Suspended, RunBlocked, OverQuota, DatabaseUnavailable."""
     cron_job: str | None = Field(default=None, max_length=253)
     """Name of the CronJob."""
     last_schedule_time: Timestamp | None = None
