@@ -41,7 +41,7 @@ _GECKO_DOCS = "docs.coingecko.com, Errors & Rate Limits, and the 2026 price page
 
 
 def _paprika_paid(monthly_quota: int | None) -> Plan:
-    # The 10 requests per second are published for every plan.
+    # The Free plan's 10 requests per second, carried over: no figure for paid plans was found.
     return Plan(
         base_url=_PAPRIKA_PRO,
         api_key_header="Authorization",
