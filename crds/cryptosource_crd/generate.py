@@ -1,4 +1,4 @@
-"""`python -m cryptosource_crd.generate`: write crds/cryptosources.yaml."""
+"""`python -m cryptosource_crd.generate`: write crds/cryptosources.yaml, and the chart's copy of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 from cryptosource_crd.generator import definition
 
 OUTPUT = Path(__file__).parents[1] / "cryptosources.yaml"
+TEMPLATE = Path(__file__).parents[2] / "charts" / "cryptosource" / "templates" / "crd.yaml"
 HEADER = "# Generated from crds/cryptosource_crd by `make generate`: edit the models instead.\n"
 
 
@@ -27,10 +28,30 @@ def render() -> str:
     return HEADER + text
 
 
+def render_template() -> str:
+    """Return the same document as a template: left out, or kept at uninstallation, as values say."""
+    head, name, rest = _escaped(render()).partition(f"  name: {definition()['metadata']['name']}\n")
+    annotations = (
+        "  {{- if .Values.crds.keep }}\n"
+        "  annotations:\n"
+        "    helm.sh/resource-policy: keep\n"
+        "  {{- end }}\n"
+    )
+    return f"{{{{- if .Values.crds.enabled }}}}\n{head}{name}{annotations}{rest}{{{{- end }}}}\n"
+
+
+def _escaped(text: str) -> str:
+    """Return the text so that Helm prints it as it is."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
 def main(arguments: list[str]) -> int:
-    """Write the file to where it belongs, or to the path given."""
-    output = Path(arguments[0]) if arguments else OUTPUT
-    output.write_text(render(), encoding="utf-8")
+    """Write both files to where they belong, or the first alone to the path given."""
+    if arguments:
+        Path(arguments[0]).write_text(render(), encoding="utf-8")
+        return 0
+    OUTPUT.write_text(render(), encoding="utf-8")
+    TEMPLATE.write_text(render_template(), encoding="utf-8")
     return 0
 
 
