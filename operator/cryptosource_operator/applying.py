@@ -43,16 +43,33 @@ class _Settled:
     refusal: Refusal | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    source: CryptoSource
+    digest: str
+
+
 class CronJobApplier:
     """Keeps CronJobs as planned."""
 
     def __init__(self, api: ApiClient, cache: Cache, settings: JobSettings) -> None:
         self._api, self._cache, self._settings = api, cache, settings
         self._settled: dict[str, _Settled] = {}
+        self._plans: dict[str, _Plan] = {}
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of a source that is gone."""
         self._settled.pop(uid, None)
+        self._plans.pop(uid, None)
+
+    def _digest(self, source: CryptoSource) -> str:
+        """Return the digest of a source's plan, made once for each spec; the plan itself is large."""
+        uid = source.metadata.uid or ""
+        known = self._plans.get(uid)
+        if known is None or known.source is not source:
+            text = json.dumps(plan_cronjob(source, self._settings), sort_keys=True)
+            known = self._plans[uid] = _Plan(source=source, digest=digest(text))
+        return known.digest
 
     async def apply(self, source: CryptoSource) -> Applied:
         """Bring the CronJob of a source in step with its plan.
@@ -62,18 +79,18 @@ class CronJobApplier:
             ApiUnreachableError: no answer came.
         """
         uid = source.metadata.uid or ""
-        planned = plan_cronjob(source, self._settings)
-        plan = digest(json.dumps(planned, sort_keys=True))
+        plan = self._digest(source)
         found = self._cache.cronjob(uid)
         before = self._settled.get(uid)
+        settled = before and (before.plan, before.version) == (plan, _version(found))
+        if before is not None and settled and (before.refusal is not None or found is not None):
+            # Also where the API server spells a value in its own way, or has refused it.
+            return Applied(cronjob=found, refusal=before.refusal)
+        planned = plan_cronjob(source, self._settings)
         changed = differences(_compared(planned), found) if found is not None else []
         if found is not None and not changed:
             self._settled[uid] = _Settled(plan=plan, version=_version(found))
             return Applied(cronjob=found)
-        settled = before is not None and (before.plan, before.version) == (plan, _version(found))
-        if before is not None and settled and (before.refusal is not None or found is not None):
-            # The API server spells some values in its own way, and some it refuses.
-            return Applied(cronjob=found, refusal=before.refusal)
         if found is None:
             hindrance = await self._hindrance(source)
             if hindrance is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
 from cryptosource_crd.explain import render_path
+from cryptosource_crd.quota import warnings
 from cryptosource_crd.v1alpha1 import API_VERSION, KIND, CryptoSource
 
 MESSAGE_LIMIT = 256
@@ -26,6 +28,11 @@ class Readable:
     doubt: str = ""
     """What we think is wrong with its schedule or zone. The API server has the last word on those,
     because it is the one that has to follow them."""
+
+    @cached_property
+    def burden(self) -> str:
+        """Return what its schedule asks too much of its plan; empty when it fits."""
+        return "" if self.doubt else "; ".join(warnings(self.source))
 
 
 @dataclass(frozen=True, kw_only=True)

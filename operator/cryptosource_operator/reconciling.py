@@ -23,7 +23,7 @@ from cryptosource_operator.kube import CONFLICT, NOT_FOUND, ApiClient, ApiError
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.mirrors import Mirrors
 from cryptosource_operator.names import CREATE_TOKEN, GROUP, PLURAL, VERSION
-from cryptosource_operator.reading import Readable, read_source
+from cryptosource_operator.reading import Readable, Unreadable, read_source
 from cryptosource_operator.requesting import Requester, wanted_run
 from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.situation import Situation, condition_of
@@ -62,6 +62,7 @@ class Reconciler:
         self._parts = parts
         self._written: dict[str, float] = {}
         self._ready: dict[str, str] = {}
+        self._readings: dict[str, tuple[int, Readable | Unreadable]] = {}
 
     async def __call__(self, uid: str) -> float | None:
         """Look at a source.
@@ -89,7 +90,7 @@ class Reconciler:
 
     async def _reconcile(self, uid: str, body: Mapping[str, Any]) -> float | None:
         parts = self._parts
-        reading = read_source(body)
+        reading = self._read(uid, body)
         source = reading.source if isinstance(reading, Readable) else None
         applied = Applied(cronjob=parts.cache.cronjob(uid))
         if source is not None:
@@ -114,6 +115,14 @@ class Reconciler:
         postponed = await self._write(uid, body, situation)
         wishes = [postponed, *self._wishes(situation)]
         return min((wish for wish in wishes if wish is not None), default=None)
+
+    def _read(self, uid: str, body: Mapping[str, Any]) -> Readable | Unreadable:
+        """Return what a spec says, parsed once for each generation."""
+        generation = body["metadata"].get("generation", 0)
+        known = self._readings.get(uid)
+        if known is None or known[0] != generation:
+            known = self._readings[uid] = (generation, read_source(body))
+        return known[1]
 
     async def _answered(
         self, body: Mapping[str, Any], source: CryptoSource | None, applied: Applied
@@ -216,5 +225,6 @@ class Reconciler:
         if before is not None:
             self._parts.metrics.sources.labels(before).dec()
         self._written.pop(uid, None)
+        self._readings.pop(uid, None)
         self._parts.applier.forget(uid)
         self._parts.mirrors.forget(uid)

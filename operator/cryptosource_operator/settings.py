@@ -76,8 +76,9 @@ class OperatorSettings:
     """CRYPTOSOURCE_NAMESPACES, by commas. Empty: all of the cluster."""
     database: URL | None = field(default=None, repr=False)
     """DATABASE_URL. None: statuses say that there is no database."""
-    workers: int = 10
-    """CRYPTOSOURCE_OPERATOR_WORKERS: sources reconciled at once."""
+    workers: int = 50
+    """CRYPTOSOURCE_OPERATOR_WORKERS: sources reconciled at once. They wait together for one statement
+    of Postgres, so more of them make fewer statements."""
     resync_seconds: float = 60.0
     """CRYPTOSOURCE_RESYNC_SECONDS: how often lists are compared with what the watches delivered."""
     status_seconds: float = 5.0
@@ -106,7 +107,7 @@ class OperatorSettings:
             job=_job_settings(environ),
             namespaces=tuple(name.strip() for name in names if name.strip()),
             database=DatabaseSettings.from_environ(environ).url,
-            workers=whole("CRYPTOSOURCE_OPERATOR_WORKERS", 10, least=1),
+            workers=whole("CRYPTOSOURCE_OPERATOR_WORKERS", 50, least=1),
             resync_seconds=float(whole("CRYPTOSOURCE_RESYNC_SECONDS", 60, least=1)),
             status_seconds=float(whole("CRYPTOSOURCE_STATUS_SECONDS", 5)),
             pod_check_seconds=float(whole("CRYPTOSOURCE_POD_CHECK_SECONDS", 10, least=1)),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from cryptosource_crd.quota import cost, warnings
+from cryptosource_crd.quota import cost
 from cryptosource_crd.schedule import next_run
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.clock import parse_time
@@ -195,13 +195,10 @@ class Situation:
         trouble = self.trouble
         return trouble if trouble is not None and trouble.ended_at is None else None
 
-    @cached_property
+    @property
     def over_quota(self) -> str:
         """Return what the schedule asks too much of; empty when it fits."""
-        source = self.source
-        if source is None or (isinstance(self.reading, Readable) and self.reading.doubt):
-            return ""
-        return "; ".join(warnings(source))
+        return self.reading.burden if isinstance(self.reading, Readable) else ""
 
     @property
     def quota_reason(self) -> str:
