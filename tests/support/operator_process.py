@@ -22,7 +22,7 @@ RULES: list[dict[str, Any]] = [
     {
         "apiGroups": ["cryptosource.io"],
         "resources": ["cryptosources"],
-        "verbs": ["get", "list", "watch"],
+        "verbs": ["list", "watch"],
     },
     {"apiGroups": ["cryptosource.io"], "resources": ["cryptosources/status"], "verbs": ["patch"]},
     {
