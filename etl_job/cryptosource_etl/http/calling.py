@@ -26,7 +26,6 @@ from cryptosource_etl.http.verdicts import Answer
 from cryptosource_store.reasons import Reason
 
 _ERROR_CAPS = BodyCaps(sent_bytes=64 * 1024, decoded_bytes=64 * 1024, expansion=1024)
-_TOO_MANY_REQUESTS = 429
 
 LONGEST_PENALTY = timedelta(hours=1)
 """An absurd Retry-After must not keep every later run away for days."""

@@ -15,7 +15,6 @@ CNI_PROGRAMS = "/usr/lib/cni"
 """Where Debian's containernetworking-plugins puts them."""
 CNI_FOLDER = INSIDE / "cni"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
-SHIM = "containerd-shim-runc-v2"
 
 
 def containerd(*, snapshotter: str, runc: str) -> str:

@@ -103,5 +103,3 @@ RETURNING run_id
 """)
 
 NOTIFY = text("SELECT pg_notify(:channel, :payload)")
-
-SERVER_VERSION = text("SELECT current_setting('server_version_num')::int")

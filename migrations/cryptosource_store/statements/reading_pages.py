@@ -18,7 +18,6 @@ from cryptosource_store.statements.reading import (
     UNIFIED_VERSION,
     zulu,
 )
-from cryptosource_store.tables.market import UNRANKED
 
 TOTAL_CAP = 10_001
 """Counting stops there where no index and no counter row knows the total."""
@@ -46,8 +45,6 @@ SORT_KEYS = {
 }
 BEST_FIRST = SortKey(expression=RANK_KEY, cast="integer", nullable=False)
 """Ascending rank reads unified_rank_idx; its COALESCE puts coins without a rank last."""
-
-LAST_RANK = str(UNRANKED)
 
 CHOSEN_SOURCES = """chosen AS MATERIALIZED (
   SELECT source_id FROM sources
