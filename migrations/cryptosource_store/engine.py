@@ -25,6 +25,10 @@ indexes make that cost depend on the page and not on the tables. The planner can
 rows have no statistics, and neither has a table that was filled a second ago."""
 
 
+RECYCLE_SECONDS = 600
+"""Age at which a reading session is replaced, and with it the plans it has kept."""
+
+
 def _options(timeouts: SessionTimeouts, extra: str = "") -> str:
     milliseconds = {
         "statement_timeout": timeouts.statement_seconds,
@@ -94,6 +98,40 @@ def pooled_engine(
         max_overflow=0,
         pool_timeout=wait_seconds,
         pool_pre_ping=True,
+        connect_args=_connect_arguments(application, timeouts or SessionTimeouts()),
+    )
+
+
+def reading_engine(
+    url: URL,
+    *,
+    application: str,
+    size: int,
+    wait_seconds: float,
+    timeouts: SessionTimeouts | None = None,
+) -> Engine:
+    """Return a `pooled_engine` for single statements, each of which is one round trip.
+
+    Its sessions are in autocommit from the start: psycopg2 asks the server whenever the level is
+    changed, so setting it for each request costs two round trips. And no connection is tried
+    before its use, which costs another one: whoever reads with it must be ready to read again on a
+    connection that was lost while it lay in the pool (`DBAPIError.connection_invalidated`).
+
+    Args:
+        url: as `parse_database_url` returns it.
+        application: what pg_stat_activity shows.
+        size: connections at most.
+        wait_seconds: how long a request waits for one before it fails.
+        timeouts: limits of each session.
+    """
+    return create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        pool_recycle=RECYCLE_SECONDS,
+        isolation_level="AUTOCOMMIT",
         connect_args=_connect_arguments(application, timeouts or SessionTimeouts()),
     )
 

@@ -28,6 +28,10 @@ RAW_MONTHS_AHEAD = 1
 RUNS_KEPT = 100
 """The newest runs of each source stay whatever their age."""
 BUCKET_IDLE = timedelta(days=1)
+REQUEST_KEYS_KEPT = timedelta(days=1)
+"""No shorter than `KEYS_KEPT`, within which the same key gets the same answer."""
+CHANGES_KEPT = timedelta(days=1)
+"""How long whoever follows the data may be away and still go on where it left."""
 ROWS_PER_DELETE = 5000
 
 MAINTENANCE_TIMEOUTS = SessionTimeouts(lock_seconds=2)
@@ -85,6 +89,8 @@ class Action:
     """Of UTC, to be made."""
     before: datetime | None = None
     """Rows from before that are deleted."""
+    quotes_before: datetime | None = None
+    """With the partition go the observations from before that."""
 
 
 class Result(StrEnum):
@@ -170,7 +176,7 @@ def _to_drop(known: Sequence[Partition], now: datetime, retention: Retention) ->
     days = {"quotes": retention.quote_days, "raw_records": retention.raw_days}
     limits = {root: now - timedelta(days=kept) for root, kept in days.items() if kept is not None}
     return [
-        Action(doing=Doing.DROP, table=partition.name)
+        Action(doing=Doing.DROP, table=partition.name, quotes_before=_quotes_before(partition))
         for partition in known
         if partition.upper is not None
         and partition.root in limits
@@ -178,9 +184,18 @@ def _to_drop(known: Sequence[Partition], now: datetime, retention: Retention) ->
     ]
 
 
+def _quotes_before(partition: Partition) -> datetime | None:
+    return partition.upper if partition.root == "quotes" else None
+
+
 def _to_delete(now: datetime, retention: Retention) -> list[Action]:
     old = now - timedelta(days=retention.run_days)
     limits = {"etl_runs": old, "run_requests": old, "rate_limits": now - BUCKET_IDLE}
+    limits["data_changes"] = now - CHANGES_KEPT
+    limits["listings"] = old
+    limits["run_request_keys"] = now - REQUEST_KEYS_KEPT
+    if retention.quote_days is not None:
+        limits["superseded_quotes"] = now - timedelta(days=retention.quote_days)
     return [
         Action(doing=Doing.DELETE, table=table, before=before) for table, before in limits.items()
     ]
@@ -253,6 +268,8 @@ def _drop(connection: Connection, action: Action) -> int:
     with connection.begin():
         connection.execute(text(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK})"))
         connection.execute(text(f"DROP TABLE IF EXISTS {action.table}"))
+        if action.quotes_before is not None:
+            connection.execute(sql.FORGET_BEFORE, {"before": action.quotes_before})
     return 1
 
 

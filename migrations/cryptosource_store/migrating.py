@@ -60,7 +60,7 @@ def serves(revision: str | None) -> bool:
 
 
 def migrate(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
-    """Migrate to a revision, forwards or back.
+    """Migrate to a revision, forwards or back. Head is never back: a newer schema stays.
 
     Args:
         url: the database, as a role that may change its schema.
@@ -78,6 +78,8 @@ def migrate(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
         _lock(connection)
         before = current_revision(connection)
         connection.rollback()
+        if revision == "head" and serves(before):
+            return before, before
         config = alembic_config()
         config.attributes["connection"] = connection
         if _is_behind(before, revision):

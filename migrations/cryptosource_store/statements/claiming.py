@@ -17,31 +17,6 @@ RUNS_CHANNEL = "cryptosource_runs"
 DATA_CHANNEL = "cryptosource_data"
 """NOTIFY channel: payload is '<source_id>:<version of unified>'."""
 
-# Row lock on the source alone; the partial unique index decides races of first sight.
-ADOPT_SOURCE = text("""
-UPDATE sources SET uid = :uid, schedule = :schedule, time_zone = :time_zone,
-       suspended = :suspended, max_age_seconds = :max_age_seconds, updated_at = clock_timestamp()
- WHERE namespace = :namespace AND name = :name AND source_type = :source_type
-   AND retired_at IS NULL
-RETURNING source_id
-""")
-
-# A resource of the same name but another type is another source: the old one is kept, retired.
-RETIRE_OTHER_TYPE = text("""
-UPDATE sources SET retired_at = clock_timestamp(), uid = uid || '@' || source_id
- WHERE (uid = :uid OR (namespace = :namespace AND name = :name)) AND retired_at IS NULL
-   AND NOT (namespace = :namespace AND name = :name AND source_type = :source_type)
-""")
-
-INSERT_SOURCE = text("""
-INSERT INTO sources (uid, namespace, name, source_type, schedule, time_zone, suspended,
-                     max_age_seconds)
-VALUES (:uid, :namespace, :name, :source_type, :schedule, :time_zone, :suspended,
-        :max_age_seconds)
-ON CONFLICT DO NOTHING
-RETURNING source_id
-""")
-
 TRY_LOCK = text(f"SELECT pg_try_advisory_lock({SOURCE_LOCK_CLASS}, :source_id)")
 UNLOCK = text(f"SELECT pg_advisory_unlock({SOURCE_LOCK_CLASS}, :source_id)")
 

@@ -15,11 +15,12 @@ LOCK_IDENTITY = text(f"SELECT pg_advisory_xact_lock({IDENTITY_LOCK})")
 # Index unified_symbol_idx, then a look-up of aliases by (asset_id, id_scope) for each. OFFSET 0 keeps
 # the planner from hashing all aliases for every page instead.
 CANDIDATES = text("""
-SELECT u.symbol, u.asset_id, u.name, u.price_usd, u.market_cap_usd, u.rank, u.observed_at,
+SELECT u.asset_id, u.symbol, u.name, u.price_usd, u.market_cap_usd, u.rank, u.observed_at,
        EXISTS (SELECT 1 FROM asset_aliases a
                 WHERE a.asset_id = u.asset_id AND a.id_scope = :id_scope OFFSET 0) AS taken
   FROM unified u
  WHERE u.symbol = ANY(CAST(:symbols AS text[]))
+   AND u.asset_id <> ALL(CAST(:seen AS bigint[]))
 """)
 
 ALIASES = text("""

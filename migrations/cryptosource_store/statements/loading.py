@@ -210,6 +210,20 @@ ON CONFLICT (dataset) DO UPDATE SET version = d.version + 1, total = d.total + e
 RETURNING version
 """)
 
+# Behind ADD_TO_DATASET of unified, whose row lock makes versions commit in their order. One row for
+# a page: a version column in unified would need an index, and each update would write to it. A ticker
+# that moved in this transaction renamed two coins, which need not be in the page.
+RECORD_CHANGE = text("""
+INSERT INTO data_changes AS d (version, changed_at, source_id, asset_ids)
+SELECT version, changed_at, :source_id,
+       ARRAY(SELECT asset_id FROM page_stage
+              UNION SELECT unnest(ARRAY[from_asset_id, to_asset_id]) FROM ticker_moves
+                     WHERE run_id = :run_id AND moved_at >= now() ORDER BY 1)
+  FROM dataset_versions WHERE dataset = 'unified'
+ON CONFLICT (version) DO UPDATE SET changed_at = excluded.changed_at,
+   source_id = excluded.source_id, asset_ids = excluded.asset_ids
+""")
+
 # 0 rows: somebody claimed the source after us, so this page must not be committed.
 MOVE_CHECKPOINT = text("""
 UPDATE etl_checkpoints SET cursor = :cursor, records_committed = :records_committed,
@@ -221,6 +235,12 @@ UPDATE etl_checkpoints SET cursor = :cursor, records_committed = :records_commit
 # The same fence for a batch that must leave the cursor alone.
 KEEP_CHECKPOINT = text("""
 UPDATE etl_checkpoints SET run_id = :run_id WHERE source_id = :source_id AND epoch = :epoch
+""")
+
+# Only for a page that has any: with those of the run's pages before.
+COUNT_REJECTS = text("""
+UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
+ WHERE run_id = :run_id AND status = 'running'
 """)
 
 COUNT_PAGE = text("""

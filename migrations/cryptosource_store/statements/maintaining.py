@@ -26,6 +26,21 @@ SELECT root.name AS root, tree.relid::regclass::text AS name, tree.isleaf AS lea
  ORDER BY root.name, branch.name, lower NULLS FIRST
 """)
 
+# The catalog, and a look at the size of each file.
+DATABASE_SIZE = text("""
+SELECT pg_database_size(current_database()) AS database_bytes, clock_timestamp() AS now
+""")
+TABLE_SIZES = text("""
+SELECT root.name AS root,
+       CASE WHEN root.name = 'raw_records' THEN parent.name ELSE root.name END AS name,
+       sum(pg_total_relation_size(tree.relid))::bigint AS bytes
+  FROM (VALUES ('quotes'), ('raw_records')) AS root(name)
+ CROSS JOIN LATERAL pg_partition_tree(root.name::regclass) tree
+ CROSS JOIN LATERAL (SELECT tree.parentrelid::regclass::text AS name) parent
+ WHERE tree.isleaf AND tree.level > 0
+ GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
 # The newest runs of a source stay however old they are. Index etl_runs_source_started_idx.
 _OLD_RUNS = """etl_runs r
  WHERE r.started_at < :before AND r.status <> 'running'
@@ -34,13 +49,24 @@ _OLD_RUNS = """etl_runs r
            WHERE n.source_id = r.source_id AND n.started_at > r.started_at
            LIMIT :keep) newer) >= :keep"""
 _OLD_REQUESTS = "run_requests r WHERE r.requested_at < :before"
+# What is listed still stays; what is gone goes with the runs it could tell apart.
+_OLD_LISTINGS = "listings r WHERE r.delisted_at < :before"
+_OLD_REQUEST_KEYS = "run_request_keys r WHERE r.created_at < :before"
 # An arrival that has passed stands for a full bucket, as does a missing row.
 _OLD_BUCKETS = "rate_limits r WHERE r.arrival < extract(epoch FROM CAST(:before AS timestamptz))"
+# Whoever follows the data and was away for longer reads it anew.
+_OLD_CHANGES = "data_changes r WHERE r.changed_at < :before"
+# Goes with the month of quotes it belonged to.
+_OLD_SUPERSEDED = "superseded_quotes r WHERE r.observed_at < :before"
 
 COUNT_OLD = {
     "etl_runs": text(f"SELECT count(*) FROM {_OLD_RUNS}"),
     "run_requests": text(f"SELECT count(*) FROM {_OLD_REQUESTS}"),
+    "listings": text(f"SELECT count(*) FROM {_OLD_LISTINGS}"),
+    "run_request_keys": text(f"SELECT count(*) FROM {_OLD_REQUEST_KEYS}"),
     "rate_limits": text(f"SELECT count(*) FROM {_OLD_BUCKETS}"),
+    "data_changes": text(f"SELECT count(*) FROM {_OLD_CHANGES}"),
+    "superseded_quotes": text(f"SELECT count(*) FROM {_OLD_SUPERSEDED}"),
 }
 """Table -> how many of its rows are past their retention."""
 
@@ -54,6 +80,15 @@ def _delete(table: str, key: str, old: str) -> str:
 DELETE_OLD = {
     "etl_runs": text(_delete("etl_runs", "run_id", _OLD_RUNS)),
     "run_requests": text(_delete("run_requests", "request_id", _OLD_REQUESTS)),
+    "listings": text(_delete("listings", "ctid", _OLD_LISTINGS)),
+    "run_request_keys": text(_delete("run_request_keys", "ctid", _OLD_REQUEST_KEYS)),
     "rate_limits": text(_delete("rate_limits", "bucket", _OLD_BUCKETS)),
+    "data_changes": text(_delete("data_changes", "version", _OLD_CHANGES)),
+    "superseded_quotes": text(_delete("superseded_quotes", "ctid", _OLD_SUPERSEDED)),
 }
 """Table -> deletes at most :most of those rows."""
+
+# What was known before the end of a dropped month cannot be told any more.
+FORGET_BEFORE = text("""
+UPDATE knowledge SET recorded_since = greatest(recorded_since, CAST(:before AS timestamptz))
+""")

@@ -1,18 +1,15 @@
-"""What the operator reads of sources and their runs, and the requests it answers."""
+"""What the operator reads of sources and their runs."""
 
 from __future__ import annotations
 
 from sqlalchemy import text
-
-REQUESTS_CHANNEL = "cryptosource_run_requests"
-"""NOTIFY channel: a row of run_requests wants a Job. Without it the row is found within seconds."""
 
 # By the unique key of uid; index etl_runs_source_started_idx beneath, one scan of a source's own
 # runs for the totals, bounded by how long runs are kept. Skipped runs and replays say nothing about
 # how the source is. Each attempt has a row: failures are counted by Job.
 MIRROR = text("""
 SELECT s.uid, s.namespace, s.name, s.source_type, s.schedule, s.time_zone, s.suspended,
-       s.max_age_seconds, recent.runs, totals.*, good.finished_at AS last_success_at,
+       s.max_age_seconds, s.cluster, recent.runs, totals.*, good.finished_at AS last_success_at,
        c.source_id IS NOT NULL AS has_checkpoint, c.cursor, c.records_committed, c.observed_at,
        c.updated_at,
        (SELECT count(DISTINCT r.job_name) FROM etl_runs r
@@ -41,20 +38,4 @@ SELECT s.uid, s.namespace, s.name, s.source_type, s.schedule, s.time_zone, s.sus
      FROM etl_runs r
     WHERE r.source_id = s.source_id AND r.trigger <> 'replay') totals
  WHERE s.uid = ANY (CAST(:uids AS text[])) AND s.retired_at IS NULL
-""")
-
-# A request for no source in particular is one for every source.
-PENDING_REQUESTS = text("""
-SELECT r.request_id::text AS request_id, r.source_id IS NULL AS for_all, s.uid
-  FROM run_requests r
-  LEFT JOIN sources s ON s.source_id = r.source_id AND s.retired_at IS NULL
- WHERE r.status = 'pending'
- ORDER BY r.requested_at
- LIMIT 100
-""")
-
-# Row lock on the request alone; whoever comes second changes nothing.
-ANSWER_REQUEST = text("""
-UPDATE run_requests SET status = :status, job_name = :job_name, accepted_at = clock_timestamp()
- WHERE request_id = CAST(:request_id AS uuid) AND status = 'pending'
 """)

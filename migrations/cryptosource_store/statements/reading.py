@@ -111,9 +111,10 @@ SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
 # Sources that ever spoke of the coin; retired ones keep their history.
 HISTORY_SOURCES = text("""
 SELECT DISTINCT s.source_id
-  FROM quotes_latest l JOIN sources s USING (source_id)
- WHERE l.asset_id = :asset_id
-   AND (CAST(:source AS text) IS NULL OR s.name = :source OR s.source_type = lower(:source))
+  FROM (SELECT source_id FROM quotes_latest WHERE asset_id = :asset_id
+        UNION SELECT source_id FROM superseded_quotes WHERE asset_id = :asset_id) l
+  JOIN sources s USING (source_id)
+ WHERE (CAST(:source AS text) IS NULL OR s.name = :source OR s.source_type = lower(:source))
    AND (CAST(:namespace AS text) IS NULL OR s.namespace = :namespace)
  ORDER BY s.source_id
 """)
@@ -121,7 +122,7 @@ SELECT DISTINCT s.source_id
 TOP_COINS = 10
 """Coins listed by market cap in the summary."""
 
-# Scans unified twice and sums runs by source: some 10 ms, once for each version of the data.
+# Scans unified twice and sums totals of runs by source: some 10 ms, once for each version of the data.
 SUMMARY = text(f"""
 SELECT {UNIFIED_VERSION} AS version, row_to_json(summary)::text AS body FROM (
   SELECT COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'unified'), 0) AS coins,
@@ -132,8 +133,11 @@ SELECT {UNIFIED_VERSION} AS version, row_to_json(summary)::text AS body FROM (
          (SELECT COALESCE(json_agg(row_to_json(x) ORDER BY x.namespace, x.source), '[]'::json)
             FROM (SELECT s.name AS source, s.source_type, s.namespace,
                          COALESCE(d.total, 0) AS records,
-                         (SELECT COALESCE(sum(r.loaded), 0) FROM etl_runs r
-                           WHERE r.source_id = s.source_id) AS quotes,
+                         (SELECT COALESCE(sum(t.loaded), 0) FROM etl_run_totals t
+                           WHERE t.source_id = s.source_id)
+                         + (SELECT COALESCE(sum(r.loaded), 0) FROM etl_runs r
+                             WHERE r.source_id = s.source_id AND r.finished_at IS NULL
+                               AND r.trigger <> 'replay') AS quotes,
                          {zulu("d.changed_at")} AS changed_at
                     FROM sources s
                     LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id

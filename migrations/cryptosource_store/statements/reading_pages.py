@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import TextClause, text
 
@@ -42,13 +43,17 @@ SORT_KEYS = {
         for column in ("price_usd", "market_cap_usd", "volume_24h_usd", "percent_change_24h")
     },
     "observed_at": SortKey(expression="u.observed_at", cast="timestamptz", nullable=False),
+    "asset_id": SortKey(expression="u.asset_id", cast="bigint", nullable=False),
 }
 BEST_FIRST = SortKey(expression=RANK_KEY, cast="integer", nullable=False)
 """Ascending rank reads unified_rank_idx; its COALESCE puts coins without a rank last."""
 
+# A retired source answers to its own name alone, and only while nobody else goes by it.
 CHOSEN_SOURCES = """chosen AS MATERIALIZED (
-  SELECT source_id FROM sources
-   WHERE retired_at IS NULL
+  SELECT source_id FROM sources s
+   WHERE (retired_at IS NULL OR (name = :source AND NOT EXISTS (
+            SELECT 1 FROM sources other WHERE other.namespace = s.namespace
+               AND other.name = s.name AND other.retired_at IS NULL)))
      AND (CAST(:source AS text) IS NULL OR name = :source OR source_type = lower(:source))
      AND (CAST(:namespace AS text) IS NULL OR namespace = :namespace)
 ), """
@@ -92,6 +97,12 @@ class PageShape:
     capped: bool = False
     """Count no further than `TOTAL_CAP`."""
 
+    @property
+    def plans_alike(self) -> bool:
+        """Whether one plan is the best for all values: a sort by index and look-ups by key."""
+        by_index = self.sort == "rank" and not self.descending
+        return by_index and set(self.conditions) <= {BY_TICKER, BY_SYMBOL}
+
 
 def _ties(*, of_sources: bool) -> tuple[str, str]:
     """Return the columns that order rows of equal keys, and where the cursor stands in them.
@@ -115,6 +126,8 @@ def _after(key: SortKey, shape: PageShape) -> str:
     ties, stand = _ties(of_sources=shape.of_sources)
     if shape.after_null:
         return f"({column} IS NULL AND ({ties}) > ({stand}))"
+    if key is SORT_KEYS["asset_id"] and not shape.descending:
+        return f"({ties}) > ({stand})"
     if key is BEST_FIRST:
         return f"({column}, {ties}) > ({value}, {stand})"  # a row comparison: one index range
     beyond = f"{column} {'<' if shape.descending else '>'} {value}"
@@ -122,7 +135,14 @@ def _after(key: SortKey, shape: PageShape) -> str:
     return f"({beyond} OR ({column} = {value} AND ({ties}) > ({stand})){nulls})"
 
 
-def _where(conditions: Sequence[str]) -> str:
+def order_of(shape: PageShape) -> str:
+    """Return what the rows of a shape are ordered by."""
+    key = sort_key(shape.sort, descending=shape.descending)
+    return _order(key, _ties(of_sources=shape.of_sources)[0], descending=shape.descending)
+
+
+def where(conditions: Sequence[str]) -> str:
+    """Return the WHERE clause of conditions, which may be none."""
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
@@ -130,11 +150,12 @@ def _total(shape: PageShape, rows: str, filters: Sequence[str]) -> str:
     if not shape.conditions:
         return SOURCES_TOTAL if shape.of_sources else UNIFIED_TOTAL
     if shape.capped:
-        limited = f"SELECT 1 FROM {rows}{_where(filters)} LIMIT {TOTAL_CAP}"
+        limited = f"SELECT 1 FROM {rows}{where(filters)} LIMIT {TOTAL_CAP}"
         return f"(SELECT count(*) FROM ({limited}) counted)"
-    return f"(SELECT count(*) FROM {rows}{_where(filters)})"
+    return f"(SELECT count(*) FROM {rows}{where(filters)})"
 
 
+@lru_cache(maxsize=256)
 def page_statement(shape: PageShape) -> TextClause:
     """Return the statement of a page of records.
 
@@ -150,13 +171,12 @@ def page_statement(shape: PageShape) -> TextClause:
     filters = [*own, *shape.conditions]
     key = sort_key(shape.sort, descending=shape.descending)
     after = [_after(key, shape)] if shape.after else []
-    order = _order(key, _ties(of_sources=shape.of_sources)[0], descending=shape.descending)
     return text(f"""
 WITH {CHOSEN_SOURCES if shape.of_sources else ""}page AS (
   SELECT row_number() OVER () AS n, ordered.* FROM (
     SELECT u.*, ({key.expression})::text AS sort_key
-      FROM {rows}{_where([*filters, *after])}
-     ORDER BY {order}
+      FROM {rows}{where([*filters, *after])}
+     ORDER BY {order_of(shape)}
      LIMIT :size + 1 OFFSET :offset) ordered
 )
 SELECT {UNIFIED_VERSION} AS version, {_total(shape, rows, filters)} AS total, count(*) AS found,
@@ -173,7 +193,18 @@ SELECT {UNIFIED_VERSION} AS version, {_total(shape, rows, filters)} AS total, co
 """)
 
 
-def history_statement(*, descending: bool, after: bool) -> TextClause:
+OBSERVATION_FIELDS = f"""{zulu("u.observed_at")} AS observed_at, s.name AS source, s.source_type,
+         s.namespace, u.rank, {AMOUNT_FIELDS.format("u")}, u.run_id"""
+"""An observation: `u` is its quote, `s` its source."""
+
+# Of the primary key (asset, source, time), in the months that the range leaves.
+OF_COIN_IN_RANGE = """ WHERE q.asset_id = :asset_id
+   AND q.source_id = ANY(CAST(:source_ids AS integer[]))
+   AND q.observed_at >= :start AND q.observed_at <= :end"""
+
+
+@lru_cache
+def history_statement(*, descending: bool, after: bool, quotes: str = "quotes q") -> TextClause:
     """Return the statement of a page of one coin's observations, of all its sources by time.
 
     For each source it reads at most `size + 1` entries of the primary key (asset, source, time),
@@ -182,6 +213,7 @@ def history_statement(*, descending: bool, after: bool) -> TextClause:
     Args:
         descending: newest first.
         after: go on behind `after_key` (a time) and `after_source`.
+        quotes: what stands for the observations, as `q`.
     """
     direction, beyond = ("DESC", "<=") if descending else ("ASC", ">=")
     asked = """q.asset_id = :asset_id AND q.source_id = chosen.source_id
@@ -192,14 +224,14 @@ def history_statement(*, descending: bool, after: bool) -> TextClause:
 WITH chosen AS (SELECT unnest(CAST(:source_ids AS integer[])) AS source_id), page AS (
   SELECT row_number() OVER () AS n, ordered.* FROM (
     SELECT q.* FROM chosen CROSS JOIN LATERAL (
-        SELECT * FROM quotes q
+        SELECT * FROM {quotes}
          WHERE {asked}{behind if after else ""}
          ORDER BY q.observed_at {direction} LIMIT :size + 1) q
      ORDER BY q.observed_at {direction}, q.source_id LIMIT :size + 1) ordered
 )
 SELECT {UNIFIED_VERSION} AS version,
        (SELECT count(*) FROM (SELECT 1 FROM chosen CROSS JOIN LATERAL (
-          SELECT 1 FROM quotes q WHERE {asked}) counted LIMIT {TOTAL_CAP}) capped) AS total,
+          SELECT 1 FROM {quotes} WHERE {asked}) counted LIMIT {TOTAL_CAP}) capped) AS total,
        count(*) AS found,
        COALESCE(string_agg(row_to_json(record)::text, ',' ORDER BY n) FILTER (WHERE n <= :size),
                 '') AS body,
@@ -208,6 +240,5 @@ SELECT {UNIFIED_VERSION} AS version,
   FROM page u
   LEFT JOIN sources s USING (source_id)
  CROSS JOIN LATERAL (
-       SELECT {zulu("u.observed_at")} AS observed_at, s.name AS source, s.source_type, s.namespace,
-              u.rank, {AMOUNT_FIELDS.format("u")}, u.run_id) record
+       SELECT {OBSERVATION_FIELDS}) record
 """)

@@ -30,7 +30,9 @@ SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
        (SELECT count(*) FROM etl_runs r
          WHERE r.source_id = s.source_id AND r.status IN ('failure', 'interrupted')
            AND r.started_at > COALESCE(good.started_at, '-infinity')) AS consecutive_failures,
-       c.observed_at
+       c.observed_at, c.records_committed, c.updated_at AS checkpoint_at,
+       CAST(greatest(extract(epoch FROM clock_timestamp() - c.updated_at), 0) AS bigint)
+         AS checkpoint_age_seconds
   FROM sources s
   LEFT JOIN etl_checkpoints c USING (source_id)
   LEFT JOIN LATERAL (SELECT run_id FROM etl_runs r
@@ -121,6 +123,7 @@ SELECT row_to_json(stats)::text AS body FROM (
 """)
 
 OF_SOURCE = "(s.name = :source OR s.source_type = lower(:source))"
+OF_NAME = "s.name = :source"
 OF_NAMESPACE = "s.namespace = :namespace"
 OF_STATUS = "r.status = :status"
 OF_REASON = "r.reason = :reason"

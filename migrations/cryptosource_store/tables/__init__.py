@@ -1,37 +1,49 @@
 """The declared schema. The migrations are proven equal to it on a real database.
 
-`sources` holds who is loaded and how far, `market` what was learned, `raw` what was received.
+`sources` holds who is loaded and how far, `market` what was learned, `raw` what was received,
+`access` who may ask the API, `listings` what upstreams list, `requests` the runs that were asked for.
 """
 
 from __future__ import annotations
 
+from cryptosource_store.tables.access import api_keys
+from cryptosource_store.tables.listings import listings
 from cryptosource_store.tables.market import (
     asset_aliases,
     assets,
+    data_changes,
     dataset_versions,
+    knowledge,
     quotes,
     quotes_latest,
+    superseded_quotes,
     ticker_moves,
     tickers,
     unified,
 )
 from cryptosource_store.tables.raw import raw_record_id_seq, raw_records, rejected_records
+from cryptosource_store.tables.requests import run_request_jobs, run_request_keys, run_requests
 from cryptosource_store.tables.schema import metadata
 from cryptosource_store.tables.sources import (
     etl_checkpoints,
+    etl_run_totals,
     etl_runs,
     rate_limits,
-    run_requests,
     schema_drifts,
     sources,
 )
 
 __all__ = [
+    "api_keys",
     "asset_aliases",
     "assets",
+    "data_changes",
     "dataset_versions",
     "etl_checkpoints",
+    "etl_run_totals",
     "etl_runs",
+    "knowledge",
+    "listings",
     "metadata",
     "quotes",
     "quotes_latest",
@@ -39,9 +51,12 @@ __all__ = [
     "raw_record_id_seq",
     "raw_records",
     "rejected_records",
+    "run_request_jobs",
+    "run_request_keys",
     "run_requests",
     "schema_drifts",
     "sources",
+    "superseded_quotes",
     "ticker_moves",
     "tickers",
     "unified",

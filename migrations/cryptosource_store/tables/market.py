@@ -77,10 +77,40 @@ quotes = Table(
     Column("run_id", UUID(as_uuid=True), nullable=False),
     Column("raw_id", BigInteger, nullable=False),
     Column("digest", UUID(as_uuid=True), nullable=False, comment="of the payload, BLAKE2b-128"),
+    Column(
+        "known_from",
+        Timestamp,
+        nullable=False,
+        server_default=text("now()"),
+        comment="since when it is known with these values",
+    ),
     PrimaryKeyConstraint("asset_id", "source_id", "observed_at"),
     *amount_checks(),
     postgresql_partition_by="RANGE (observed_at)",
     comment="Every accepted observation, by month",
+)
+
+superseded_quotes = Table(
+    "superseded_quotes",
+    metadata,
+    Column("asset_id", BigInteger, nullable=False),
+    Column("source_id", Integer, nullable=False),
+    Column("observed_at", Timestamp, nullable=False),
+    moment("known_from"),
+    moment("known_until"),
+    *amount_columns(),
+    Column("rank", Integer),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("raw_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("asset_id", "source_id", "observed_at", "known_from"),
+    comment="Observations as they were until they were corrected or withdrawn",
+)
+
+knowledge = Table(
+    "knowledge",
+    metadata,
+    moment("recorded_since"),
+    comment="One row: since when it can be told what was known",
 )
 
 quotes_latest = Table(
@@ -143,6 +173,7 @@ ticker_moves = Table(
     Column("run_id", UUID(as_uuid=True), nullable=False),
     moment("moved_at", default_now=True),
 )
+Index("ticker_moves_run_idx", ticker_moves.c.run_id, ticker_moves.c.moved_at)
 
 dataset_versions = Table(
     "dataset_versions",
@@ -152,6 +183,16 @@ dataset_versions = Table(
     Column("total", BigInteger, nullable=False, server_default=text("0")),
     moment("changed_at", default_now=True),
     comment="Exact totals and a version, written in each load's own transaction",
+)
+
+data_changes = Table(
+    "data_changes",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False, comment="of unified"),
+    moment("changed_at"),
+    Column("source_id", Integer, nullable=False, comment="whose page it was"),
+    Column("asset_ids", ARRAY(BigInteger), nullable=False),
+    comment="Which coins each version changed; kept for a day, for those who follow",
 )
 
 HOT_TABLES = (quotes_latest, unified)

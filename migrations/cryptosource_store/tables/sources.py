@@ -12,6 +12,8 @@ from sqlalchemy import (
     Index,
     Integer,
     Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -39,6 +41,9 @@ sources = Table(
     moment("created_at", default_now=True),
     moment("updated_at", default_now=True),
     moment("retired_at", nullable=True),
+    Column(
+        "cluster", Text, comment="where its resource is; null: in none that an operator watches"
+    ),
     comment="A CryptoSource as the store knows it; a re-created one of the same name goes on",
 )
 Index(
@@ -47,6 +52,13 @@ Index(
     sources.c.name,
     unique=True,
     postgresql_where=sources.c.retired_at.is_(None),
+)
+Index(
+    "sources_identity_idx",
+    sources.c.namespace,
+    sources.c.name,
+    sources.c.source_type,
+    sources.c.retired_at,
 )
 
 etl_checkpoints = Table(
@@ -65,6 +77,7 @@ etl_checkpoints = Table(
         "observed_at", Timestamp, comment="newest observation ever committed: a report, no filter"
     ),
     Column("run_id", UUID(as_uuid=True), comment="the run that wrote this row last"),
+    Column("listing_digest", UUID(as_uuid=True), comment="of the ids that the last pass listed"),
     Column(
         "epoch",
         BigInteger,
@@ -97,6 +110,14 @@ etl_runs = Table(
         for name in ("processed", "loaded", "unchanged", "rejected", "pages", "requests", "retries")
     ),
     Column("records_total", BigInteger, comment="of the whole pass, where the source knows it"),
+    Column(
+        "listed",
+        Integer,
+        comment="ids of a complete pass over the upstream; null: this run saw a part",
+    ),
+    Column(
+        "reject_reasons", JSONB, comment="rejected records by reason; null: none, or not counted"
+    ),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("trace_id", Text),
     Column("backend_pid", Integer, comment="of the session that holds the source's lock"),
@@ -118,18 +139,19 @@ Index(
     postgresql_where=etl_runs.c.status == "running",
 )
 
-run_requests = Table(
-    "run_requests",
+etl_run_totals = Table(
+    "etl_run_totals",
     metadata,
-    Column("request_id", UUID(as_uuid=True), primary_key=True),
-    Column("idempotency_key", Text, nullable=False, unique=True),
-    Column("source_id", Integer, ForeignKey("sources.source_id")),
-    Column("requested_by", Text),
-    moment("requested_at", default_now=True),
-    moment("accepted_at", nullable=True),
-    Column("job_name", Text),
-    Column("status", Text, nullable=False, server_default=text("'pending'")),
-    CheckConstraint("status IN ('pending','accepted','refused')", name="status"),
+    Column("source_id", Integer, ForeignKey("sources.source_id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("bucket", SmallInteger, nullable=False, comment="how many bounds are below its seconds"),
+    Column("runs", BigInteger, nullable=False),
+    Column("seconds", Numeric, nullable=False, comment="from start to end, summed"),
+    *(Column(name, BigInteger, nullable=False) for name in ("loaded", "unchanged", "rejected")),
+    moment("last_at"),
+    PrimaryKeyConstraint("source_id", "status", "reason", "bucket"),
+    comment="Every run that ever ended, replays apart; it outlives the rows of etl_runs",
 )
 
 schema_drifts = Table(

@@ -170,7 +170,7 @@ def test_leftover_requests_and_buckets_go(database: URL, engine: Engine) -> None
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO run_requests (request_id, idempotency_key, requested_at) "
+                "INSERT INTO run_requests (request_id, requested_by, requested_at) "
                 "VALUES (gen_random_uuid(), 'old', :old), (gen_random_uuid(), 'new', :new)"
             ),
             {"old": NOW - timedelta(days=91), "new": NOW - timedelta(days=89)},
@@ -182,7 +182,7 @@ def test_leftover_requests_and_buckets_go(database: URL, engine: Engine) -> None
 
     maintain(database, Retention(), now=NOW)
 
-    assert rows(database, "SELECT idempotency_key FROM run_requests") == [("new",)]
+    assert rows(database, "SELECT requested_by FROM run_requests") == [("new",)]
     assert rows(database, "SELECT bucket FROM rate_limits") == [("used",)]
 
 
@@ -190,3 +190,46 @@ def test_report_is_one_line_for_a_log(database: URL) -> None:
     assert str(maintain(database, Retention(), now=NOW)) == "make 3 of quotes: done"
     assert str(MaintenanceReport()) == "nothing to do"
     assert str(MaintenanceReport(already_running=True)) == "another process is at it"
+
+
+def test_changes_are_kept_for_a_day_and_corrected_quotes_as_long_as_quotes(
+    database: URL, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        for age, version in ((timedelta(hours=25), 1), (timedelta(hours=23), 2)):
+            connection.execute(
+                text("INSERT INTO data_changes VALUES (:version, :at, 1, '{1}')"),
+                {"version": version, "at": NOW - age},
+            )
+        for days in (11, 9):
+            connection.execute(
+                text(
+                    "INSERT INTO superseded_quotes (asset_id, source_id, observed_at, known_from, "
+                    "known_until, run_id, raw_id) "
+                    "VALUES (1, 1, :at, :at, :until, gen_random_uuid(), 1)"
+                ),
+                {"at": NOW - timedelta(days=days), "until": NOW},
+            )
+
+    maintain(database, Retention(), now=NOW)
+    assert rows(database, "SELECT version FROM data_changes") == [(2,)]
+    assert len(rows(database, "SELECT 1 FROM superseded_quotes")) == 2
+
+    maintain(database, Retention(quote_days=10), now=NOW)
+    assert rows(database, "SELECT observed_at FROM superseded_quotes") == [
+        (NOW - timedelta(days=9),)
+    ]
+
+
+def test_what_was_known_before_the_end_of_a_dropped_month_is_not_claimed_any_more(
+    database: URL, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE knowledge SET recorded_since = '2020-01-01'"))
+        ensure_quote_partitions(connection, [(2026, 3), (2026, 4)])
+
+    maintain(database, Retention(quote_days=30), now=NOW)
+
+    assert rows(database, "SELECT recorded_since FROM knowledge") == [
+        (datetime(2026, 5, 1, tzinfo=UTC),)
+    ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from cryptosource_store import partitions
+from cryptosource_store import knowing, partitions, tallying
 from cryptosource_store.engine import session_engine
 from cryptosource_store.migrating import current_revision, head_revision, migrate
 from cryptosource_store.tables import metadata
@@ -33,6 +33,9 @@ CATALOG = {
     "functions": """
         SELECT proname, pg_get_functiondef(oid)
           FROM pg_proc WHERE pronamespace = 'public'::regnamespace""",
+    "triggers": """
+        SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+          FROM pg_trigger WHERE NOT tgisinternal""",
     "sequences": """
         SELECT sequencename, cache_size, increment_by, data_type::text
           FROM pg_sequences WHERE schemaname = 'public'""",
@@ -63,7 +66,10 @@ def catalog_of(url: URL) -> dict[str, set[str]]:
 
 
 def test_migrations_make_exactly_the_declared_schema(database: URL, empty_database: URL) -> None:
-    assert partitions.PARENTS  # importing the module adds its functions to the metadata
+    # Importing the modules adds their functions to the metadata.
+    assert partitions.PARENTS
+    assert knowing.TRIGGER
+    assert tallying.TRIGGERS
     with session_engine(empty_database, application="test").begin() as connection:
         metadata.create_all(connection)
 

@@ -1,0 +1,54 @@
+"""What was known when: a trigger keeps every observation that is corrected or withdrawn.
+
+`quotes.known_from` says since when an observation is known with these values; where the values
+change or the row goes, the old ones move to `superseded_quotes` with the moment they ended. A
+trigger does it, so that nothing is forgotten whichever statement writes and whichever version of
+the code. A row that is only inserted, which is nearly every one, does not reach it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import DDL, event
+
+from cryptosource_store.tables import metadata, quotes
+
+# now() is the transaction's: a page's observations are known together, and what ends begins anew
+# at the same moment. Values that nobody but their own transaction saw were never known.
+KEEP_SUPERSEDED = """
+CREATE OR REPLACE FUNCTION keep_superseded_quote() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$
+DECLARE
+  ended timestamptz := greatest(now(), OLD.known_from);
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.price_usd, NEW.market_cap_usd, NEW.volume_24h_usd, NEW.percent_change_24h, NEW.rank)
+       IS NOT DISTINCT FROM
+       (OLD.price_usd, OLD.market_cap_usd, OLD.volume_24h_usd, OLD.percent_change_24h, OLD.rank)
+    THEN
+      NEW.known_from := OLD.known_from;
+      RETURN NEW;
+    END IF;
+    NEW.known_from := ended;
+  END IF;
+  IF OLD.known_from < ended THEN
+    INSERT INTO superseded_quotes (asset_id, source_id, observed_at, known_from, known_until,
+                                   price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+                                   rank, run_id, raw_id)
+    VALUES (OLD.asset_id, OLD.source_id, OLD.observed_at, OLD.known_from, ended,
+            OLD.price_usd, OLD.market_cap_usd, OLD.volume_24h_usd, OLD.percent_change_24h,
+            OLD.rank, OLD.run_id, OLD.raw_id);
+  END IF;
+  IF TG_OP = 'DELETE' THEN
+    RETURN OLD;
+  END IF;
+  RETURN NEW;
+END
+$function$
+"""
+
+TRIGGER = """CREATE TRIGGER quotes_keep_superseded BEFORE UPDATE OR DELETE ON quotes
+  FOR EACH ROW EXECUTE FUNCTION keep_superseded_quote()"""
+
+for _statement in (KEEP_SUPERSEDED, TRIGGER):
+    event.listen(quotes, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]
+event.listen(metadata, "after_drop", DDL("DROP FUNCTION IF EXISTS keep_superseded_quote()"))  # type: ignore[no-untyped-call]

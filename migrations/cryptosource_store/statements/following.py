@@ -1,0 +1,44 @@
+"""Following the data: which versions there were since one, and what the coins they changed are now.
+
+A version's id is its number and when it was made, so that a database restored from a backup, which
+counts the same numbers again, is told apart.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from cryptosource_store.statements.reading import RECORD_FIELDS
+
+_MICROS = "(extract(epoch FROM changed_at) * 1000000)::bigint"
+
+# One row by primary key.
+HEAD = text(f"SELECT version, {_MICROS} AS micros FROM dataset_versions WHERE dataset = 'unified'")
+
+# Primary key of data_changes.
+VERSION_MADE_AT = text(f"SELECT {_MICROS} FROM data_changes WHERE version = :version")
+
+# A range of the primary key.
+CHANGES_BETWEEN = text(f"""
+SELECT version, {_MICROS} AS micros, asset_ids FROM data_changes
+ WHERE version > :after AND version <= :until ORDER BY version
+""")
+
+_BESIDE = f"""JOIN assets a ON a.asset_id = c.asset_id
+  LEFT JOIN tickers t ON t.ticker = c.symbol
+  LEFT JOIN sources s ON s.source_id = u.source_id
+ CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record
+ WHERE c.asset_id = ANY(CAST(:asset_ids AS bigint[]))
+ ORDER BY c.asset_id, u.source_id"""
+
+_TOLD = """c.asset_id, u.symbol, s.name AS source, s.source_type, s.namespace,
+       ARRAY(SELECT ticker FROM tickers o WHERE o.asset_id = c.asset_id) AS tickers,
+       row_to_json(record)::text AS record"""
+
+# Primary keys for each coin; tickers_asset_idx.
+CHANGED_RECORDS = text(f"SELECT {_TOLD} FROM unified c CROSS JOIN LATERAL (SELECT c.*) u {_BESIDE}")
+
+# quotes_latest_asset_idx for each coin.
+CHANGED_OWN_RECORDS = text(
+    f"SELECT {_TOLD} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id {_BESIDE}"
+)

@@ -1,0 +1,48 @@
+"""Keys of the API. The key itself is never bound: only its public id and its hash."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text
+
+USED_MINUTES = 10
+"""How coarse `last_used_at` is: one write for each key in that time, not one for each request."""
+
+ADD = text("""
+INSERT INTO api_keys (key_id, name, digest, scopes, expires_at)
+VALUES (:key_id, :name, :digest, :scopes, clock_timestamp() + :days * interval '1 day')
+RETURNING key_id, name, scopes, created_at, expires_at, revoked_at, last_used_at
+""").bindparams(bindparam("scopes", type_=ARRAY(Text)))
+
+LIST = text("""
+SELECT key_id, name, scopes, created_at, expires_at, revoked_at, last_used_at,
+       CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+            WHEN expires_at <= clock_timestamp() THEN 'expired' ELSE 'active' END AS state
+  FROM api_keys ORDER BY created_at, key_id
+""")
+
+# Of the keys with that name or id, those that still work; revoked once, revoked for ever.
+REVOKE = text("""
+UPDATE api_keys SET revoked_at = clock_timestamp()
+ WHERE (key_id = :which OR name = :which) AND revoked_at IS NULL
+RETURNING key_id, name
+""")
+
+# One row by primary key; a key that is revoked or expired is as unknown as one that never was.
+FIND = text(f"""
+SELECT name, digest, scopes,
+       extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds_left,
+       COALESCE(last_used_at < clock_timestamp() - interval '{USED_MINUTES} minutes', true)
+         AS use_is_news
+  FROM api_keys
+ WHERE key_id = :key_id AND revoked_at IS NULL
+   AND (expires_at IS NULL OR expires_at > clock_timestamp())
+""")
+
+# The condition again: of many replicas that saw the same use one writes it down.
+USED = text(f"""
+UPDATE api_keys SET last_used_at = clock_timestamp()
+ WHERE key_id = :key_id
+   AND COALESCE(last_used_at < clock_timestamp() - interval '{USED_MINUTES} minutes', true)
+""")
