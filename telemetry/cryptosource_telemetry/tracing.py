@@ -8,16 +8,46 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+from cryptosource_telemetry.exporting import export_wanted
+from cryptosource_telemetry.scrubbing import ScrubbingExporter
+from cryptosource_telemetry.secrets import Redactor, secrets_in
+
+EXPORT_SECONDS = 5.0
+"""A collector that does not answer holds the end of a process up no longer than that, unless
+OTEL_EXPORTER_OTLP_TIMEOUT says otherwise."""
+
+_TIMEOUTS = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
 
 
-def export_wanted(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment names somewhere to send spans to."""
-    disabled = environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    none = environ.get("OTEL_TRACES_EXPORTER", "").lower() == "none"
-    return not disabled and not none and any(environ.get(name) for name in _ENDPOINTS)
+def new_provider(
+    environ: Mapping[str, str], *, service_name: str, roots: Sampler
+) -> TracerProvider:
+    """Return a provider of its own, which exports where the environment says so.
+
+    Args:
+        environ: the standard OTEL_* settings.
+        service_name: what the service is called where OTEL_SERVICE_NAME does not say so.
+        roots: decides on traces that begin here; a caller's decision is kept, and
+            OTEL_TRACES_SAMPLER goes before it.
+    """
+    name = environ.get("OTEL_SERVICE_NAME") or service_name
+    chosen = environ.get("OTEL_TRACES_SAMPLER")
+    provider = TracerProvider(
+        sampler=None if chosen else ParentBased(roots),
+        resource=Resource.create({"service.name": name}),
+    )
+    if export_wanted(environ):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+            OTLPSpanExporter,  # costs 100 ms to import, which a laptop's run need not pay
+        )
+
+        redact = Redactor(secrets_in(environ))
+        timeout = None if any(map(environ.get, _TIMEOUTS)) else EXPORT_SECONDS
+        exporter = ScrubbingExporter(OTLPSpanExporter(timeout=timeout), redact)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
 
 
 def configure_tracing(
@@ -30,8 +60,7 @@ def configure_tracing(
     Args:
         environ: the standard OTEL_* settings.
         service_name: what this process is called where OTEL_SERVICE_NAME does not say so.
-        sampled_share: of the traces that begin here, 0 to 1; a caller's decision is kept, and
-            OTEL_TRACES_SAMPLER goes before it.
+        sampled_share: of the traces that begin here, 0 to 1.
 
     Returns:
         The provider in place, to be shut down at the end so that no span is lost; None with
@@ -42,17 +71,7 @@ def configure_tracing(
     present = trace.get_tracer_provider()
     if isinstance(present, TracerProvider):
         return present
-    name = environ.get("OTEL_SERVICE_NAME", service_name)
-    chosen = environ.get("OTEL_TRACES_SAMPLER")
-    provider = TracerProvider(
-        sampler=None if chosen else ParentBasedTraceIdRatio(sampled_share),
-        resource=Resource.create({"service.name": name}),
-    )
-    if export_wanted(environ):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
-            OTLPSpanExporter,  # costs 100 ms to import, which a laptop's run need not pay
-        )
-
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    roots = TraceIdRatioBased(sampled_share)
+    provider = new_provider(environ, service_name=service_name, roots=roots)
     trace.set_tracer_provider(provider)
     return provider
