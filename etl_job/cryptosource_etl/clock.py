@@ -27,6 +27,10 @@ class Clock(Protocol):
         """Wait. Raises `Stopped` at once when the process is asked to stop."""
         ...
 
+    def check(self) -> None:
+        """Raise `Stopped` when the process is asked to stop: for waits that are not sleeps."""
+        ...
+
 
 class SystemClock:
     """The machine's clock. Sleeps end at once when `stop` is set."""
@@ -45,4 +49,9 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait `seconds`. Raises `Stopped` when the stop event is set before or meanwhile."""
         if self._stop.wait(max(0.0, seconds)):
+            raise Stopped
+
+    def check(self) -> None:
+        """Raise `Stopped` when the stop event is set."""
+        if self._stop.is_set():
             raise Stopped

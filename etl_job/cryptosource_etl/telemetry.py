@@ -6,15 +6,15 @@ run rows and statuses can be joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Span, format_trace_id
+from opentelemetry.trace import Link, Span, format_trace_id
 
-from cryptosource_telemetry import tracing
+from cryptosource_telemetry import contexts, tracing
 
 SERVICE_NAME = "cryptosource-etl"
 
@@ -26,10 +26,28 @@ def configure_tracing(environ: Mapping[str, str]) -> TracerProvider | None:
     return tracing.configure_tracing(environ, service_name=SERVICE_NAME, sampled_share=1.0)
 
 
+@contextmanager
+def traced(environ: Mapping[str, str]) -> Iterator[None]:
+    """Trace the runs made within; at the end, whatever it is, no span is lost."""
+    provider = configure_tracing(environ)
+    try:
+        yield
+    finally:
+        if provider is not None:
+            provider.shutdown()
+
+
 def parent_context(environ: Mapping[str, str]) -> Context:
-    """Return the trace that the operator began for this Job, from TRACEPARENT and TRACESTATE."""
-    carrier = {name.lower(): environ.get(name, "") for name in ("TRACEPARENT", "TRACESTATE")}
-    return propagate.extract({name: value for name, value in carrier.items() if value})
+    """Return the trace that a run which was asked for goes on, from TRACEPARENT."""
+    return contexts.parent_of(environ.get("TRACEPARENT", ""))
+
+
+def planning_links(environ: Mapping[str, str]) -> tuple[Link, ...]:
+    """Return a link to the reconcile that made this run's CronJob, from CRYPTOSOURCE_PLANNED_BY.
+
+    A scheduled run begins a trace of its own: the CronJob's template cannot carry one for each.
+    """
+    return contexts.links_to(environ.get("CRYPTOSOURCE_PLANNED_BY", ""))
 
 
 def trace_id_of(span: Span) -> str | None:
@@ -39,10 +57,14 @@ def trace_id_of(span: Span) -> str | None:
 
 
 @contextmanager
-def run_span(source: str, source_type: str, parent: Context | None) -> Iterator[Span]:
+def run_span(
+    source: str, source_type: str, parent: Context | None, links: Sequence[Link] = ()
+) -> Iterator[Span]:
     """Open the span that holds a whole run."""
     attributes = {"cryptosource.source": source, "cryptosource.source_type": source_type}
-    with tracer.start_as_current_span("etl.run", context=parent, attributes=attributes) as span:
+    with tracer.start_as_current_span(
+        "etl.run", context=parent, attributes=attributes, links=links
+    ) as span:
         yield span
 
 

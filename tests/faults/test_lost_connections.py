@@ -15,42 +15,46 @@ BATCH = 3
 SHARDS = 3
 
 
-def _said_by_a_whole_run(make_database) -> list[str]:
+def _said_by_a_whole_run(make_database) -> list[list[str]]:
+    """Return what the claiming session says, and the one for look-ups."""
     with postgres_proxy(make_database()) as proxy:
         assert load(proxy.url, RECORDS, batch_size=BATCH).status == "success"
-        return proxy.messages
+        return proxy.sessions
 
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_cut_after_any_message_loses_and_doubles_nothing(make_database, shard: int):
-    messages = _said_by_a_whole_run(make_database)
-    assert messages.count("Q COMMIT") >= 2
+    sessions = _said_by_a_whole_run(make_database)
+    assert sessions[0].count("Q COMMIT") >= 2
+    assert len(sessions) == 2
     whole = make_database()
     load(whole, RECORDS, batch_size=BATCH)
-    for cut_after in range(1 + shard, len(messages), SHARDS):
+    cuts = [(n, after) for n, said in enumerate(sessions) for after in range(1, len(said))]
+    for session, after in cuts[shard::SHARDS]:
         url = make_database()
-        with postgres_proxy(url, cut_after=cut_after) as proxy:
+        with postgres_proxy(url, cut_after=(session, after)) as proxy:
             outcome = load(proxy.url, RECORDS, batch_size=BATCH)
-        assert proxy.cut, (cut_after, len(proxy.messages))
+        said = (session, sessions[session][after - 1])
+        assert proxy.cut, said
         if outcome.status != "success":
             assert (outcome.reason, outcome.exit_code) == ("DatabaseUnavailable", 75), (
-                messages[cut_after - 1],
+                said,
                 outcome.message,
             )
-        assert contradictions(url) == {}, messages[cut_after - 1]
+        assert contradictions(url) == {}, said
         wait_until(url, "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'")
         rerun = load(url, RECORDS, batch_size=BATCH)
-        assert rerun.status == "success", (messages[cut_after - 1], rerun.message)
-        assert contradictions(url) == {}, messages[cut_after - 1]
-        assert facts(url) == facts(whole), messages[cut_after - 1]
+        assert rerun.status == "success", (said, rerun.message)
+        assert contradictions(url) == {}, said
+        assert facts(url) == facts(whole), said
 
 
 def test_a_commit_whose_answer_is_lost_is_found_done_by_the_next_run(make_database, database: URL):
-    messages = _said_by_a_whole_run(make_database)
+    messages = _said_by_a_whole_run(make_database)[0]
     copies = [n for n, said in enumerate(messages) if said.startswith("Q COPY page_stage")]
     commit = next(n for n, said in enumerate(messages) if n > copies[0] and said == "Q COMMIT")
-    with postgres_proxy(database, cut_after=commit + 1) as proxy:
+    with postgres_proxy(database, cut_after=(0, commit + 1)) as proxy:
         assert load(proxy.url, RECORDS, batch_size=BATCH).reason == "DatabaseUnavailable"
     assert counts(database, "quotes") == {"quotes": BATCH}
     rerun = load(database, RECORDS, batch_size=BATCH)

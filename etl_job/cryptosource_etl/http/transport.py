@@ -22,6 +22,9 @@ from cryptosource_store.reasons import Reason
 
 _LOG = logging.getLogger(__name__)
 
+STOP_CHECK_SECONDS = 0.25
+"""How soon a read that waits for a slow upstream notices that the process is to stop."""
+
 Resolver = Callable[[str, int], Sequence[str]]
 """Returns the addresses of a host, best first, as text. Raises OSError when there is none."""
 
@@ -50,6 +53,20 @@ class Progress:
         left = max(0.0, self._ends - self._clock.monotonic())
         return left if timeout is None else min(timeout, left)
 
+    def slices(self, seconds: float) -> Iterator[tuple[float, bool]]:
+        """Yield `seconds` in pieces, each with whether it is the last.
+
+        Raises:
+            Stopped: before a piece, when the process is to stop.
+        """
+        while True:
+            self._clock.check()
+            piece = min(seconds, STOP_CHECK_SECONDS)
+            seconds -= piece
+            yield piece, seconds <= 0
+            if seconds <= 0:
+                return
+
 
 _CURRENT: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
@@ -71,13 +88,26 @@ class DeadlineStream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return what has come. Raises `ReadTimeout` also when the attempt's time is up."""
+        """Return what has come.
+
+        Raises:
+            httpcore.ReadTimeout: nothing came in time, or the attempt's time is up.
+            Stopped: the process is to stop.
+        """
         progress = _CURRENT.get()
         if progress is None:
             return self._inner.read(max_bytes, timeout)
-        data = self._inner.read(max_bytes, _positive(progress.clip(timeout), httpcore.ReadTimeout))
-        progress.received_bytes += len(data)
-        return data
+        patience = _positive(progress.clip(timeout), httpcore.ReadTimeout)
+        for piece, last in progress.slices(patience):
+            try:
+                data = self._inner.read(max_bytes, piece)
+            except httpcore.ReadTimeout:
+                if last:
+                    raise
+            else:
+                progress.received_bytes += len(data)
+                return data
+        raise AssertionError("the last piece returns or raises")
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send `buffer`. Raises `WriteTimeout` also when the attempt's time is up."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from cryptosource_etl.clock import Clock
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.reasons import Reason, RunStatus
+from cryptosource_store.registering import register_source
 from cryptosource_store.statements import claiming as sql
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ class SourceIdentity:
     """`spec.type` in lower case."""
     id_scope: str
     """Who issues its external ids: the vendor, or this one CSV source."""
+    shares_ids: bool = True
+    """Other sources may have the same `id_scope`."""
     schedule: str | None = None
     time_zone: str | None = None
     suspended: bool = False
@@ -61,12 +64,8 @@ class Skipped:
     message: str
 
 
-def register_source(connection: Connection, source: SourceIdentity) -> int:
-    """Return the source's id in the store, making or adopting its row.
-
-    A re-created resource of the same namespace, name and type goes on with its predecessor's
-    data; one of another type is another source, and the old one is retired, not deleted.
-    """
+def register(connection: Connection, source: SourceIdentity) -> int:
+    """Return the source's id in the store, making or adopting its row, in a transaction."""
     row = {
         "uid": source.uid,
         "namespace": source.namespace,
@@ -77,12 +76,7 @@ def register_source(connection: Connection, source: SourceIdentity) -> int:
         "suspended": source.suspended,
         "max_age_seconds": source.max_age_seconds,
     }
-    connection.execute(sql.RETIRE_OTHER_TYPE, row)
-    for statement in (sql.ADOPT_SOURCE, sql.INSERT_SOURCE, sql.ADOPT_SOURCE):
-        source_id = connection.scalar(statement, row)
-        if source_id is not None:
-            return int(source_id)
-    raise AssertionError("a source that can be neither inserted nor adopted")
+    return register_source(connection, row)
 
 
 def _lock(connection: Connection, source_id: int, settings: RunSettings, clock: Clock) -> bool:
@@ -135,7 +129,7 @@ def claim_source(
         recorded as a run of its own.
     """
     with connection.begin():
-        source_id = register_source(connection, source)
+        source_id = register(connection, source)
     with connection.begin():
         locked = _lock(connection, source_id, settings, clock)
     row = {

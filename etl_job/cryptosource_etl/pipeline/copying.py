@@ -8,6 +8,8 @@ import psycopg2
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from cryptosource_telemetry.statements import copy_span
+
 
 def copy_into(connection: Connection, statement: str, buffer: bytes) -> None:
     """COPY by the driver, with its errors in SQLAlchemy's tree like those of all the rest.
@@ -19,7 +21,10 @@ def copy_into(connection: Connection, statement: str, buffer: bytes) -> None:
     """
     cursor = connection.connection.cursor()
     try:
-        cursor.copy_expert(statement, io.BytesIO(buffer))
+        with copy_span(statement):
+            # In one piece: for each piece the driver waits for the interpreter's lock, behind the
+            # thread that prepares the next page.
+            cursor.copy_expert(statement, io.BytesIO(buffer), size=len(buffer) + 1)
     except psycopg2.Error as error:
         raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -46,37 +46,209 @@ def slug_of(external_id: str) -> str:
     return _NOT_IN_SLUGS.sub("-", folded).strip("-.")[:SLUG_LIMIT] or "coin"
 
 
+class Proposal(NamedTuple):
+    """What newcomers are, by all that was stored before the identity lock was taken."""
+
+    newcomers: Sequence[Newcomer]
+    """Ids that nobody had seen when they were looked up; without those that are pinned."""
+    candidates: Sequence[Candidate]
+    """Known coins that bear their symbols."""
+    assets: Mapping[str, int]
+    """External id -> the coin that evidence found, or the id reserved for one of its own."""
+    slugs: frozenset[str]
+    """What the coins of their own will be called."""
+    asset_lines: Mapping[str, str]
+    """External id -> line for `COPY_ASSETS`, of the coins of their own."""
+    alias_lines: Mapping[str, str]
+    """External id -> line for `COPY_ALIASES`."""
+    symbols: str
+    """Array literal of the newcomers' symbols."""
+
+    def without(self, external_ids: Collection[str]) -> Proposal:
+        """Return the proposal for the other newcomers."""
+        if not external_ids:
+            return self
+        gone = frozenset(external_ids)
+
+        def kept(lines: Mapping[str, Any]) -> dict[str, Any]:
+            return {each: line for each, line in lines.items() if each not in gone}
+
+        return self._replace(
+            assets=kept(self.assets),
+            asset_lines=kept(self.asset_lines),
+            alias_lines=kept(self.alias_lines),
+        )
+
+
+NO_NEWCOMERS = Proposal((), (), {}, frozenset(), {}, {}, "{}")
+
+
+def propose(
+    connection: Connection,
+    newcomers: Sequence[Newcomer],
+    *,
+    id_scope: str,
+    slugs_in_flight: Collection[str] = (),
+) -> Proposal:
+    """Match newcomers with what is known, and reserve ids and names for the others.
+
+    Args:
+        connection: any session; nothing is written but the sequence of ids.
+        newcomers: each external id once, none of them pinned.
+        id_scope: who issues the external ids.
+        slugs_in_flight: names of coins that another page is about to store.
+    """
+    if not newcomers:
+        return NO_NEWCOMERS
+    symbols = text_array(sorted({coin.symbol for coin in newcomers if coin.symbol}))
+    candidates = _candidates(connection, id_scope, symbols)
+    verdicts = match(newcomers, candidates)
+    own = [coin for coin in newcomers if _asset_of(verdicts.get(coin.external_id)) is None]
+    assets, slugs, asset_lines = _coins_of_their_own(connection, own, slugs_in_flight)
+    assets |= {
+        external_id: verdict.asset_id
+        for external_id, verdict in verdicts.items()
+        if verdict.asset_id is not None
+    }
+    scope = copy_text(id_scope)
+    unrivalled = f"\tminted\t{UNRIVALLED.confidence}\t{_evidence_text(UNRIVALLED.evidence)}"
+    alias_lines = {
+        coin.external_id: f"{scope}\t{copy_text(coin.external_id)}\t{assets[coin.external_id]}{unrivalled}"
+        if coin.external_id not in verdicts
+        else _alias_line(
+            id_scope, coin.external_id, assets[coin.external_id], verdicts[coin.external_id]
+        )
+        for coin in newcomers
+    }
+    return Proposal(newcomers, candidates, assets, slugs, asset_lines, alias_lines, symbols)
+
+
+def _asset_of(verdict: Verdict | None) -> int | None:
+    return verdict.asset_id if verdict is not None else None
+
+
+def _candidates(
+    connection: Connection, id_scope: str, symbols: str, *, seen: Iterable[Candidate] = ()
+) -> list[Candidate]:
+    """Return the known coins that bear one of the symbols, without those that were seen already."""
+    if symbols == text_array(()):
+        return []
+    parameters = {
+        "id_scope": id_scope,
+        "symbols": symbols,
+        "seen": text_array(str(candidate.asset_id) for candidate in seen),
+    }
+    return [Candidate(*row) for row in connection.execute(sql.CANDIDATES, parameters)]
+
+
+def _coins_of_their_own(
+    connection: Connection, newcomers: Sequence[Newcomer], slugs_in_flight: Collection[str]
+) -> tuple[dict[str, int], frozenset[str], dict[str, str]]:
+    """Return, by external id, the assets reserved and their COPY lines, and between them the slugs."""
+    if not newcomers:
+        return {}, frozenset(), {}
+    wanted = [slug_of(newcomer.external_id) for newcomer in newcomers]
+    reserved = connection.execute(sql.RESERVE_ASSETS, {"slugs": text_array(wanted)}).all()
+    slugs = _unique_slugs(wanted, reserved, slugs_in_flight)
+    assets: dict[str, int] = {}
+    lines: dict[str, str] = {}
+    for newcomer, (asset_id, _), slug in zip(newcomers, reserved, slugs, strict=True):
+        texts = f"{copy_text(slug)}\t{copy_text(newcomer.symbol)}\t{copy_text(newcomer.name)}"
+        assets[newcomer.external_id] = asset_id
+        lines[newcomer.external_id] = f"{asset_id}\t{texts}"
+    return assets, frozenset(slugs), lines
+
+
 class IdentityResolver:
-    """Finds or makes the asset of each external id of one source.
+    """Decides, under the identity lock, which asset each new external id of one source is.
 
     Args:
         connection: the claiming session.
         id_scope: who issues the external ids.
         pins: external id -> `scope:external id` of the coin the user says it is.
+        others_may_know: ids of this scope may have become known since they were looked up:
+            another source has the same scope, or one id may be pinned.
     """
 
-    def __init__(self, connection: Connection, *, id_scope: str, pins: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        id_scope: str,
+        pins: Mapping[str, str],
+        others_may_know: bool = True,
+    ) -> None:
         self._connection = connection
         self._scope = id_scope
         self._pins = pins
+        self._looks_again = others_may_know or bool(pins)
 
-    def resolve(self, newcomers: Sequence[Newcomer]) -> dict[str, int]:
-        """Return external id -> asset_id of ids that had no alias when the page was read.
+    def settle(self, newcomers: Sequence[Newcomer], proposal: Proposal) -> dict[str, int]:
+        """Store the newcomers; return the assets of those that are not what was proposed.
 
         Must run inside the page's transaction: it takes the identity lock until the commit.
+
+        Args:
+            newcomers: those of the proposal, and pinned ones.
+            proposal: coins for all that are not pinned.
 
         Raises:
             Permanent: InvalidSpec; a pin contradicts what is stored.
         """
         self._connection.execute(sql.LOCK_IDENTITY)
-        known = self._known(self._scope, [newcomer.external_id for newcomer in newcomers])
-        rest = [newcomer for newcomer in newcomers if newcomer.external_id not in known]
-        pinned = [newcomer for newcomer in rest if newcomer.external_id in self._pins]
-        free = [newcomer for newcomer in rest if newcomer.external_id not in self._pins]
-        own = {newcomer.external_id: self._pin(newcomer) for newcomer in pinned}
-        aliases = self._match_or_mint(free)
-        self._insert(aliases)
-        return known | own | {alias.external_id: alias.asset_id for alias in aliases}
+        decided = {}
+        if self._looks_again:
+            decided = self._known(self._scope, [newcomer.external_id for newcomer in newcomers])
+        for newcomer in newcomers:
+            if newcomer.external_id in self._pins and newcomer.external_id not in decided:
+                decided[newcomer.external_id] = self._pin(newcomer)
+        revised = self._revise(proposal, decided)
+        self._copy(sql.COPY_ASSETS, revised.asset_lines.values())
+        self._copy(sql.COPY_ALIASES, revised.alias_lines.values())
+        decided |= {
+            external_id: asset_id
+            for external_id, asset_id in revised.assets.items()
+            if asset_id != proposal.assets[external_id]
+        }
+        return decided
+
+    def _revise(self, proposal: Proposal, decided: Mapping[str, int]) -> Proposal:
+        """Return the proposal as what is stored by now wants it, without what is decided."""
+        # What was decided here may have taken a coin, so nothing that was seen before counts then.
+        seen = [] if decided else list(proposal.candidates)
+        unseen = _candidates(self._connection, self._scope, proposal.symbols, seen=seen)
+        if not decided and not unseen:
+            return proposal
+        symbols = {candidate.symbol for candidate in unseen}
+        outdated = [
+            newcomer
+            for newcomer in proposal.newcomers
+            if newcomer.external_id not in decided and newcomer.symbol in symbols
+        ]
+        candidates = [each for each in seen if each.symbol in symbols] + unseen
+        verdicts = match(outdated, candidates)
+        gone = [each for each in proposal.assets if each in decided]
+        return self._judged_again(proposal, verdicts, outdated).without(gone)
+
+    def _judged_again(
+        self, proposal: Proposal, verdicts: Mapping[str, Verdict], outdated: Sequence[Newcomer]
+    ) -> Proposal:
+        assets, asset_lines = dict(proposal.assets), dict(proposal.asset_lines)
+        alias_lines = dict(proposal.alias_lines)
+        for newcomer in outdated:
+            external_id = newcomer.external_id
+            verdict = verdicts[external_id]
+            if verdict.asset_id is not None:
+                assets[external_id] = verdict.asset_id
+                asset_lines.pop(external_id, None)
+            elif external_id not in asset_lines:
+                own, _, lines = _coins_of_their_own(self._connection, [newcomer], ())
+                assets |= own
+                asset_lines |= lines
+            alias_lines[external_id] = _alias_line(
+                self._scope, external_id, assets[external_id], verdict
+            )
+        return proposal._replace(assets=assets, asset_lines=asset_lines, alias_lines=alias_lines)
 
     def _known(self, scope: str, external_ids: Sequence[str]) -> dict[str, int]:
         parameters = {"id_scope": scope, "external_ids": text_array(external_ids)}
@@ -99,7 +271,7 @@ class IdentityResolver:
                 "this same source; pin it to an id of another source, or remove the pin",
             )
         if asset_id is None:
-            (asset_id,) = self._mint([newcomer])
+            asset_id = self._mint(newcomer)
             aliases.append(_Alias(scope, target, asset_id, "pinned", Decimal(1), evidence))
         elif self._has_alias(asset_id):
             raise Permanent(
@@ -108,81 +280,51 @@ class IdentityResolver:
                 "source already has another id for that coin; remove the pin",
             )
         own = _Alias(self._scope, newcomer.external_id, asset_id, "pinned", Decimal(1), evidence)
-        self._insert([*aliases, own])
+        self._copy(sql.COPY_ALIASES, map(_line, [*aliases, own]))
         return asset_id
 
     def _has_alias(self, asset_id: int) -> bool:
         parameters = {"id_scope": self._scope, "asset_id": asset_id}
         return bool(self._connection.scalar(sql.HAS_ALIAS, parameters))
 
-    def _match_or_mint(self, newcomers: Sequence[Newcomer]) -> list[_Alias]:
-        verdicts = match(newcomers, self._candidates(newcomers))
-        unknown = [n for n in newcomers if verdicts[n.external_id].asset_id is None]
-        minted = dict(zip((n.external_id for n in unknown), self._mint(unknown), strict=True))
-        return [
-            self._alias(newcomer.external_id, verdicts[newcomer.external_id], minted)
-            for newcomer in newcomers
-        ]
+    def _mint(self, newcomer: Newcomer) -> int:
+        assets, _, lines = _coins_of_their_own(self._connection, [newcomer], ())
+        self._copy(sql.COPY_ASSETS, lines.values())
+        return assets[newcomer.external_id]
 
-    def _alias(self, external_id: str, verdict: Verdict, minted: Mapping[str, int]) -> _Alias:
-        method = "minted" if verdict.asset_id is None else "evidence"
-        asset_id = minted[external_id] if verdict.asset_id is None else verdict.asset_id
-        return _Alias(
-            self._scope, external_id, asset_id, method, verdict.confidence, verdict.evidence
-        )
-
-    def _candidates(self, newcomers: Sequence[Newcomer]) -> list[Candidate]:
-        symbols = sorted({n.symbol for n in newcomers if n.symbol})
-        if not symbols:
-            return []
-        parameters = {"id_scope": self._scope, "symbols": text_array(symbols)}
-        rows = self._connection.execute(sql.CANDIDATES, parameters)
-        return [Candidate(**row._mapping) for row in rows]  # noqa: SLF001 - its public name
-
-    def _mint(self, newcomers: Sequence[Newcomer]) -> list[int]:
-        if not newcomers:
-            return []
-        wanted = [slug_of(newcomer.external_id) for newcomer in newcomers]
-        reserved = self._connection.execute(sql.RESERVE_ASSETS, {"slugs": text_array(wanted)}).all()
-        asset_ids = [row[0] for row in reserved]
-        slugs = _unique_slugs(wanted, reserved)
-        lines = map(_asset_line, asset_ids, slugs, newcomers)
-        copy_into(self._connection, sql.COPY_ASSETS, copy_buffer(lines))
-        return asset_ids
-
-    def _insert(self, aliases: Sequence[_Alias]) -> None:
-        if aliases:
-            buffer = copy_buffer(map(_alias_line, aliases))
-            copy_into(self._connection, sql.COPY_ALIASES, buffer)
+    def _copy(self, statement: str, lines: Iterable[str]) -> None:
+        buffer = copy_buffer(lines)
+        if buffer:
+            copy_into(self._connection, statement, buffer)
 
 
-def _unique_slugs(wanted: Sequence[str], reserved: Iterable[Any]) -> list[str]:
+def _unique_slugs(
+    wanted: Sequence[str], reserved: Iterable[Any], in_flight: Collection[str]
+) -> list[str]:
     """Return a slug for each coin; one that is taken gets the asset's own id behind it."""
     given: set[str] = set()
     slugs = []
     for slug, (asset_id, taken) in zip(wanted, reserved, strict=True):
-        slugs.append(f"{slug}--{asset_id}" if taken or slug in given else slug)
+        taken_now = taken or slug in given or slug in in_flight
+        slugs.append(f"{slug}--{asset_id}" if taken_now else slug)
         given.add(slug)
     return slugs
-
-
-def _asset_line(asset_id: int, slug: str, newcomer: Newcomer) -> str:
-    texts = map(copy_text, (slug, newcomer.symbol, newcomer.name))
-    return "\t".join((str(asset_id), *texts))
 
 
 def _evidence_text(evidence: Mapping[str, Any]) -> str:
     return copy_field(scrub_json(json.dumps(evidence))[0])
 
 
-_UNRIVALLED_TEXT = _evidence_text(UNRIVALLED.evidence)
+def _alias_line(id_scope: str, external_id: str, asset_id: int, verdict: Verdict) -> str:
+    method = "minted" if verdict.asset_id is None else "evidence"
+    return _line(
+        _Alias(id_scope, external_id, asset_id, method, verdict.confidence, verdict.evidence)
+    )
 
 
-def _alias_line(alias: _Alias) -> str:
+def _line(alias: _Alias) -> str:
     scope, external_id, asset_id, method, confidence, evidence = alias
-    unrivalled = evidence is UNRIVALLED.evidence
-    evidence_json = _UNRIVALLED_TEXT if unrivalled else _evidence_text(evidence)
     return (
         f"{copy_text(scope)}\t{copy_text(external_id)}\t{asset_id}\t{method}\t{confidence}"
-        f"\t{evidence_json}"
+        f"\t{_evidence_text(evidence)}"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -15,25 +17,14 @@ from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.encoding import copy_buffer
-from cryptosource_etl.pipeline.identity import IdentityResolver
-from cryptosource_etl.pipeline.judging_ahead import ready_text
-from cryptosource_etl.pipeline.matching import Newcomer
-from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted, sift
-from cryptosource_etl.pipeline.staging import (
-    PayloadOf,
-    TextOf,
-    accepted_lines,
-    quote_text,
-    rejected_lines,
-)
-from cryptosource_etl.pipeline.storing import (
-    blames_payload,
-    is_storable,
-    safe_payload,
-    storable_payload,
-)
+from cryptosource_etl.pipeline.failures import sqlstate
+from cryptosource_etl.pipeline.identity import NO_NEWCOMERS, IdentityResolver
+from cryptosource_etl.pipeline.preparing import Prepared, Preparer
+from cryptosource_etl.pipeline.sifting import Sifted
+from cryptosource_etl.pipeline.staging import PayloadOf, rejected_lines
+from cryptosource_etl.pipeline.storing import blames_payload, safe_payload, storable_payload
 from cryptosource_etl.pipeline.writing import PageWriter
-from cryptosource_etl.records import Cursor, Quote, RawRecord, Rejection
+from cryptosource_etl.records import Cursor, RawRecord
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.partitions import (
     ensure_quote_partitions,
@@ -47,6 +38,13 @@ RAW_MONTHS_AHEAD = timedelta(days=1)
 
 EARLIER_LIMIT = 1000
 """Records of earlier runs of a pass that count when the share of rejected ones is judged."""
+
+
+UNIQUE_VIOLATION = "23505"
+"""SQLSTATE: another source took a coin's name between the look-up and the identity lock."""
+
+PAGES_AHEAD = 3
+"""Pages that may have been prepared before the one in hand was committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,8 @@ class Batch:
     records_total: int | None = None
     requests: int = 0
     retries: int = 0
+    prepared: Prepared | None = None
+    """The records, if they were prepared ahead."""
 
 
 class PageLoader:
@@ -115,11 +115,22 @@ class PageLoader:
         self._crash = crash_points
         self._reject_limit_percent = reject_limit_percent
         self._writer = PageWriter(connection, claim)
-        self._identity = IdentityResolver(connection, id_scope=claim.source.id_scope, pins=pins)
+        self._identity = IdentityResolver(
+            connection,
+            id_scope=claim.source.id_scope,
+            pins=pins,
+            others_may_know=claim.source.shares_ids,
+        )
+        self._preparer = Preparer(claim, reader, pinned=pins, lend=self._lend)
+        self._decided: deque[Mapping[str, int]] = deque(maxlen=PAGES_AHEAD)
+        """Of the last pages: external id -> asset, where it is not the one that was proposed."""
         self._quote_months: set[tuple[int, int]] = set()
         self._raw_months: set[tuple[int, int]] = set()
+        self._reject_reasons: Counter[str] = Counter()
         self.totals = Counts()
         """What this loader has committed so far."""
+        self.pages_committed = 0
+        """Batches that are in."""
 
     def prepare(self) -> None:
         """Make the session ready. Once, before the first batch."""
@@ -133,25 +144,34 @@ class PageLoader:
             Retryable: TooManyRejected (quarantine is kept, the checkpoint stays); Fenced, when
                 another run has claimed the source since.
         """
-        known = self._known(batch.records)
+        prepared = batch.prepared or self._prepare(batch)
+        self._ensure_partitions(prepared.months)
+        if self._over_limit(batch, prepared.sifted):
+            self._refuse(batch, prepared)
+        counts = self._commit(batch, self._as_decided(prepared))
+        self.pages_committed += 1
+        return counts
 
-        def normalize(record: RawRecord) -> Quote | Rejection:
-            return self._reader.normalize(record, received_at=batch.received_at)
-
-        sifted = sift(batch.records, known, normalize)
-        self._ensure_partitions(sifted)
-        if self._over_limit(batch, sifted):
-            self._refuse(batch, sifted)
-        return self._commit(batch, sifted, known)
-
-    def _known(self, records: Sequence[RawRecord]) -> dict[str, Known]:
-        ids = {record.external_id for record in records if is_storable(record.external_id)}
+    @contextmanager
+    def _lend(self) -> Iterator[Connection]:
         with self._connection.begin():
-            return {row[0]: Known(*row[1:]) for row in self._writer.known(list(ids))}
+            yield self._connection
 
-    def _ensure_partitions(self, sifted: Sifted) -> None:
+    def _prepare(self, batch: Batch) -> Prepared:
+        return self._preparer.prepare(batch.records, batch.received_at)
+
+    def _as_decided(self, prepared: Prepared) -> Prepared:
+        """Return the page with the coins of earlier pages as they turned out under the lock."""
+        others = {
+            external_id: asset_id
+            for decided in self._decided
+            for external_id, asset_id in decided.items()
+            if prepared.assets.get(external_id, asset_id) != asset_id
+        }
+        return prepared.with_assets(others) if others else prepared
+
+    def _ensure_partitions(self, observed: AbstractSet[tuple[int, int]]) -> None:
         """Open new months in a transaction of their own, so that no page holds their lock."""
-        observed = months_of(entry.quote.observed_at for entry in sifted.accepted)
         quote_months = observed - self._quote_months
         now = self._clock.now()  # the page is written later, perhaps in the next month
         raw_months = months_of([now, now + RAW_MONTHS_AHEAD]) - self._raw_months
@@ -181,12 +201,16 @@ class PageLoader:
             return False
         return rejected * 100 > self._reject_limit_percent * judged
 
-    def _refuse(self, batch: Batch, sifted: Sifted) -> None:
+    def _refuse(self, batch: Batch, prepared: Prepared) -> None:
         """Keep the evidence of a batch that is too bad to load, and fail the run."""
+        sifted = prepared.sifted
         in_batch = len(sifted.accepted) + len(sifted.rejected) + sifted.unchanged
         processed = self.totals.processed + in_batch
-        evidence = Sifted([], sifted.rejected, 0, maybe_stored=False)
-        self._commit(replace(batch, cursor=None), evidence, {})
+        evidence = Sifted([], sifted.rejected, 0, maybe_stored=False, moved={})
+        only_evidence = prepared._replace(
+            sifted=evidence, newcomers=(), proposal=NO_NEWCOMERS, observed_at=None
+        )
+        self._commit(replace(batch, cursor=None), only_evidence)
         first = sifted.rejected[0].rejection
         raise Retryable(
             Reason.TOO_MANY_REJECTED,
@@ -195,40 +219,47 @@ class PageLoader:
             f"{first.reason}, {first.detail}",
         )
 
-    def _commit(self, batch: Batch, sifted: Sifted, known: Mapping[str, Known]) -> Counts:
+    def _commit(self, batch: Batch, prepared: Prepared) -> Counts:
         payload_of = safe_payload(self._reader.payload)
         try:
-            text_of = ready_text(payload_of)
-            counts = self._transact(batch, sifted, known, payload_of, text_of)
+            counts, assets = self._transact(batch, prepared, payload_of)
         except DBAPIError as error:
-            if not blames_payload(error):
+            again = prepared
+            if blames_payload(error):
+                payload_of = self._storable_payload(prepared.sifted)
+                again = prepared.with_payloads(payload_of)
+            elif sqlstate(error) == UNIQUE_VIOLATION and prepared.newcomers:
+                again = self._prepare(batch)
+            else:
                 raise
-            records = [entry.record for entry in sifted.accepted]
-            records += [refused.record for refused in sifted.rejected]
-            payload_of = storable_payload(self._connection, self._reader.payload, records)
-            text_of = partial(quote_text, payload_of=payload_of)
-            counts = self._transact(batch, sifted, known, payload_of, text_of)
+            counts, assets = self._transact(batch, again, payload_of)
         self._crash.reach("page-committed")
+        self._decided.append(_differences(prepared.proposal.assets, assets))
         self.totals += counts
+        self._reject_reasons += _reasons(prepared.sifted)
         return counts
 
+    def _storable_payload(self, sifted: Sifted) -> PayloadOf:
+        records: list[RawRecord] = [entry.record for entry in sifted.accepted]
+        records += [refused.record for refused in sifted.rejected]
+        return storable_payload(self._connection, self._reader.payload, records)
+
     def _transact(
-        self,
-        batch: Batch,
-        sifted: Sifted,
-        known: Mapping[str, Known],
-        payload_of: PayloadOf,
-        text_of: TextOf,
-    ) -> Counts:
+        self, batch: Batch, prepared: Prepared, payload_of: PayloadOf
+    ) -> tuple[Counts, Mapping[str, int]]:
+        """Commit the page; return what became of its records and the assets of its coins."""
+        sifted = prepared.sifted
         with self._connection.begin():
             ingested_at = self._clock.now()
             stored_before = 0
+            if prepared.newcomers:
+                decided = self._identity.settle(prepared.newcomers, prepared.proposal)
+                prepared = prepared.with_assets(decided) if decided else prepared
             if sifted.accepted:
-                stored_before = self._stage(sifted, known, text_of)
+                stored_before = self._stage(prepared)
             loaded = len(sifted.accepted) - stored_before
             if loaded:
-                new_records = _without_observation(sifted.accepted, known)
-                self._writer.merge(ingested_at=ingested_at, new_records=new_records)
+                self._writer.merge(ingested_at=ingested_at, new_records=prepared.new_records)
             if sifted.rejected:
                 self._writer.quarantine(
                     copy_buffer(rejected_lines(sifted.rejected, payload_of)),
@@ -237,34 +268,22 @@ class PageLoader:
                 )
             self._crash.reach("page-merged")
             counts = Counts(loaded, sifted.unchanged + stored_before, len(sifted.rejected))
-            self._check_point(batch, sifted, counts)
+            self._check_point(batch, prepared.observed_at, counts)
+            if sifted.rejected:
+                self._writer.count_rejects(self._reject_reasons + _reasons(sifted))
             self._crash.reach("checkpoint-moved")
-        return counts
+        return counts, prepared.assets
 
-    def _stage(self, sifted: Sifted, known: Mapping[str, Known], text_of: TextOf) -> int:
+    def _stage(self, prepared: Prepared) -> int:
         """Stage the accepted records; return how many of them turned out to be stored already."""
-        assets = self._assets(sifted.accepted, known)
-        self._writer.stage(copy_buffer(accepted_lines(sifted.accepted, assets, text_of)))
+        assert prepared.buffer is not None  # noqa: S101 - no asset is open any more
+        self._writer.stage(prepared.buffer)
         self._crash.reach("page-staged")
-        return self._writer.drop_unchanged() if sifted.maybe_stored else 0
+        return self._writer.drop_unchanged() if prepared.sifted.maybe_stored else 0
 
-    def _assets(
-        self, accepted: Sequence[Accepted], known: Mapping[str, Known]
-    ) -> Mapping[str, int]:
-        assets = {
-            external_id: entry.asset_id
-            for external_id, entry in known.items()
-            if entry.asset_id is not None
-        }
-        newcomers = _newcomers(accepted, assets)
-        return assets | self._identity.resolve(newcomers) if newcomers else assets
-
-    def _check_point(self, batch: Batch, sifted: Sifted, counts: Counts) -> None:
-        observed = [entry.quote.observed_at for entry in sifted.accepted]
+    def _check_point(self, batch: Batch, observed_at: datetime | None, counts: Counts) -> None:
         self._writer.move_checkpoint(
-            batch.cursor,
-            records_committed=batch.records_committed,
-            observed_at=max(observed, default=None),
+            batch.cursor, records_committed=batch.records_committed, observed_at=observed_at
         )
         self._writer.count(
             {
@@ -280,31 +299,13 @@ class PageLoader:
         )
 
 
-def _without_observation(accepted: Sequence[Accepted], known: Mapping[str, Known]) -> int:
-    return len(
-        {
-            entry.quote.external_id
-            for entry in accepted
-            if entry.quote.external_id not in known or known[entry.quote.external_id].digest is None
-        }
-    )
+def _reasons(sifted: Sifted) -> Counter[str]:
+    return Counter(str(refused.rejection.reason) for refused in sifted.rejected)
 
 
-def _newcomers(accepted: Sequence[Accepted], assets: Mapping[str, int]) -> list[Newcomer]:
-    """Return a newcomer per unknown id, as its newest observation shows it."""
-    newest: dict[str, Newcomer] = {}
-    for entry in accepted:
-        quote = entry.quote
-        earlier = newest.get(quote.external_id)
-        if quote.external_id in assets or (earlier and earlier.observed_at > quote.observed_at):
-            continue
-        newest[quote.external_id] = Newcomer(
-            quote.external_id,
-            quote.symbol,
-            quote.name,
-            quote.price_usd,
-            quote.market_cap_usd,
-            quote.rank,
-            quote.observed_at,
-        )
-    return list(newest.values())
+def _differences(proposed: Mapping[str, int], assets: Mapping[str, int]) -> dict[str, int]:
+    return {
+        external_id: assets[external_id]
+        for external_id, asset_id in proposed.items()
+        if assets[external_id] != asset_id
+    }

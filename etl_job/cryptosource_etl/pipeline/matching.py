@@ -76,7 +76,8 @@ def _objection(newcomer: Newcomer, candidate: Candidate) -> str | None:
     """Return why the two cannot be one coin, or None."""
     if candidate.taken:
         return "this source already has another id for it"
-    if not name_key(newcomer.name) or name_key(newcomer.name) != name_key(candidate.name):
+    name = name_key(newcomer.name)
+    if not name or name != name_key(candidate.name):
         return "the names differ"
     if newcomer.price_usd is None or candidate.price_usd is None:
         return "a price is unknown"
@@ -132,8 +133,6 @@ UNRIVALLED = _minted("no known coin fits", [])
 
 
 def _judge(newcomer: Newcomer, candidates: Sequence[Candidate]) -> Verdict:
-    if not candidates:
-        return UNRIVALLED
     objections = [(candidate, _objection(newcomer, candidate)) for candidate in candidates]
     fitting = [candidate for candidate, objection in objections if objection is None]
     if len(fitting) == 1:
@@ -144,16 +143,17 @@ def _judge(newcomer: Newcomer, candidates: Sequence[Candidate]) -> Verdict:
 
 
 def match(newcomers: Sequence[Newcomer], candidates: Iterable[Candidate]) -> dict[str, Verdict]:
-    """Return what each newcomer is, by external id.
+    """Return what each newcomer is whose symbol a candidate bears, by external id.
 
     Two newcomers of one batch never become the same coin: when both fit, both are minted.
     """
-    by_symbol: dict[str, list[Candidate]] = {}
+    by_symbol: dict[str | None, list[Candidate]] = {}
     for candidate in candidates:
         by_symbol.setdefault(candidate.symbol, []).append(candidate)
     verdicts = {
-        newcomer.external_id: _judge(newcomer, by_symbol.get(newcomer.symbol or "", ()))
+        newcomer.external_id: _judge(newcomer, by_symbol[newcomer.symbol])
         for newcomer in newcomers
+        if newcomer.symbol in by_symbol
     }
     claims = Counter(
         verdict.asset_id for verdict in verdicts.values() if verdict.asset_id is not None

@@ -45,7 +45,7 @@ class ReplayRun(Run):
         self._loader.prepare()
         self._committed = 0
         stored = StoredPages(self._engine, claim, batch_size=BATCH_SIZE)
-        self._consume(stored.pages(), _NoShape(reader))
+        self._consume(((page, None) for page in stored.pages()), _NoShape(reader))
         settings.crash_points.reach("pages-done")
 
     def _load_all(self, connection: Connection, claim: Claim) -> RunOutcome:

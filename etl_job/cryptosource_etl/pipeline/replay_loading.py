@@ -10,13 +10,16 @@ from sqlalchemy import Connection
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.encoding import copy_buffer
+from cryptosource_etl.pipeline.identity import propose
 from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
+from cryptosource_etl.pipeline.preparing import coins_of
 from cryptosource_etl.pipeline.replay_judging import Judged, judge_again, stage_lines
 from cryptosource_etl.pipeline.replay_reading import StoredRow
 from cryptosource_etl.pipeline.replay_writing import ReplayWriter
-from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted
+from cryptosource_etl.pipeline.sifting import Accepted, Known
 from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
+from cryptosource_store.partitions import months_of
 from cryptosource_store.reasons import Reason
 
 
@@ -27,6 +30,7 @@ class ReplayLoader(PageLoader):
         connection: the claiming session.
         claim: whose epoch fences each commit.
         reader: judges records; its upstream is never asked.
+        pins: see `PageLoader`.
         reject_limit_percent: a larger share of records that had been accepted and now would not
             be fails the replay, because then the rules are more likely at fault than the records.
         others: see `PageLoader`.
@@ -38,13 +42,21 @@ class ReplayLoader(PageLoader):
         claim: Claim,
         reader: SourceReader,
         *,
+        pins: Mapping[str, str],
         reject_limit_percent: float,
         **others: Any,
     ) -> None:
         super().__init__(
-            connection, claim, reader, reject_limit_percent=reject_limit_percent, **others
+            connection,
+            claim,
+            reader,
+            pins=pins,
+            reject_limit_percent=reject_limit_percent,
+            **others,
         )
         self._writer: ReplayWriter = ReplayWriter(connection, claim)
+        self._id_scope = claim.source.id_scope
+        self._pins = pins
         self._withdrawn = 0
         self._held = 0
 
@@ -63,7 +75,7 @@ class ReplayLoader(PageLoader):
         self._check_limit(withdrawn, held)
         accepted = _accepted(judged)
         known = self._known_of(judged)
-        self._ensure_partitions(Sifted(accepted, [], 0, maybe_stored=False))
+        self._ensure_partitions(months_of(entry.quote.observed_at for entry in accepted))
         counts = self._replay(batch, judged, accepted, known)
         self._crash.reach("page-committed")
         self._withdrawn += len(withdrawn)
@@ -91,8 +103,7 @@ class ReplayLoader(PageLoader):
         ids = {each.row.external_id for each in judged}
         ids |= {each.verdict.external_id for each in judged if isinstance(each.verdict, Quote)}
         with self._connection.begin():
-            rows = self._writer.known([identifier for identifier in ids if identifier is not None])
-            return {row[0]: Known(*row[1:]) for row in rows}
+            return self._writer.known([each for each in ids if each is not None])
 
     def _replay(
         self,
@@ -113,10 +124,26 @@ class ReplayLoader(PageLoader):
             self._writer.settle_quarantine(contract_version=self._reader.contract_version)
             self._crash.reach("page-merged")
             counts = _counts(judged, changed)
-            nothing_moves = Sifted([], [], 0, maybe_stored=False)
-            self._check_point(_without_cursor(batch), nothing_moves, counts)
+            self._check_point(_without_cursor(batch), None, counts)
             self._crash.reach("checkpoint-moved")
         return counts
+
+    def _assets(
+        self, accepted: Sequence[Accepted], known: Mapping[str, Known]
+    ) -> Mapping[str, int]:
+        """Return the coins of all ids: of what is accepted now, and of what was until now."""
+        assets = {
+            external_id: each.asset_id
+            for external_id, each in known.items()
+            if each.asset_id is not None
+        }
+        _, newcomers, _ = coins_of(accepted, known)
+        if not newcomers:
+            return assets
+        free = [coin for coin in newcomers if coin.external_id not in self._pins]
+        proposal = propose(self._connection, free, id_scope=self._id_scope)
+        decided = self._identity.settle(newcomers, proposal)
+        return {**assets, **proposal.assets, **decided}
 
     def _name_fallbacks(self) -> None:
         verdicts = [self._judge(row) for row in self._writer.unnamed()]

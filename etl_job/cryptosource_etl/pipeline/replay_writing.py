@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from cryptosource_etl.pipeline.claiming import Claim
+from cryptosource_etl.pipeline.preparing import known_of
 from cryptosource_etl.pipeline.replay_reading import StoredRow
+from cryptosource_etl.pipeline.sifting import Known
 from cryptosource_etl.pipeline.writing import PageWriter
 from cryptosource_etl.records import Quote
-from cryptosource_store.statements import claiming, identity, loading
+from cryptosource_store.statements import loading
 from cryptosource_store.statements import replaying as sql
 
 
@@ -29,6 +31,10 @@ class ReplayWriter(PageWriter):
         super().make_stages()
         for statement in sql.CREATE_TABLES:
             self._execute(statement)
+
+    def known(self, external_ids: Sequence[str]) -> dict[str, Known]:
+        """Return what is stored of the ids that have a coin."""
+        return known_of(self._connection, self._source_id, self._scope, external_ids)
 
     def stage_judged(self, buffer: bytes) -> None:
         """COPY judged records into the stage."""
@@ -72,12 +78,10 @@ class ReplayWriter(PageWriter):
         self._execute(sql.DROP_UNIFIED)
         still_missing = int(self._connection.scalar(sql.COUNT_UNKNOWN) or 0)
         self._execute(sql.FOLLOW_SYMBOLS)
-        self._execute(identity.LOCK_TICKERS)
-        self._execute(identity.MOVE_TICKERS)
+        self._move_tickers()
         self._execute(sql.DROP_TICKERS)
         self._add_to_dataset(self._dataset, self._count_latest() - before)
-        version = self._add_to_dataset("unified", missing - still_missing)
-        self._notify(claiming.DATA_CHANNEL, f"{self._source_id}:{version}")
+        self._tell_change(added=missing - still_missing)
 
     def restamp(self) -> None:
         """Note on the raw records what they were judged to be."""

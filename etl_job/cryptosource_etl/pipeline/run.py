@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from opentelemetry.context import Context
+from opentelemetry.trace import Link
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -24,11 +25,13 @@ from cryptosource_etl.pipeline.claiming import (
 from cryptosource_etl.pipeline.drift import Drift, ShapeTracker, record_drift
 from cryptosource_etl.pipeline.ending import end_on_new_session, end_run
 from cryptosource_etl.pipeline.failures import RETRY_AT_ONCE, as_run_error, sqlstate
-from cryptosource_etl.pipeline.judging_ahead import JudgingAhead
+from cryptosource_etl.pipeline.listing import Listing, record_listing
 from cryptosource_etl.pipeline.liveness import Liveness
 from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.outcome import RunOutcome, failed, succeeded, terminated
 from cryptosource_etl.pipeline.prefetch import Prefetch
+from cryptosource_etl.pipeline.preparing import Prepared, Preparer
+from cryptosource_etl.pipeline.preparing_ahead import LookUpSession, PreparingAhead
 from cryptosource_etl.records import Page
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceReader
@@ -66,6 +69,8 @@ class RunRequest:
     """The run ends as `DeadlineExceeded` after that; None leaves it to the Job."""
     parent: Context | None = None
     """The trace this run belongs to."""
+    links: tuple[Link, ...] = ()
+    """What else its span points at."""
     on_progress: Callable[[Progress], None] = lambda _: None
     release: Callable[[], None] = lambda: None
     """Called at the very end, to let go of what was opened for this run alone."""
@@ -97,7 +102,8 @@ class Run:
         """Run to the end. Never raises for anything a run can meet; the outcome says it."""
         source = self._request.source
         name = f"{source.namespace}/{source.name}"
-        with run_span(name, source.source_type, self._request.parent) as span:
+        request = self._request
+        with run_span(name, source.source_type, request.parent, request.links) as span:
             trace_id = trace_id_of(span)
             with log_fields(source=name, source_type=source.source_type, trace_id=trace_id):
                 outcome = self._execute(trace_id)
@@ -110,6 +116,7 @@ class Run:
                     trace_id=trace_id,
                 )
                 _log_outcome(outcome)
+            span.set_attribute("cryptosource.run_id", str(outcome.run_id))
             span.set_attribute("cryptosource.status", outcome.status)
             span.set_attribute("cryptosource.reason", outcome.reason)
             return outcome
@@ -155,7 +162,7 @@ class Run:
     def _load_all(self, connection: Connection, claim: Claim) -> RunOutcome:
         """Load every page; return how it ended. Only database errors that end it are raised."""
         try:
-            reader = JudgingAhead(self._request.open_reader())
+            reader = self._request.open_reader()
             try:
                 self._load_pages(connection, claim, reader)
             finally:
@@ -189,9 +196,9 @@ class Run:
             reject_limit_percent=self._request.reject_limit_percent,
         )
         loader.prepare()
-        tracker = ShapeTracker(reader)
+        tracker, listing = ShapeTracker(reader), Listing()
         prefetch = Prefetch(
-            lambda: reader.pages(claim.cursor),
+            lambda: self._prepared_pages(claim, reader, loader),
             idle_seconds=settings.idle_check_seconds,
             on_idle=self._liveness.pulse(
                 connection,
@@ -202,23 +209,45 @@ class Run:
         )
         try:
             with prefetch as pages:
-                self._consume(pages, tracker)
+                self._consume(pages, tracker, listing)
         finally:
             prefetch.join(settings.shutdown_seconds)
         settings.crash_points.reach("pages-done")
         self._drifts = tuple(record_drift(connection, claim, tracker))
+        record_listing(connection, claim, listing)
 
-    def _consume(self, pages: Generator[Page, None, None], tracker: ShapeTracker) -> None:
-        for page in pages:
+    def _prepared_pages(
+        self, claim: Claim, reader: SourceReader, loader: PageLoader
+    ) -> Iterator[tuple[Page, Prepared]]:
+        """Yield pages ready to be committed; runs in the extracting thread."""
+        session = LookUpSession(self._engine)
+        preparer = Preparer(claim, reader, pinned=self._request.pins, lend=session.lend)
+        ahead = PreparingAhead(preparer, committed=lambda: loader.pages_committed)
+        pages = reader.pages(claim.cursor)
+        try:
+            yield from ahead.prepare(pages)
+        finally:
+            session.close()
+            close = getattr(pages, "close", None)
+            if close is not None:
+                close()
+
+    def _consume(
+        self,
+        pages: Iterable[tuple[Page, Prepared | None]],
+        *observers: ShapeTracker | Listing,
+    ) -> None:
+        for page, prepared in pages:
             self._liveness.check()
             self._request.settings.crash_points.reach("page-received")
-            tracker.observe(page)
+            for observer in observers:
+                observer.observe(page)
             if page.starts_pass:
                 self._committed = 0
-            self._load_page(page)
+            self._load_page(page, prepared)
             self._liveness.check()
 
-    def _load_page(self, page: Page) -> None:
+    def _load_page(self, page: Page, prepared: Prepared | None) -> None:
         """Load a page, or the part of it that FAIL_AFTER_N_RECORDS still allows."""
         assert self._loader is not None  # noqa: S101 - set before the first page
         allowed = self._request.settings.fail_after_records
@@ -234,6 +263,7 @@ class Run:
             records_total=page.total,
             requests=usage.requests,
             retries=usage.retries,
+            prepared=prepared if count == len(page.records) else None,
         )
         with page_span(count) as span:
             counts = self._load_batch(batch)

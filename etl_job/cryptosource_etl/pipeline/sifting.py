@@ -48,6 +48,8 @@ class Sifted(NamedTuple):
     unchanged: int
     maybe_stored: bool
     """Some accepted record is no newer than what is stored, so it may be stored already."""
+    moved: Mapping[str, Known]
+    """What will be known, once this page is in, of the ids whose newest observation it changes."""
 
 
 UNKNOWN = Known(None, None, None)
@@ -65,14 +67,15 @@ def sift(
         known: what is stored, by external id.
         normalize: judges a record that differs from the stored one.
     """
-    newest = dict(known)
+    moved: dict[str, Known] = {}
     seen: dict[tuple[str, datetime], str] = {}
     accepted: list[Accepted] = []
     rejected: list[Rejected] = []
     unchanged = 0
     maybe_stored = False
     for seq, record in enumerate(records):
-        stored = newest.get(record.external_id or "", UNKNOWN)
+        name = record.external_id or ""
+        stored = moved.get(name) or known.get(name, UNKNOWN)
         if stored.digest == record.digest:
             unchanged += 1
             continue
@@ -89,7 +92,7 @@ def sift(
         accepted.append(Accepted(seq, earlier is not None, record, judged))
         if stored.observed_at is None or judged.observed_at >= stored.observed_at:
             maybe_stored |= judged.observed_at == stored.observed_at
-            newest[judged.external_id] = Known(stored.asset_id, record.digest, judged.observed_at)
+            moved[judged.external_id] = Known(stored.asset_id, record.digest, judged.observed_at)
         else:
             maybe_stored = True
-    return Sifted(accepted, rejected, unchanged, maybe_stored)
+    return Sifted(accepted, rejected, unchanged, maybe_stored, moved)

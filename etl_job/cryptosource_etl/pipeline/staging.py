@@ -20,12 +20,11 @@ def _amount(value: Decimal | None) -> str:
     return NULL if value is None else str(value)
 
 
-TextOf = Callable[[RawRecord, Quote], str]
-"""The columns of `STAGE_COLUMNS` from `external_id` on, which depend on nothing that is stored."""
-
-
 def quote_text(record: RawRecord, quote: Quote, payload_of: PayloadOf) -> str:
-    """Return what a `TextOf` returns."""
+    """Return the columns of `STAGE_COLUMNS` from `external_id` on, for a COPY.
+
+    They depend on nothing that is stored.
+    """
     payload, scrubbed = payload_of(record)
     return "\t".join(
         (
@@ -47,12 +46,18 @@ def quote_text(record: RawRecord, quote: Quote, payload_of: PayloadOf) -> str:
 
 
 def accepted_lines(
-    accepted: Iterable[Accepted], assets: Mapping[str, int], text_of: TextOf
+    accepted: Iterable[Accepted], assets: Mapping[str, int], texts: Iterable[str]
 ) -> Iterator[str]:
-    """Yield a COPY line per accepted record, columns as in `STAGE_COLUMNS`."""
-    for seq, repeated, record, quote in accepted:
+    """Yield a COPY line per accepted record, columns as in `STAGE_COLUMNS`.
+
+    Args:
+        accepted: the records.
+        assets: external id -> asset.
+        texts: `quote_text` of each.
+    """
+    for (seq, repeated, _, quote), text in zip(accepted, texts, strict=True):
         asset_id = assets[quote.external_id]
-        yield f"{seq}\t{'t' if repeated else 'f'}\t{asset_id}\t{text_of(record, quote)}"
+        yield f"{seq}\t{'t' if repeated else 'f'}\t{asset_id}\t{text}"
 
 
 def rejected_lines(rejected: Iterable[Rejected], payload_of: PayloadOf) -> Iterator[str]:

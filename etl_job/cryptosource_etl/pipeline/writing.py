@@ -12,7 +12,6 @@ from sqlalchemy import Connection, TextClause
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.copying import copy_into
-from cryptosource_etl.pipeline.encoding import text_array
 from cryptosource_etl.records import Cursor
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import claiming, identity
@@ -31,15 +30,6 @@ class PageWriter:
         """Make the session's stage tables."""
         self._execute(sql.CREATE_STAGE)
         self._execute(sql.CREATE_REJECT_STAGE)
-
-    def known(self, external_ids: list[str]) -> Any:
-        """Return rows (external_id, asset_id, digest, observed_at) of the ids that have a coin."""
-        parameters = {
-            **self._bound,
-            "id_scope": self._claim.source.id_scope,
-            "external_ids": text_array(external_ids),
-        }
-        return self._connection.execute(sql.KNOWN, parameters)
 
     def stage(self, buffer: bytes) -> None:
         """COPY accepted records into the stage."""
@@ -62,11 +52,9 @@ class PageWriter:
         self._execute(sql.UPSERT_LATEST)
         new_coins = int(self._connection.scalar(sql.LOCK_UNIFIED) or 0)
         self._execute(sql.UPSERT_UNIFIED)
-        self._execute(identity.LOCK_TICKERS)
-        self._execute(identity.MOVE_TICKERS)
+        self._move_tickers()
         self._add_to_dataset(f"source:{self._claim.source_id}", new_records)
-        version = self._add_to_dataset("unified", new_coins)
-        self._notify(claiming.DATA_CHANNEL, f"{self._claim.source_id}:{version}")
+        self._tell_change(added=new_coins)
 
     def quarantine(self, buffer: bytes, *, contract_version: str, ingested_at: datetime) -> None:
         """COPY rejected records and keep each of them once, with its payload."""
@@ -104,6 +92,21 @@ class PageWriter:
         """Add a page to the run row and tell who listens."""
         self._execute(sql.COUNT_PAGE, **counters)
         self._notify(claiming.RUNS_CHANNEL, self._claim.source.uid)
+
+    def _move_tickers(self) -> None:
+        """Give each ticker of the stage to its best coin."""
+        self._execute(identity.LOCK_TICKERS)
+        self._execute(identity.MOVE_TICKERS)
+
+    def _tell_change(self, *, added: int) -> None:
+        """Count a version of unified, record which coins it changed, and tell who listens."""
+        version = self._add_to_dataset("unified", added)
+        self._execute(sql.RECORD_CHANGE)
+        self._notify(claiming.DATA_CHANNEL, f"{self._claim.source_id}:{version}")
+
+    def count_rejects(self, reasons: Mapping[str, int]) -> None:
+        """Put the run's rejected records by reason into its row."""
+        self._execute(sql.COUNT_REJECTS, reasons=json.dumps(dict(reasons)))
 
     def _add_to_dataset(self, dataset: str, added: int) -> int:
         parameters = {"dataset": dataset, "added": added}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import URL, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from cryptosource_etl.clock import SystemClock
@@ -42,7 +42,14 @@ def test_a_second_run_of_a_claimed_source_is_skipped(database: URL):
 def test_a_source_is_free_as_soon_as_its_run_has_ended(database: URL):
     """Not only once its session is gone, which the server does in its own time."""
     with loading_engine(database).connect() as connection:
-        engine = SimpleNamespace(connect=lambda: nullcontext(connection))
+        beside = loading_engine(database)
+
+        def connect() -> AbstractContextManager[Connection]:
+            """Give the session that outlives its run to the run, and others for its look-ups."""
+            claiming = threading.current_thread() is threading.main_thread()
+            return nullcontext(connection) if claiming else beside.connect()
+
+        engine = SimpleNamespace(connect=connect)
         run = make_run(database, lambda: ScriptedReader(COINS), job_name="first")
         run._engine = engine
         assert run.execute().status == "success"

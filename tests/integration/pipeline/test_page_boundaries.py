@@ -11,16 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import URL
 
+from cryptosource_store.tables import metadata
 from support import postgres as postgres_support
 from support.oracle import contradictions, execute, facts, rows
 from support.readers import coin
 from support.runs import load
 
-TABLES = (
-    "assets, asset_aliases, quotes, quotes_latest, unified, tickers, ticker_moves, raw_records, "
-    "rejected_records, etl_runs, etl_checkpoints, dataset_versions, schema_drifts, run_requests, "
-    "sources"
-)
+TABLES = ", ".join(table.name for table in metadata.sorted_tables)
 COINS = st.fixed_dictionaries(
     {
         "external_id": st.sampled_from(["alpha", "beta"]),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg2
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sqlalchemy import URL
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
 
-from cryptosource_etl.telemetry import configure_tracing, parent_context
+from cryptosource_etl.pipeline.copying import copy_into
+from cryptosource_etl.telemetry import configure_tracing, parent_context, planning_links
+from cryptosource_store.engine import session_engine
+from cryptosource_telemetry.statements import trace_statements
 from support.oracle import rows
 from support.readers import ScriptedReader, coin
 from support.runs import make_run
@@ -50,3 +55,46 @@ def test_a_run_and_each_of_its_pages_are_spans_of_the_trace_it_was_given(
     assert [span.attributes["cryptosource.loaded"] for span in finished[:-1]] == [2, 2, 1]
     assert outcome.trace_id == PARENT
     assert rows(database, "SELECT trace_id FROM etl_runs") == [(PARENT,)]
+
+
+def test_a_scheduled_run_begins_a_trace_and_points_at_who_planned_it(
+    database: URL, spans: InMemorySpanExporter
+):
+    planned_by = {"CRYPTOSOURCE_PLANNED_BY": f"00-{PARENT}-b7ad6b7169203331-01"}
+
+    run = make_run(
+        database,
+        lambda: ScriptedReader([coin("a")]),
+        parent=parent_context({"TRACEPARENT": ""}),
+        links=planning_links(planned_by),
+    )
+    outcome = run.execute()
+
+    finished = next(span for span in spans.get_finished_spans() if span.name == "etl.run")
+    assert finished.parent is None
+    assert outcome.trace_id != PARENT
+    assert [f"{link.context.trace_id:032x}" for link in finished.links] == [PARENT]
+
+
+def test_a_copy_is_a_span_and_so_is_each_statement_beside_it(
+    database: URL, spans: InMemorySpanExporter
+):
+    engine = session_engine(database, application="test")
+    trace_statements(engine)
+    copy = "COPY numbers (n) FROM STDIN"
+
+    tracer = trace.get_tracer("t")
+    with tracer.start_as_current_span("page") as page, engine.connect() as connection:
+        connection.execute(text("CREATE TEMP TABLE numbers (n integer)"))
+        copy_into(connection, copy, b"1\n2\n")
+        with pytest.raises(DBAPIError) as raised:
+            copy_into(connection, copy, b"canary\n")
+
+    assert isinstance(raised.value.orig, psycopg2.Error)
+    create, good, bad = (span for span in spans.get_finished_spans() if span.name != "page")
+    assert [create.name, good.name, bad.name] == ["CREATE", "COPY numbers", "COPY numbers"]
+    assert {span.parent.span_id for span in (create, good, bad)} == {
+        page.get_span_context().span_id
+    }
+    assert bad.attributes["db.response.status_code"] == "22P02"
+    assert "canary" not in bad.to_json()

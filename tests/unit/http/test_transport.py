@@ -8,6 +8,7 @@ import threading
 import httpcore
 import pytest
 
+from cryptosource_etl.clock import Stopped, SystemClock
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.http.transport import Progress, resolve
 from cryptosource_store.reasons import Reason
@@ -147,3 +148,35 @@ def test_a_deadline_clips_the_timeout_of_each_operation(clock):
     clock.sleep(2.0)
     assert progress.clip(None) == 0.0
     assert progress.expired
+
+
+def silent(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
+    return bool(connection.recv(1))
+
+
+def mute(connection):
+    return bool(connection.recv(1))
+
+
+@pytest.mark.parametrize("upstream", [silent, mute])
+def test_a_stop_ends_the_wait_for_an_upstream_that_says_nothing(make_client, upstream):
+    stop = threading.Event()
+    hour = {"read_seconds": 3600.0, "total_seconds": 3600.0}
+    client = make_client(clock=SystemClock(stop), limits=hour)
+    raised = []
+
+    def get():
+        with pytest.raises(Stopped):
+            client.get(wire.url())
+        raised.append(True)
+
+    with Wire(upstream) as wire:
+        getting = threading.Thread(target=get, daemon=True)
+        getting.start()
+        while not wire.received:
+            getting.join(0.01)
+        stop.set()
+        getting.join(60)
+
+    assert raised == [True]
