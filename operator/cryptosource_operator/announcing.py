@@ -6,6 +6,7 @@ the same source are written once in `QUIET_SECONDS`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 QUIET_SECONDS = 600.0
 REMEMBERED = 10_000
 """Announcements that are remembered at most."""
+WAITING = 2_000
+"""Events that wait to be written at most; one more is dropped: it is in the status as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +79,16 @@ def _told(condition: Mapping[str, Any], *, warning: bool = False) -> Announcemen
 
 
 class Announcer:
-    """Writes Events. Failing to is no failure of anything else."""
+    """Writes Events, in a task of its own. Failing to is no failure of anything else."""
 
     def __init__(self, api: ApiClient, clock: Clock, metrics: Metrics, *, identity: str) -> None:
         self._api, self._clock, self._metrics = api, clock, metrics
         self._identity = identity
         self._told: dict[str, float] = {}
+        self._events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(WAITING)
 
-    async def tell(self, source: Mapping[str, Any], announcement: Announcement) -> None:
-        """Write an Event about a source, unless the same was told a short while ago."""
+    def tell(self, source: Mapping[str, Any], announcement: Announcement) -> None:
+        """Have an Event about a source written, unless the same was told a short while ago."""
         meta = source["metadata"]
         key = digest(meta["uid"], announcement.reason, announcement.message)
         now = self._clock.monotonic()
@@ -95,13 +99,35 @@ class Announcer:
         self._told[key] = now
         path = f"/api/v1/namespaces/{meta['namespace']}/events"
         try:
-            await self._api.create(path, self._event(meta, announcement, key))
-        except (ApiError, ApiUnreachableError) as error:
+            self._events.put_nowait((path, self._event(meta, announcement, key)))
+        except asyncio.QueueFull:
+            log.warning("too many events at a time: one is left out")
+
+    @property
+    def waiting(self) -> int:
+        """Return how many Events are not written yet."""
+        return self._events.qsize()
+
+    async def run(self) -> None:
+        """Write what there is to tell until cancelled, one at a time: statuses go before."""
+        while True:
+            path, event = await self._events.get()
+            await self._written(path, event)
+            self._events.task_done()
+
+    async def told(self) -> None:
+        """Wait until everything is written."""
+        await self._events.join()
+
+    async def _written(self, path: str, event: Mapping[str, Any]) -> None:
+        try:
+            await self._api.create(path, event)
+        except (ApiError, ApiUnreachableError, ValueError) as error:
             if isinstance(error, ApiError) and error.code == CONFLICT:
                 return  # another operator, or the one before this, has told it
             log.warning("an event could not be written", extra={"error": str(error)})
         else:
-            self._metrics.events.labels(announcement.reason).inc()
+            self._metrics.events.labels(event["reason"]).inc()
 
     def _event(
         self, meta: Mapping[str, Any], announcement: Announcement, key: str

@@ -6,14 +6,15 @@ found by the uid on their label, so that one of the same name never inherits the
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from cryptosource_operator.facts import JobFacts
 from cryptosource_operator.jobs import job_facts
-from cryptosource_operator.names import uid_of
+from cryptosource_operator.names import SOURCE_LABEL, uid_of
 
 SOURCE, CRONJOB, JOB = "CryptoSource", "CronJob", "Job"
 KINDS = (SOURCE, CRONJOB, JOB)
@@ -57,7 +58,7 @@ class Cache:
     def cronjob(self, uid: str) -> dict[str, Any] | None:
         """Return the CronJob of a source."""
         text = self._cronjobs.get(uid)
-        return None if text is None else json.loads(text)
+        return None if text is None else msgspec.json.decode(text)
 
     def jobs(self, uid: str) -> tuple[JobFacts, ...]:
         """Return the Jobs of a source."""
@@ -87,10 +88,22 @@ class Cache:
         if kind == SOURCE:
             self.sources[uid] = trimmed(thing)
         elif kind == CRONJOB:
-            self._cronjobs[uid] = json.dumps(trimmed(thing)).encode()
+            if not self._is_the_one(thing, uid):
+                return None
+            self._cronjobs[uid] = msgspec.json.encode(trimmed(thing))
         else:
             self._jobs[uid][own_uid] = job_facts(thing)
         return uid or None
+
+    def _is_the_one(self, cronjob: Mapping[str, Any], uid: str) -> bool:
+        """Return whether this is a source's CronJob, and not somebody's copy of it."""
+        meta = cronjob["metadata"]
+        source = self.sources.get(uid)
+        if source is None:
+            labelled = (meta.get("labels") or {}).get(SOURCE_LABEL, meta["name"])
+            return bool(labelled == meta["name"])
+        place = ("namespace", "name")
+        return all(source["metadata"][key] == meta[key] for key in place)
 
     def drop(self, kind: str, own_uid: str) -> str | None:
         """Forget an object that is gone; return the uid of the source to look at."""

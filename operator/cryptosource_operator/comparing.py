@@ -48,7 +48,7 @@ class Comparer:
         return [kind for kind, rounds in self._missed.items() if rounds >= ROUNDS_MISSED]
 
     async def prime(self) -> None:
-        """Fill the cache with sources, once their children are in it."""
+        """Fill the cache with sources."""
         async for thing in self._listed(SOURCE):
             self._told(self._cache.put(SOURCE, thing))
 

@@ -94,6 +94,11 @@ def _blocked(situation: Situation) -> PodTrouble:
     return situation.blocked or PodTrouble(job_name="", reason="Unknown", message="")
 
 
+def _blocked_words(situation: Situation) -> str:
+    blocked = _blocked(situation)
+    return f"Job {blocked.job_name or 'asked for'} does not start: {blocked.message}"
+
+
 def _failed_words(situation: Situation) -> str:
     failure = _failure(situation)
     return failure.message or f"Job {failure.job_name} failed; see its pod's log"
@@ -138,7 +143,7 @@ TABLE: tuple[Row, ...] = (
         lambda s: s.blocked is not None and (_never(s) or s.stale),
         "False",
         lambda s: _blocked(s).reason,
-        lambda s: f"Job {_blocked(s).job_name} does not start: {_blocked(s).message}",
+        _blocked_words,
     ),
     Row(
         "Ready",
@@ -231,7 +236,7 @@ TABLE: tuple[Row, ...] = (
         lambda s: s.blocked is not None,
         "True",
         lambda s: _blocked(s).reason,
-        lambda s: f"Job {_blocked(s).job_name} does not start: {_blocked(s).message}",
+        _blocked_words,
     ),
     Row(
         "OverQuota",
@@ -247,9 +252,10 @@ TABLE: tuple[Row, ...] = (
 OWNED: tuple[str, ...] = tuple(dict.fromkeys(row.condition for row in TABLE))
 """The conditions of a CryptoSource, in the order in which they are listed."""
 
+_ROWS = {kind: [row for row in TABLE if row.condition == kind] for kind in OWNED}
+
 
 def deciding_row(condition: str, situation: Situation) -> Row | None:
     """Return the row that decides a condition; None: it is absent."""
-    rows = (row for row in TABLE if row.condition == condition)
-    found = next((row for row in rows if row.when(situation)), None)
+    found = next((row for row in _ROWS[condition] if row.when(situation)), None)
     return found if found is not None and found.status else None

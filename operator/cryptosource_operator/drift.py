@@ -6,24 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def differences(planned: Any, found: Any, *, path: str = "") -> list[str]:
+def differences(planned: Any, found: Any, *, path: str = "", whole: bool = False) -> list[str]:
     """Return the paths at which `found` is not as planned; empty when it is in step.
 
-    Fields that were not planned belong to others (the API server's defaults, for one) and are no
-    difference. A list of objects must have the planned items, in order and no others.
+    A list of objects must have the planned items, in order and no others.
 
     Args:
         planned: what was applied.
         found: what is stored.
         path: where in the object this is.
+        whole: whether everything there is ours, so that what was not planned is a difference too.
     """
     if isinstance(planned, Mapping):
         if not isinstance(found, Mapping):
             return [path]
+        surplus = [key for key in found if key not in planned and found[key] not in _NOTHING]
         return [
-            difference
-            for key, value in planned.items()
-            for difference in _of_key(key, value, found, path)
+            *(
+                difference
+                for key, value in planned.items()
+                for difference in _of_key(key, value, found, path, whole=whole)
+            ),
+            *(_below(path, key) for key in (surplus if whole else ())),
         ]
     if isinstance(planned, Sequence) and not isinstance(planned, str):
         if not isinstance(found, Sequence) or len(found) != len(planned):
@@ -32,17 +36,24 @@ def differences(planned: Any, found: Any, *, path: str = "") -> list[str]:
         return [
             difference
             for index, (item, other) in pairs
-            for difference in differences(item, other, path=f"{path}[{index}]")
+            for difference in differences(item, other, path=f"{path}[{index}]", whole=whole)
         ]
     return [] if planned == found else [path]
 
 
-def _of_key(key: str, value: Any, found: Mapping[str, Any], path: str) -> list[str]:
-    below = f"{path}.{key}" if path else key
+_NOTHING: tuple[Any, ...] = (None, {}, [], "")
+"""What is the same as absent: an API server does not store all of it."""
+
+
+def _of_key(key: str, value: Any, found: Mapping[str, Any], path: str, *, whole: bool) -> list[str]:
+    below = _below(path, key)
     if key not in found:
-        # An empty object or list is not stored.
-        return [] if value in ({}, [], "") else [below]
-    return differences(value, found[key], path=below)
+        return [] if value in _NOTHING else [below]
+    return differences(value, found[key], path=below, whole=whole)
+
+
+def _below(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
 
 
 def merge_difference(old: Any, new: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ dry-run are not for Kopf to do.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -16,8 +15,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import kopf
+import msgspec
 
+from cryptosource_operator.deeds import calling
+from cryptosource_operator.framework import kopf
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import FIELD_MANAGER
 
@@ -170,7 +171,7 @@ class ApiClient:
                 async for chunk in answer.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in filter(None, lines):
-                        yield json.loads(line)
+                        yield msgspec.json.decode(line)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachableError(f"watch: {type(error).__name__}") from error
 
@@ -190,12 +191,14 @@ class ApiClient:
             ApiUnreachableError: no answer came.
         """
         headers = {"Content-Type": content_type, "Accept": accept}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else msgspec.json.encode(body)
         try:
-            code, text = await self._sent(method, path, data, headers)
-            if code == UNAUTHORIZED:
-                await self.close()  # a service account's token is replaced every hour
+            with calling(method, path) as codes:
                 code, text = await self._sent(method, path, data, headers)
+                if code == UNAUTHORIZED:
+                    await self.close()  # a service account's token is replaced every hour
+                    code, text = await self._sent(method, path, data, headers)
+                codes.append(code)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._metrics.api_requests.labels(method, "none").inc()
             raise ApiUnreachableError(f"{method}: {type(error).__name__}") from error
@@ -203,7 +206,7 @@ class ApiClient:
         self._maybe_crash()
         if code >= BAD_REQUEST:
             raise _error(code, text)
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = msgspec.json.decode(text)
         return document
 
     async def _sent(
@@ -236,7 +239,7 @@ class ApiClient:
 
 def _error(code: int, text: bytes) -> ApiError:
     try:
-        status = json.loads(text)
+        status = msgspec.json.decode(text)
         details = status.get("details") or {}
         return ApiError(
             code,

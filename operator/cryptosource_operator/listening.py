@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import select
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from cryptosource_operator.mirroring import TIMEOUTS
 from cryptosource_store.engine import session_engine
 from cryptosource_store.statements.claiming import RUNS_CHANNEL
-from cryptosource_store.statements.mirroring import REQUESTS_CHANNEL
+from cryptosource_store.statements.requesting import REQUESTS_CHANNEL
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 1.0
-"""How soon a stop is noticed."""
+CLOSE_SECONDS = 2.0
+"""A thread that does not end by then ends with the process."""
 PROBE_SECONDS = 15.0
 """A silent connection is tried that often: a lost one says nothing."""
 RETRY_SECONDS = 2.0
@@ -52,6 +53,7 @@ class Listener:
         self._on_runs, self._on_requests = on_runs, on_requests
         self._on_connected, self._on_lost = on_connected, on_lost
         self._stop = threading.Event()
+        self._waking, self._woken = socket.socketpair()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._live, name="listener", daemon=True)
 
@@ -60,9 +62,10 @@ class Listener:
         self._thread.start()
 
     async def close(self) -> None:
-        """Stop, within `WAIT_SECONDS` or so."""
+        """Stop, at once unless Postgres is being connected to."""
         self._stop.set()
-        await asyncio.to_thread(self._thread.join, 2 * WAIT_SECONDS)
+        self._waking.send(b"x")
+        await asyncio.to_thread(self._thread.join, CLOSE_SECONDS)
 
     def _live(self) -> None:
         connected = True
@@ -86,13 +89,10 @@ class Listener:
         log.info("listening to Postgres")
         self._tell(self._on_connected)
         driver = connection.connection.dbapi_connection
-        silent = 0.0
         while not self._stop.is_set():
-            ready = select.select([driver], [], [], WAIT_SECONDS)[0]
-            silent = 0.0 if ready else silent + WAIT_SECONDS
-            if silent >= PROBE_SECONDS:
+            ready = select.select([driver, self._woken], [], [], PROBE_SECONDS)[0]
+            if not ready:
                 connection.execute(text("SELECT 1"))
-                silent = 0.0
             self._hear(driver)
 
     def _hear(self, driver: Any) -> None:

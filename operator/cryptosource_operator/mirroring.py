@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +18,11 @@ from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.facts import CheckpointFacts, Mirror, RunFacts
 from cryptosource_store.engine import pooled_engine
 from cryptosource_store.reasons import RunStatus
+from cryptosource_store.registering import register_source, register_unseen
+from cryptosource_store.requesting import Started, answer_request
 from cryptosource_store.settings import SessionTimeouts
-from cryptosource_store.statements import claiming, mirroring
+from cryptosource_store.statements import mirroring, registering, requesting
+from cryptosource_telemetry.statements import trace_statements
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,6 +50,12 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Asked:
+    row: Mapping[str, Any] | None
+    future: asyncio.Future[Known | None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """Somebody asked for a run through the API."""
 
@@ -53,83 +63,132 @@ class Request:
     uid: str | None
     """None with `for_all` false: the source is gone."""
     for_all: bool
+    traceparent: str = ""
+    """Of who asked; empty: of nobody."""
 
 
-def registration(source: CryptoSource) -> dict[str, Any]:
-    """Return what the row of a source should hold."""
-    meta, spec = source.metadata, source.spec
-    return {
-        "uid": meta.uid,
-        "namespace": meta.namespace,
-        "name": meta.name,
-        "source_type": spec.type.lower(),
-        "schedule": spec.schedule,
-        "time_zone": spec.time_zone,
-        "suspended": spec.suspend,
-        "max_age_seconds": spec.freshness.max_age_seconds,
-    }
+@dataclass(frozen=True, kw_only=True)
+class Unlisted:
+    """A source of this cluster that Postgres has and the operator does not know."""
+
+    uid: str
+    namespace: str
+    name: str
 
 
 class Database:
-    """The operator's side of Postgres. Every method raises `DatabaseDown` when it cannot be asked."""
+    """The operator's side of Postgres. Every method raises `DatabaseDown` when it cannot be asked.
 
-    def __init__(self, url: URL) -> None:
+    Args:
+        url: where it is.
+        cluster: in whose name sources are registered, and retired when they are gone from it.
+    """
+
+    def __init__(self, url: URL, *, cluster: str, traced: bool = False) -> None:
+        self._cluster = cluster
         self._engine: Engine = pooled_engine(
             url, application="cryptosource-operator", size=4, wait_seconds=5, timeouts=TIMEOUTS
         )
-        self._waiting: dict[str, asyncio.Future[Known | None]] = {}
+        if traced:
+            trace_statements(self._engine)
+        self._waiting: dict[str, _Asked] = {}
         self._reading: set[asyncio.Task[None]] = set()
 
-    async def known(self, uid: str) -> Known | None:
-        """Return what is known of a source; None: nothing yet."""
-        future = self._waiting.get(uid)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting[uid] = future
+    async def known(self, uid: str, row: Mapping[str, Any] | None = None) -> Known | None:
+        """Return what is known of a source; None: nothing yet.
+
+        Args:
+            uid: of the source.
+            row: its `registration`, written where the store has never seen the source.
+        """
+        asked = self._waiting.get(uid)
+        if asked is None:
+            asked = _Asked(row=row, future=asyncio.get_running_loop().create_future())
+            self._waiting[uid] = asked
             if len(self._waiting) == 1:
                 task = asyncio.create_task(self._gather())
                 self._reading.add(task)
                 task.add_done_callback(self._reading.discard)
-        return await asyncio.shield(future)
+        return await asyncio.shield(asked.future)
 
     async def _gather(self) -> None:
         await asyncio.sleep(GATHER_SECONDS)
-        asked, self._waiting = self._waiting, {}
-        uids = list(asked)
+        waiting, self._waiting = self._waiting, {}
+        everybody = list(waiting.items())
         try:
             found: dict[str, Known] = {}
-            for start in range(0, len(uids), BATCH):
-                found |= await self._run(partial(_read, uids=uids[start : start + BATCH]))
+            for start in range(0, len(everybody), BATCH):
+                rows = {uid: asked.row for uid, asked in everybody[start : start + BATCH]}
+                found |= await self._run(partial(_read_or_registered, rows=rows))
         except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
-            for future in asked.values():
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # one that nobody awaits any more is no warning
+            for asked in waiting.values():
+                if not asked.future.done():
+                    asked.future.set_exception(error)
+                    asked.future.exception()  # one that nobody awaits any more is no warning
             return
-        for uid, future in asked.items():
-            if not future.done():
-                future.set_result(found.get(uid))
+        for uid, asked in waiting.items():
+            if not asked.future.done():
+                asked.future.set_result(found.get(uid))
+
+    def registration(self, source: CryptoSource) -> dict[str, Any]:
+        """Return what the row of a source should hold."""
+        meta, spec = source.metadata, source.spec
+        return {
+            "uid": meta.uid,
+            "namespace": meta.namespace,
+            "name": meta.name,
+            "source_type": spec.type.lower(),
+            "schedule": spec.schedule,
+            "time_zone": spec.time_zone,
+            "suspended": spec.suspend,
+            "max_age_seconds": spec.freshness.max_age_seconds,
+            "cluster": self._cluster,
+        }
 
     async def register(self, source: CryptoSource) -> None:
         """Write the row of a source, as a run's claim does."""
-        values = registration(source)
-        await self._run(lambda connection: _register(connection, values))
+        values = self.registration(source)
+        await self._run(lambda connection: register_source(connection, values))
+
+    async def retire(self, uid: str) -> bool:
+        """Say that a source's resource is gone for good; return whether that was news."""
+        values = {"uid": uid}
+        return await self._run(
+            lambda connection: connection.scalar(registering.RETIRE_SOURCE, values) is not None
+        )
+
+    async def unlisted(self, uids: Iterable[str], namespaces: Iterable[str]) -> list[Unlisted]:
+        """Return sources of this cluster that are not retired and not among those known.
+
+        Args:
+            uids: of the sources that are known.
+            namespaces: where to look; none: everywhere.
+        """
+        values = {"cluster": self._cluster, "uids": list(uids), "namespaces": list(namespaces)}
+        rows = await self._run(
+            lambda connection: (
+                connection.execute(registering.UNLISTED_SOURCES, values).mappings().all()
+            )
+        )
+        return [Unlisted(**row) for row in rows]
 
     async def requests(self) -> list[Request]:
         """Return the requests for runs that nobody has answered."""
         rows = await self._run(
-            lambda connection: connection.execute(mirroring.PENDING_REQUESTS).mappings().all()
+            lambda connection: connection.execute(requesting.PENDING_REQUESTS).mappings().all()
         )
         return [Request(**row) for row in rows]
 
-    async def answer(self, request_id: str, *, job_name: str | None) -> None:
-        """Record what became of a request; no Job: it is refused."""
-        values = {
-            "request_id": request_id,
-            "job_name": job_name,
-            "status": "accepted" if job_name else "refused",
-        }
-        await self._run(lambda connection: connection.execute(mirroring.ANSWER_REQUEST, values))
+    async def answer(
+        self, request_id: str, *, jobs: list[Started], reason: str | None = None
+    ) -> None:
+        """Record what became of a request; no Job: it is refused, for that reason."""
+        by = f"operator/{socket.gethostname()}"
+        await self._run(
+            lambda connection: answer_request(
+                connection, request_id, by=by, jobs=jobs, reason=reason
+            )
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -148,6 +207,17 @@ class Database:
             # The text may hold the statement's values; the class says enough.
             log.warning("Postgres cannot be asked", extra={"error": type(error).__name__})
             raise DatabaseDown(type(error).__name__) from error
+
+
+def _read_or_registered(
+    connection: Connection, *, rows: Mapping[str, Mapping[str, Any] | None]
+) -> dict[str, Known]:
+    found = _read(connection, uids=rows)
+    unseen = {uid: row for uid, row in rows.items() if row is not None and uid not in found}
+    if unseen:
+        made = register_unseen(connection, unseen.values())
+        found |= {uid: Known(mirror=Mirror(), row=unseen[uid]) for uid in made}
+    return found
 
 
 def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, Known]:
@@ -185,10 +255,3 @@ def _run_facts(run: Mapping[str, Any]) -> RunFacts:
         "finished_at": datetime.fromisoformat(finished) if finished else None,
     }
     return RunFacts(**facts)
-
-
-def _register(connection: Connection, values: Mapping[str, Any]) -> None:
-    identity = {name: values[name] for name in ("uid", "namespace", "name", "source_type")}
-    if connection.scalar(claiming.ADOPT_SOURCE, values) is None:
-        connection.execute(claiming.RETIRE_OTHER_TYPE, identity)
-        connection.execute(claiming.INSERT_SOURCE, values)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.facts import Mirror
-from cryptosource_operator.mirroring import Database, DatabaseDown, Known, registration
+from cryptosource_operator.mirroring import Database, DatabaseDown, Known
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,12 @@ class Mirrors:
         """Drop what is known of a source that is gone."""
         self._known.pop(uid, None)
 
+    async def retire(self, uid: str) -> None:
+        """Say that a source is gone. While Postgres is down that is left to `Retirer`."""
+        if self._database is not None:
+            with contextlib.suppress(DatabaseDown):
+                await self._database.retire(uid)
+
     async def of(self, uid: str, source: CryptoSource | None) -> Mirror | None:
         """Return what Postgres knows of a source; None when it cannot be asked.
 
@@ -53,8 +62,9 @@ class Mirrors:
 
     async def _asked(self, database: Database, uid: str, source: CryptoSource | None) -> Mirror:
         changes = self._changes
-        known = self._known.get(uid) or await database.known(uid)
-        if source is not None and not _in_step(known, source):
+        row = None if source is None else database.registration(source)
+        known = self._known.get(uid) or await database.known(uid, row)
+        if source is not None and row is not None and not _in_step(known, row):
             await database.register(source)
             known = await database.known(uid)
         if known is None:
@@ -64,7 +74,7 @@ class Mirrors:
         return known.mirror
 
 
-def _in_step(known: Known | None, source: CryptoSource) -> bool:
+def _in_step(known: Known | None, registration: Mapping[str, Any]) -> bool:
     if known is None:
         return False
-    return all(known.row[name] == value for name, value in registration(source).items())
+    return all(known.row[name] == value for name, value in registration.items())

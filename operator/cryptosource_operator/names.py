@@ -23,6 +23,8 @@ MANIFEST = "cryptosource.io/manifest"
 """Annotation on a pod: the resource, as the run reads it."""
 TRACE = "cryptosource.io/traceparent"
 """Annotation on a pod, and on a CryptoSource beside a request: the trace the run belongs to."""
+PLANNED_BY = "cryptosource.io/planned-by"
+"""Annotation on a scheduled run's pod: the trace of the reconcile that planned it."""
 TOKEN = "cryptosource.io/run-request"  # noqa: S105 - what a request is called
 """Annotation on a Job: the request it answers."""
 

@@ -11,25 +11,23 @@ from cryptosource_operator.applying import CronJobApplier
 from cryptosource_operator.cache import CRONJOB, JOB, Cache
 from cryptosource_operator.clock import Clock, SystemClock
 from cryptosource_operator.comparing import Comparer
-from cryptosource_operator.credentials import login
+from cryptosource_operator.credentials import cluster_of, login
 from cryptosource_operator.following import Follower, paths
 from cryptosource_operator.inspecting import Inspector
 from cryptosource_operator.kube import ApiClient, ApiError, ApiUnreachableError, retried
 from cryptosource_operator.listening import Listener
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.mirroring import Database, DatabaseDown
+from cryptosource_operator.mirroring import Database, DatabaseDown, Request
 from cryptosource_operator.mirrors import Mirrors
 from cryptosource_operator.reconciling import Parts, Reconciler
 from cryptosource_operator.requesting import Requester
+from cryptosource_operator.retiring import Retirer
 from cryptosource_operator.serving import serving
 from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.watching import registry, watch
 from cryptosource_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
-
-WATCH = "watch"
-"""Kopf's task: it winds itself up when it is asked to."""
 
 REQUESTS_SECONDS = 5.0
 """Requests in Postgres are looked for that often, notified or not."""
@@ -46,9 +44,19 @@ class Operator:
         self.metrics = Metrics()
         self._cache = Cache()
         self._api = ApiClient(login, self.metrics, crash_after_calls=settings.crash_after_calls)
-        self._database = None if settings.database is None else Database(settings.database)
+        self._database = (
+            None
+            if settings.database is None
+            else Database(settings.database, cluster=cluster_of(login()), traced=settings.traced)
+        )
         self._mirrors = Mirrors(self._database)
+        self._retirer = Retirer(
+            self._api, self._cache, self._database, namespaces=settings.namespaces
+        )
         self._requester = Requester(self._api, self._cache)
+        self._announcer = Announcer(
+            self._api, self._clock, self.metrics, identity=settings.identity
+        )
         self._queue = WorkQueue(
             self._reconciler(), workers=settings.workers, on_depth=self.metrics.queue_depth.set
         )
@@ -67,6 +75,7 @@ class Operator:
             for path in paths(kind, settings.namespaces)
         ]
         self._asked = asyncio.Event()
+        self._connected_anew = asyncio.Event()
         self._primed = False
 
     def _reconciler(self) -> Reconciler:
@@ -74,12 +83,10 @@ class Operator:
             api=self._api,
             cache=self._cache,
             mirrors=self._mirrors,
-            applier=CronJobApplier(self._api, self._cache, self._settings.job),
+            applier=CronJobApplier(self._api, self._cache, self._settings.job, clock=self._clock),
             requester=self._requester,
             inspector=Inspector(self._api),
-            announcer=Announcer(
-                self._api, self._clock, self.metrics, identity=self._settings.identity
-            ),
+            announcer=self._announcer,
             metrics=self.metrics,
             clock=self._clock,
             settings=self._settings,
@@ -106,24 +113,40 @@ class Operator:
                 await self._api.close()
 
     async def _operate(self, stop: asyncio.Event) -> None:
+        # What is heard before the sources are known has nobody read twice.
+        listener = self._listener()
+        try:
+            if await self._primed_before(stop):
+                await self._work(stop)
+        finally:
+            if listener is not None:
+                await listener.close()
+
+    async def _primed_before(self, stop: asyncio.Event) -> bool:
+        """Read the first lists; return whether that was done before it was told to stop."""
         priming = asyncio.create_task(self._prime())
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({priming, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             priming.cancel()
-            return
+            return False
         await priming
+        return True
+
+    async def _work(self, stop: asyncio.Event) -> None:
         self._primed = True
         self._api.counting = True
         log.info("primed", extra={"sources": len(self._cache.sources)})
-        listener = self._listener()
+        waiting = asyncio.create_task(stop.wait())
         handlers = registry(self._cache, self._queue.add, self.metrics)
         work = {
             asyncio.create_task(self._queue.run()),
+            asyncio.create_task(self._announcer.run()),
             asyncio.create_task(self._compare()),
             asyncio.create_task(self._answer_requests()),
+            asyncio.create_task(self._retire()),
             *(asyncio.create_task(follower.follow()) for follower in self._followers),
-            asyncio.create_task(watch(handlers, self._settings, stop=stop), name=WATCH),
+            asyncio.create_task(watch(handlers, self._settings, stop=stop)),
         }
         try:
             done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,24 +154,20 @@ class Operator:
                 task.result()  # a task that ends by itself ends the process: kubelet restarts it
         finally:
             stop.set()
-            await self._wind_up(work, listener)
+            await self._wind_up(work)
 
     async def _prime(self) -> None:
-        """Read children first, so that no source is looked at without them."""
-        for follower in self._followers:
-            await retried(follower.read)
-        await retried(self._comparer.prime)
+        """Read everything before anything is looked at, so that no source seems to lack children."""
+        reads = [*(follower.read for follower in self._followers), self._comparer.prime]
+        async with asyncio.TaskGroup() as group:
+            for read in reads:
+                group.create_task(retried(read))
 
-    async def _wind_up(self, work: set[asyncio.Task[None]], listener: Listener | None) -> None:
-        for task in work:
-            if task.get_name() != WATCH:
-                task.cancel()
-        await asyncio.wait(work, timeout=10)
+    async def _wind_up(self, work: set[asyncio.Task[None]]) -> None:
+        """End everything at once: whatever was not finished, the next look finishes."""
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-        if listener is not None:
-            await listener.close()
 
     def _listener(self) -> Listener | None:
         url = self._settings.database
@@ -172,6 +191,7 @@ class Operator:
     def _connected(self) -> None:
         self.metrics.database_up.set(1)
         self._asked.set()
+        self._connected_anew.set()
         self._reread()
 
     def _lost(self) -> None:
@@ -203,11 +223,26 @@ class Operator:
             self._asked.clear()
             if self._database is None:
                 continue
-            try:
+            with contextlib.suppress(DatabaseDown):
                 for request in await self._database.requests():
-                    await self._requester.answer(self._database, request)
+                    await self._answer(self._database, request)
+
+    async def _answer(self, database: Database, request: Request) -> None:
+        try:
+            await self._requester.answer(database, request)
+        except (ApiError, ApiUnreachableError) as error:
+            extra = {"request": request.request_id, "error": str(error)}
+            log.warning("a request cannot be answered", extra=extra)
+
+    async def _retire(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._connected_anew.wait(), self._settings.resync_seconds)
+            self._connected_anew.clear()
+            try:
+                await self._retirer.sweep()
             except (ApiError, ApiUnreachableError) as error:
-                log.warning("a request cannot be answered", extra={"error": str(error)})
+                log.warning("sources cannot be compared", extra={"error": str(error)})
             except DatabaseDown:
                 continue
 

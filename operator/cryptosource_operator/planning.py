@@ -9,6 +9,7 @@ from typing import Any
 from cryptosource_crd.schedule import shortest_interval_minutes
 from cryptosource_crd.v1alpha1 import KIND, CryptoSource
 from cryptosource_operator.names import (
+    PLANNED_BY,
     TOKEN,
     TRACE,
     TRIGGER_LABEL,
@@ -19,6 +20,7 @@ from cryptosource_operator.names import (
 )
 from cryptosource_operator.pods import CONTAINER, pod_template
 from cryptosource_operator.settings import JobSettings
+from cryptosource_telemetry.contexts import parsed
 
 PERMANENT_EXIT_CODE = 78
 """EX_CONFIG: somebody has to change something, so no second pod."""
@@ -102,6 +104,29 @@ def plan_manual_job(
         },
         "spec": template,
     }
+
+
+def signature_of(cronjob: Mapping[str, Any] | None) -> str:
+    """Return the trace of the reconcile that a stored CronJob says planned it; empty for none."""
+    if cronjob is None:
+        return ""
+    template = cronjob["spec"]["jobTemplate"]["spec"]["template"]
+    annotations = template.get("metadata", {}).get("annotations") or {}
+    signature = str(annotations.get(PLANNED_BY, ""))
+    return signature if parsed(signature) else ""
+
+
+def signed(cronjob: Mapping[str, Any], traceparent: str) -> Mapping[str, Any]:
+    """Return a planned CronJob whose runs can tell which reconcile planned them.
+
+    No part of the plan: each reconcile has another, so that of a stored CronJob is no difference.
+    """
+    if not traceparent:
+        return cronjob
+    own = copy.deepcopy(dict(cronjob))
+    template = own["spec"]["jobTemplate"]["spec"]["template"]
+    template["metadata"]["annotations"][PLANNED_BY] = traceparent
+    return own
 
 
 def start_delay_seconds(source: CryptoSource, settings: JobSettings) -> int:

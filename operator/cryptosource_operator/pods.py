@@ -12,13 +12,16 @@ from typing import Any
 
 from cryptosource_crd.plans import vendor_of
 from cryptosource_crd.v1alpha1 import API_VERSION, KIND, CryptoSource
-from cryptosource_operator.names import MANIFEST, TRACE, TRIGGER_LABEL, labels
+from cryptosource_operator.names import MANIFEST, PLANNED_BY, TRACE, TRIGGER_LABEL, labels
 from cryptosource_operator.settings import JobSettings
 
 CONTAINER = "etl"
 MANIFEST_FOLDER, MANIFEST_FILE = "/etc/cryptosource", "source.yaml"
 CONFIG_MAPS, VOLUMES = "/var/lib/cryptosource/configmaps", "/var/lib/cryptosource/volumes"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
+
+FILE_MODE = 0o644
+"""Of mounted files."""
 
 KEY_VARIABLES = {"CoinPaprika": "COINPAPRIKA_API_KEY", "CoinGecko": "COINGECKO_API_KEY"}
 
@@ -55,6 +58,10 @@ def pod_template(
             "annotations": {**settings.pod_annotations, MANIFEST: manifest_of(source)},
         },
         "spec": {
+            # What an API server would fill in is said as well, so that a stored object can be
+            # compared with its plan in both directions.
+            "dnsPolicy": "ClusterFirst",
+            "schedulerName": "default-scheduler",
             **settings.pod,
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
@@ -89,6 +96,7 @@ def _container(
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
+        "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [*mounts, *_data(source, "mount")],
     }
@@ -112,6 +120,7 @@ def _environment(
         "CRYPTOSOURCE_JOB_NAME": "metadata.labels['batch.kubernetes.io/job-name']",
         "CRYPTOSOURCE_POD_NAME": "metadata.name",
         "TRACEPARENT": f"metadata.annotations['{TRACE}']",
+        "CRYPTOSOURCE_PLANNED_BY": f"metadata.annotations['{PLANNED_BY}']",
     }
     secrets = {"DATABASE_URL": (settings.database_secret, settings.database_key)}
     vendor = vendor_of(source.spec)
@@ -145,7 +154,10 @@ def _own_volumes() -> list[dict[str, Any]]:
     return [
         {
             "name": "source",
-            "downwardAPI": {"items": [{"path": MANIFEST_FILE, "fieldRef": field}]},
+            "downwardAPI": {
+                "defaultMode": FILE_MODE,
+                "items": [{"path": MANIFEST_FILE, "fieldRef": field}],
+            },
         },
         {"name": "scratch", "emptyDir": {}},
     ]
@@ -157,7 +169,9 @@ def _data(source: CryptoSource, part: str) -> list[Mapping[str, Any]]:
     if csv is not None and csv.config_map is not None:
         name, folder = csv.config_map.name, CONFIG_MAPS
         item = {"key": csv.config_map.key, "path": csv.config_map.key}
-        volume: dict[str, Any] = {"configMap": {"name": name, "items": [item]}}
+        volume: dict[str, Any] = {
+            "configMap": {"name": name, "defaultMode": FILE_MODE, "items": [item]}
+        }
     elif csv is not None and csv.volume_claim is not None:
         name, folder = csv.volume_claim.name, VOLUMES
         volume = {"persistentVolumeClaim": {"claimName": name, "readOnly": True}}

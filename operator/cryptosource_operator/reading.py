@@ -85,5 +85,7 @@ def _sentence(problems: Mapping[tuple[str | int, ...], str]) -> str:
 
 def shortened(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """Return a text as one line of at most `limit` characters."""
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    flat = " ".join(text.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -16,6 +16,7 @@ from cryptosource_operator.announcing import Announcement, Announcer, announceme
 from cryptosource_operator.applying import Applied, CronJobApplier
 from cryptosource_operator.cache import SOURCE, Cache
 from cryptosource_operator.clock import Clock, parse_time
+from cryptosource_operator.deeds import doing
 from cryptosource_operator.drift import merge_difference
 from cryptosource_operator.facts import Mirror, PodTrouble
 from cryptosource_operator.inspecting import Inspector, job_to_inspect
@@ -23,8 +24,8 @@ from cryptosource_operator.kube import CONFLICT, NOT_FOUND, ApiClient, ApiError
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.mirrors import Mirrors
 from cryptosource_operator.names import CREATE_TOKEN, GROUP, PLURAL, VERSION
-from cryptosource_operator.reading import Readable, Unreadable, read_source
-from cryptosource_operator.requesting import Requester, wanted_run
+from cryptosource_operator.reading import Readable, Unreadable, read_source, shortened
+from cryptosource_operator.requesting import JOB_REFUSED, REFUSALS, Requester, asked_in, wanted_run
 from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.situation import Situation, condition_of
 from cryptosource_operator.summarizing import summarize, urgent
@@ -76,11 +77,16 @@ class Reconciler:
         """
         began = self._parts.clock.monotonic()
         body = self._parts.cache.sources.get(uid)
-        if body is None or "deletionTimestamp" in body["metadata"]:
-            self._forget(uid)
+        if body is None:
+            await self._gone(uid)
             return None
+        if "deletionTimestamp" in body["metadata"]:
+            return None
+        meta = body["metadata"]
+        source = f"{meta['namespace']}/{meta['name']}"
         try:
-            after = await self._reconcile(uid, body)
+            with doing("operator.reconcile", parent=asked_in(body), source=source):
+                after = await self._reconcile(uid, body)
         except Exception:
             self._parts.metrics.reconciles.labels("error").inc()
             raise
@@ -95,7 +101,7 @@ class Reconciler:
         applied = Applied(cronjob=parts.cache.cronjob(uid))
         if source is not None:
             applied = await parts.applier.apply(source)
-        handled = await self._answered(body, source, applied)
+        handled, refused = await self._answered(body, source, applied)
         mirror = await parts.mirrors.of(uid, source)
         situation = Situation(
             generation=body["metadata"].get("generation", 0),
@@ -108,10 +114,10 @@ class Reconciler:
             jobs=parts.cache.jobs(uid),
             handled=handled,
         )
-        trouble = await self._trouble(body, situation.now, mirror)
+        trouble = refused or await self._trouble(body, situation.now, mirror)
         situation = replace(situation, trouble=trouble)
         if applied.announcement is not None:
-            await parts.announcer.tell(body, applied.announcement)
+            parts.announcer.tell(body, applied.announcement)
         postponed = await self._write(uid, body, situation)
         wishes = [postponed, *self._wishes(situation)]
         return min((wish for wish in wishes if wish is not None), default=None)
@@ -126,21 +132,33 @@ class Reconciler:
 
     async def _answered(
         self, body: Mapping[str, Any], source: CryptoSource | None, applied: Applied
-    ) -> str:
-        """Make the Job of an open request; return the last request that was answered."""
+    ) -> tuple[str, PodTrouble | None]:
+        """Make the Job of an open request.
+
+        Returns:
+            The last request that was answered, and what the cluster has against the open one.
+        """
         handled = str((body.get("status") or {}).get("lastHandledRunRequest", ""))
         if source is None or applied.cronjob is None or applied.refusal is not None:
-            return handled
+            return handled, None
         wanted = wanted_run(body, source, applied.cronjob)
         if wanted is None:
-            return handled
+            return handled, None
         token, trigger = wanted
-        name = await self._parts.requester.run(body, applied.cronjob, token=token, trigger=trigger)
+        run = self._parts.requester.run
+        try:
+            name = await run(applied.cronjob, token=token, trigger=trigger)
+        except ApiError as error:
+            if error.code not in REFUSALS:
+                raise
+            # A quota, an admission policy: it stands against this Job and nothing else.
+            words = shortened(error.message)
+            return handled, PodTrouble(job_name="", reason=JOB_REFUSED, message=words)
         if trigger != CREATE_TOKEN:
             words = f"Job {name} was made for the request '{token}'"
             announcement = Announcement(reason="RunRequested", message=words)
-            await self._parts.announcer.tell(body, announcement)
-        return token
+            self._parts.announcer.tell(body, announcement)
+        return token, None
 
     async def _trouble(
         self, body: Mapping[str, Any], now: datetime, mirror: Mirror | None
@@ -177,7 +195,7 @@ class Reconciler:
         self._written[uid] = self._parts.clock.monotonic()
         self._measure(situation.old, new)
         for announcement in announcements(situation.old, new):
-            await self._parts.announcer.tell(body, announcement)
+            self._parts.announcer.tell(body, announcement)
         return None
 
     def _wishes(self, situation: Situation) -> list[float | None]:
@@ -197,6 +215,8 @@ class Reconciler:
                 (now - job.created_at).total_seconds() for job in situation.jobs if job.active
             )
             wishes.append(min(max(settings.pod_check_seconds, age / 2), LATER_SECONDS))
+        if situation.trouble is not None and situation.trouble.reason == JOB_REFUSED:
+            wishes.append(LATER_SECONDS)
         if situation.mirror is None and settings.database is not None:
             wishes.append(settings.pod_check_seconds)
         if situation.refusal is not None:
@@ -219,6 +239,16 @@ class Reconciler:
             self._parts.metrics.sources.labels(ready).inc()
             if before is not None:
                 self._parts.metrics.sources.labels(before).dec()
+
+    async def _gone(self, uid: str) -> None:
+        """Retire a source that was here, and forget it.
+
+        One that was never looked at may be one that another operator has seen first.
+        """
+        seen = uid in self._readings
+        self._forget(uid)
+        if seen:
+            await self._parts.mirrors.retire(uid)
 
     def _forget(self, uid: str) -> None:
         before = self._ready.pop(uid, None)

@@ -6,14 +6,24 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.trace import use_span
+
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.cache import JOB, Cache
+from cryptosource_operator.deeds import current_traceparent, doing
 from cryptosource_operator.kube import CONFLICT, ApiClient, ApiError
 from cryptosource_operator.mirroring import Database, Request
 from cryptosource_operator.names import CREATE_TOKEN, RUN_REQUEST, TRACE
 from cryptosource_operator.planning import plan_manual_job
+from cryptosource_store.requesting import Started
 
 log = logging.getLogger(__name__)
+
+SOURCE_GONE, SUSPENDED, NO_SOURCES = "SourceGone", "Suspended", "NoSources"
+JOB_REFUSED = "JobRefused"
+"""Why a request is refused, as its status tells."""
+REFUSALS = (400, 403, 404, 422)
+"""Answers of the API server that asking again will not change: a quota, a policy."""
 
 TOKEN_LIMIT = 256
 """Characters of a token that count; the status holds no more."""
@@ -37,18 +47,23 @@ def wanted_run(
     return None
 
 
+def asked_in(body: Mapping[str, Any]) -> str:
+    """Return the trace that an unanswered request by annotation belongs to; empty for none. Pure."""
+    handled = (body.get("status") or {}).get("lastHandledRunRequest", "")
+    annotations = body["metadata"].get("annotations") or {}
+    token = annotations.get(RUN_REQUEST, "")[:TOKEN_LIMIT]
+    return str(annotations.get(TRACE, "")) if token and token != handled else ""
+
+
 class Requester:
     """Makes the Jobs of requests: one per token, whoever asks how often, whoever dies in between."""
 
     def __init__(self, api: ApiClient, cache: Cache) -> None:
         self._api, self._cache = api, cache
 
-    async def run(
-        self, body: Mapping[str, Any], cronjob: Mapping[str, Any], *, token: str, trigger: str
-    ) -> str:
+    async def run(self, cronjob: Mapping[str, Any], *, token: str, trigger: str) -> str:
         """Make the Job of a request, unless it is there; return its name."""
-        trace = (body["metadata"].get("annotations") or {}).get(TRACE, "")
-        job = plan_manual_job(cronjob, token, trigger=trigger, traceparent=trace)
+        job = plan_manual_job(cronjob, token, trigger=trigger, traceparent=current_traceparent())
         name = str(job["metadata"]["name"])
         path = f"/apis/batch/v1/namespaces/{job['metadata']['namespace']}/jobs"
         try:
@@ -62,17 +77,52 @@ class Requester:
         return name
 
     async def answer(self, database: Database, request: Request) -> None:
-        """Answer a request that came through the API.
+        """Answer a request that came through the API, in its trace, unless it is somebody else's.
+
+        A source that this operator does not know, or not yet, may be another's: its request stays
+        open until it expires.
 
         Raises:
-            ApiError: the API server could not make the Job now; the request stays open.
+            ApiError: the API server could not make a Job now; the request stays open.
             DatabaseDown: Postgres cannot be asked.
         """
-        uids = list(self._cache.sources) if request.for_all else [request.uid or ""]
-        names = []
-        for uid in uids:
-            body, cronjob = self._cache.sources.get(uid), self._cache.cronjob(uid)
-            if body is not None and cronjob is not None:
-                token = request.request_id
-                names.append(await self.run(body, cronjob, token=token, trigger="api"))
-        await database.answer(request.request_id, job_name=names[0] if names else None)
+        with (
+            doing(
+                "operator.request", parent=request.traceparent, request=request.request_id
+            ) as deed,
+            use_span(deed.span(), record_exception=False, set_status_on_exception=False),
+        ):
+            await self._answer(database, request)
+
+    async def _answer(self, database: Database, request: Request) -> None:
+        if request.for_all:
+            bodies = [body for body in self._cache.sources.values() if not _is_suspended(body)]
+            reason = NO_SOURCES
+        elif request.uid is None:
+            bodies, reason = [], SOURCE_GONE
+        else:
+            body = self._cache.sources.get(request.uid)
+            if body is None or self._cache.cronjob(request.uid) is None:
+                return
+            bodies, reason = ([], SUSPENDED) if _is_suspended(body) else ([body], JOB_REFUSED)
+        jobs = [job for body in bodies if (job := await self._start(body, request))]
+        await database.answer(request.request_id, jobs=jobs, reason=reason)
+
+    async def _start(self, body: Mapping[str, Any], request: Request) -> Started | None:
+        """Make a source's Job; None where the API server will not have it, now or later."""
+        uid = str(body["metadata"]["uid"])
+        cronjob = self._cache.cronjob(uid)
+        if cronjob is None:
+            return None
+        try:
+            name = await self.run(cronjob, token=request.request_id, trigger="api")
+        except ApiError as error:
+            if error.code not in REFUSALS:
+                raise
+            log.warning("a Job was refused", extra={"source_uid": uid, "error": str(error)})
+            return None
+        return Started(source_uid=uid, job_name=name)
+
+
+def _is_suspended(body: Mapping[str, Any]) -> bool:
+    return bool(body["spec"].get("suspend"))

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from cryptosource_store.settings import DatabaseSettings
+from cryptosource_telemetry.exporting import export_wanted
 
 POD_KEYS = frozenset(
     {
@@ -91,6 +92,8 @@ class OperatorSettings:
     """CRYPTOSOURCE_OPERATOR_PORT: /healthz, /readyz and /metrics. 0 lets the system choose."""
     identity: str = ""
     """Who reports events: the pod's name."""
+    traced: bool = False
+    """Somebody receives spans: OTEL_EXPORTER_OTLP_ENDPOINT."""
     crash_after_calls: int = 0
     """CRYPTOSOURCE_OPERATOR_CRASH_AFTER, for tests: die right after so many calls of a reconcile."""
 
@@ -114,6 +117,7 @@ class OperatorSettings:
             listen_host=environ.get("CRYPTOSOURCE_OPERATOR_HOST") or "0.0.0.0",  # noqa: S104
             listen_port=whole("CRYPTOSOURCE_OPERATOR_PORT", 8080),
             identity=environ.get("CRYPTOSOURCE_POD_NAME") or socket.gethostname(),
+            traced=export_wanted(environ),
             crash_after_calls=whole("CRYPTOSOURCE_OPERATOR_CRASH_AFTER", 0),
         )
 

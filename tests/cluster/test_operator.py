@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import URL, text
 
-from cryptosource_store.engine import session_engine
 from cryptosource_store.statements.claiming import NOTIFY, RUNS_CHANNEL
-from support import postgres as postgres_support
+from support.api import api_client
 from support.kube import Kube, Refused, eventually
-from support.operator_process import OperatorProcess, operating
 from support.source_objects import NEVER
-
-
-@pytest.fixture(scope="module")
-def database_url(postgres: URL, migrated_template: str) -> Iterator[URL]:
-    with postgres_support.database(postgres, template=migrated_template) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def operator(operator_kubeconfig, database_url, tmp_path_factory) -> Iterator[OperatorProcess]:
-    folder = tmp_path_factory.mktemp("operator")
-    with operating(operator_kubeconfig, folder, database=database_url) as operator:
-        yield operator
-
-
-@pytest.fixture
-def store(operator, database_url):
-    """Statements on the operator's database."""
-    engine = session_engine(database_url, application="cryptosource-test")
-
-    def execute(statement, **values):
-        statement = text(statement) if isinstance(statement, str) else statement
-        with engine.begin() as connection:
-            result = connection.execute(statement, values)
-            return result.all() if result.returns_rows else []
-
-    yield execute
-    engine.dispose()
 
 
 def scheduled(sources, name="a-source"):
@@ -281,27 +249,42 @@ def test_a_status_that_was_edited_by_hand_is_rewritten(operator, sources, store,
     eventually(lambda: sources.condition("Ready") == ("True", "Fresh"), seconds=10)
 
 
-def test_a_request_through_the_api_becomes_a_job_once(operator, sources, store):
+def test_a_request_through_the_api_becomes_a_job_once(operator, sources, store, database_url):
     uid = sources.create(runOnCreate=False)["metadata"]["uid"]
     scheduled(sources)
     registered(store, uid)
-    store(
-        """INSERT INTO run_requests (request_id, idempotency_key, source_id)
-           SELECT CAST(:id AS uuid), :id, source_id FROM sources WHERE uid = :uid""",
-        id=str(uuid.uuid4()), uid=uid,
-    )  # fmt: skip
+    body = {"source": "a-source", "namespace": sources.namespace}
+    with api_client(database_url) as api:
 
-    def answered():
-        return store(
-            """SELECT r.job_name FROM run_requests r JOIN sources s USING (source_id)
-                WHERE s.uid = :uid AND r.status = 'accepted'""",
-            uid=uid,
-        )
+        def ask():
+            headers = {"Idempotency-Key": uid}
+            return api.request("POST", "/trigger-etl", json=body, headers=headers)
 
-    ((name,),) = eventually(answered, seconds=15)
+        def looked_at():
+            return api.get(asked.headers["location"]).json()["data"]
+
+        asked = ask()
+        assert asked.status_code == 202, asked.text
+        eventually(lambda: looked_at()["status"] == "accepted", seconds=15)
+        assert ask().json()["data"] == asked.json()["data"]
+        found = looked_at()
+
     (job,) = sources.jobs()
-    assert job["metadata"]["name"] == name
+    assert [run["job_name"] for run in found["runs"]] == [job["metadata"]["name"]]
+    assert found["answered_by"].startswith("operator/")
     assert job["metadata"]["labels"]["cryptosource.io/trigger"] == "api"
+
+
+def test_a_suspended_source_is_not_run_through_the_api(operator, sources, store, database_url):
+    uid = sources.create(runOnCreate=False, suspend=True)["metadata"]["uid"]
+    scheduled(sources)
+    registered(store, uid)
+
+    with api_client(database_url) as api:
+        body = {"source": "a-source", "namespace": sources.namespace}
+        refused = api.request("POST", "/trigger-etl", json=body)
+
+    assert (refused.status_code, sources.jobs()) == (409, [])
 
 
 WAITING = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}}

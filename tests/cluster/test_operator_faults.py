@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
+
+import pytest
 
 from support import postgres as postgres_support
 from support.kube import eventually, namespace
@@ -32,7 +35,8 @@ def test_killed_after_any_call_of_a_reconcile_there_is_one_cronjob_one_run_and_a
             ) as operator:
                 eventually(
                     lambda operator=operator, sources=sources: (
-                        operator.process.poll() is not None or converged(sources)
+                        operator.process.poll() is not None
+                        or (converged(sources) and sources.events())
                     ),
                     what="it has died or is done",
                 )
@@ -55,7 +59,9 @@ def test_killed_after_any_call_of_a_reconcile_there_is_one_cronjob_one_run_and_a
                 assert sources.status()["cronJob"] == cronjob["metadata"]["name"]
                 assert len(set(sources.events())) == len(sources.events())
 
-    assert 4 <= crashes < LONGEST_RECONCILE
+    # CronJob, first run, status and event, in the order in which they happen to be answered: after
+    # fewer than these it is not done, and it may have been seen to be done just before it died.
+    assert 3 <= crashes < LONGEST_RECONCILE
 
 
 def test_killed_while_it_answers_a_request_the_request_is_answered_once(
@@ -163,6 +169,32 @@ def test_a_restart_of_the_operator_writes_nothing(operator_kubeconfig, tmp_path,
     assert [line for line in requests if 'verb="GET"' not in line] == []
 
 
+def test_a_source_costs_an_apply_a_status_an_event_and_no_question(
+    operator_kubeconfig, tmp_path, sources
+):
+    options = {"namespaces": [sources.namespace], "CRYPTOSOURCE_RESYNC_SECONDS": "3600"}
+    with operating(operator_kubeconfig, tmp_path, **options) as operator:
+        before = requests(operator)
+        for number in range(5):
+            sources.create(f"source-{number}", runOnCreate=False)
+        for number in range(5):
+            name = f"source-{number}"
+            eventually(lambda name=name: sources.condition("Scheduled", name)[0] == "True")
+        eventually(lambda: len(sources.events()) == 5)
+        spent = requests(operator) - before
+
+    assert spent == {"PATCH": 10, "POST": 5}
+
+
+def requests(operator):
+    """Return how many requests an operator has made, by verb."""
+    found = Counter()
+    for line in operator.get("/metrics").text.splitlines():
+        if "api_requests_total{" in line:
+            found[line.partition('verb="')[2].partition('"')[0]] += int(float(line.split()[-1]))
+    return found
+
+
 def test_another_namespaces_sources_are_left_alone(operator_kubeconfig, tmp_path, sources, kube):
     with namespace(kube, "other") as other:
         elsewhere = Sources(kube, other)
@@ -216,22 +248,28 @@ def test_when_the_database_comes_back_the_status_catches_up(
             sources.create(runOnCreate=False)
             eventually(lambda: sources.condition("DatabaseUnavailable")[0] == "True")
 
-            rename(postgres, url.database, late.database)
+            postgres_support.rename(postgres, url.database, late.database)
             try:
                 eventually(lambda: sources.condition("DatabaseUnavailable") == ("", ""))
                 assert sources.condition("Ready") == ("True", "AwaitingSchedule")
             finally:
-                rename(postgres, late.database, url.database)
+                postgres_support.rename(postgres, late.database, url.database)
 
 
-def rename(maintenance, old, new):
-    postgres_support._execute(
-        maintenance,
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{old}'",
-    )
-    postgres_support._execute(maintenance, f"ALTER DATABASE {old} RENAME TO {new}")
+@pytest.mark.parametrize("with_database", [True, False])
+def test_it_ends_when_it_is_asked_to_without_waiting_for_kopf(
+    operator_kubeconfig, tmp_path, sources, postgres, migrated_template, with_database
+):
+    with postgres_support.database(postgres, template=migrated_template) as url:
+        options = {"database": url} if with_database else {}
+        with operating(
+            operator_kubeconfig, tmp_path, namespaces=[sources.namespace], **options
+        ) as operator:
+            sources.create()
+            eventually(lambda: converged(sources))
 
+            assert operator.stop() == 0
 
-def test_it_ends_when_it_is_asked_to(operator_kubeconfig, tmp_path, sources):
-    with operating(operator_kubeconfig, tmp_path, namespaces=[sources.namespace]) as operator:
-        assert operator.stop() == 0
+    # Kopf takes signals for itself, and then waits five seconds for tasks that are not its own.
+    assert "Operator is stopping" not in operator.logs
+    assert "Traceback" not in operator.logs

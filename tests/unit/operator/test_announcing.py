@@ -4,7 +4,13 @@ import asyncio
 
 import pytest
 
-from cryptosource_operator.announcing import QUIET_SECONDS, Announcement, Announcer, announcements
+from cryptosource_operator.announcing import (
+    QUIET_SECONDS,
+    WAITING,
+    Announcement,
+    Announcer,
+    announcements,
+)
 from cryptosource_operator.facts import Refusal
 from cryptosource_operator.kube import ApiError
 from cryptosource_operator.metrics import Metrics
@@ -78,9 +84,14 @@ def tell(api, clock, times, words="same"):
     body = make_manifest(namespace="crypto", uid=UID)
 
     async def scenario():
+        writing = asyncio.create_task(announcer.run())
         for seconds in times:
             clock.seconds = seconds
-            await announcer.tell(body, Announcement(reason="Stale", message=words, warning=True))
+            announcer.tell(body, Announcement(reason="Stale", message=words, warning=True))
+        await asyncio.wait_for(announcer.told(), 5)
+        assert not writing.done()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
 
     asyncio.run(scenario())
 
@@ -108,3 +119,16 @@ def test_an_event_says_who_it_is_about_and_who_says_it():
 @pytest.mark.parametrize("code", [409, 403, 500])
 def test_an_event_that_cannot_be_written_stops_nothing(code):
     tell(FakeApi(ApiError(code, "no")), FakeClock(), [0])
+
+
+def test_a_flood_of_events_is_cut_and_nobody_waits_for_it():
+    async def scenario():
+        announcer = Announcer(FakeApi(), FakeClock(), Metrics(), identity="pod-1")
+        for number in range(WAITING + 5):
+            body = make_manifest(namespace="crypto", uid=f"uid-{number}")
+            announcer.tell(body, Announcement(reason="Stale", message="same"))
+        return announcer
+
+    announcer = asyncio.run(scenario())
+
+    assert announcer.waiting == WAITING

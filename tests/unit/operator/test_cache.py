@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import pytest
+
 from cryptosource_operator.cache import CRONJOB, JOB, SOURCE, Cache
-from cryptosource_operator.names import UID_LABEL
+from cryptosource_operator.names import SOURCE_LABEL, UID_LABEL
 
 
-def thing(own_uid, version, *, source=None, **over):
+def thing(own_uid, version, *, source=None, name=None, labelled=None, **over):
     labels = {} if source is None else {UID_LABEL: source}
+    labels |= {} if labelled is None else {SOURCE_LABEL: labelled}
     metadata = {
-        "name": own_uid, "namespace": "n", "uid": own_uid, "resourceVersion": version,
+        "name": name or own_uid, "namespace": "n", "uid": own_uid, "resourceVersion": version,
         "labels": labels, "creationTimestamp": "2026-03-01T12:00:00Z",
         "managedFields": [{"large": "x" * 100}],
         "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "yes"},
@@ -43,8 +46,8 @@ def test_children_are_found_by_the_uid_on_their_label():
 
 def test_what_is_gone_is_forgotten_and_its_source_looked_at():
     cache = Cache()
-    for kind, name in ((SOURCE, "s"), (CRONJOB, "c"), (JOB, "j")):
-        cache.put(kind, thing(name, "1", source="s"))
+    for kind, own_uid in ((SOURCE, "s"), (CRONJOB, "c"), (JOB, "j")):
+        cache.put(kind, thing(own_uid, "1", source="s", name="a-source"))
 
     assert [
         cache.drop(kind, name) for kind, name in ((JOB, "j"), (CRONJOB, "c"), (SOURCE, "s"))
@@ -65,6 +68,19 @@ def test_an_earlier_cronjob_that_goes_does_not_take_the_new_one_along():
     cache.drop(CRONJOB, "old")
 
     assert cache.cronjob("s")["metadata"]["uid"] == "new"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_copy_of_a_cronjob_under_another_name_is_not_taken_for_it(known):
+    cache = Cache()
+    if known:
+        cache.put(SOURCE, thing("s", "1", name="prices"))
+    cache.put(CRONJOB, thing("c", "2", source="s", name="prices", labelled="prices"))
+
+    assert cache.put(CRONJOB, thing("d", "3", source="s", name="copy", labelled="prices")) is None
+    assert cache.cronjob("s")["metadata"]["uid"] == "c"
+    cache.drop(CRONJOB, "d")
+    assert cache.cronjob("s")["metadata"]["uid"] == "c"
 
 
 def test_nothing_is_kept_that_nobody_reads():

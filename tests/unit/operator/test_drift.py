@@ -47,12 +47,12 @@ def test_what_was_planned_is_in_step_with_itself(planned):
     assert differences(planned, planned) == []
 
 
-def test_defaults_of_the_api_server_are_no_drift():
+def test_fields_that_others_may_have_are_no_drift():
     planned, found = make_cronjob(), make_cronjob()
-    found["spec"]["jobTemplate"]["spec"]["template"]["spec"]["dnsPolicy"] = "ClusterFirst"
     found["metadata"]["managedFields"] = []
+    found["metadata"]["labels"]["team"] = "prices"
 
-    assert differences({"spec": planned["spec"]}, found) == []
+    assert differences(planned["metadata"], found["metadata"]) == []
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,11 @@ def test_defaults_of_the_api_server_are_no_drift():
             ),
             "spec.jobTemplate.spec.template.spec.containers[0].image",
         ),
+        (lambda spec: spec.update(paused=True), "spec.paused"),
+        (
+            lambda spec: spec["jobTemplate"]["spec"]["template"]["spec"].update(hostNetwork=True),
+            "spec.jobTemplate.spec.template.spec.hostNetwork",
+        ),
         (
             lambda spec: spec["jobTemplate"]["spec"]["template"]["spec"]["containers"].append({}),
             "spec.jobTemplate.spec.template.spec.containers",
@@ -76,4 +81,11 @@ def test_an_edit_by_hand_is_found_where_it_is(edit, path):
     planned, found = make_cronjob(), make_cronjob()
     edit(found["spec"])
 
-    assert differences({"spec": planned["spec"]}, found) == [path]
+    assert differences(planned["spec"], found["spec"], path="spec", whole=True) == [path]
+
+
+def test_what_an_api_server_does_not_store_is_no_drift():
+    planned = {"suspend": False, "affinity": {}, "args": [], "note": ""}
+    found = {"suspend": False, "securityContext": {}, "creationTimestamp": None}
+
+    assert differences(planned, found, whole=True) == []

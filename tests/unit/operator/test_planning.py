@@ -161,7 +161,13 @@ def test_the_pod_mounts_its_own_annotation_where_it_is_told_to_read():
     [
         (
             {"configMap": {"name": "coins", "key": "coins.csv"}},
-            {"configMap": {"name": "coins", "items": [{"key": "coins.csv", "path": "coins.csv"}]}},
+            {
+                "configMap": {
+                    "name": "coins",
+                    "defaultMode": 0o644,
+                    "items": [{"key": "coins.csv", "path": "coins.csv"}],
+                }
+            },
             "/var/lib/cryptosource/configmaps/coins",
         ),
         (

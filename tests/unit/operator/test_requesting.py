@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -8,6 +9,7 @@ from cryptosource_operator.cache import CRONJOB, SOURCE, Cache
 from cryptosource_operator.kube import ApiError
 from cryptosource_operator.mirroring import Request
 from cryptosource_operator.requesting import Requester, wanted_run
+from cryptosource_store.requesting import Started
 from support.operators import UID, make_cronjob
 from support.sources import make_manifest, make_source
 
@@ -15,7 +17,7 @@ FRESH = {"status": {}}
 
 
 def body(*, token=None, handled=None, **spec):
-    manifest = make_manifest(namespace="crypto", uid=UID, **spec)
+    manifest = make_manifest(namespace="default", uid=UID, **spec)
     manifest["metadata"] |= {"resourceVersion": "1"}
     if token is not None:
         manifest["metadata"]["annotations"] = {"cryptosource.io/run-requested-at": token}
@@ -62,13 +64,13 @@ class FakeDatabase:
     def __init__(self):
         self.answers = {}
 
-    async def answer(self, request_id, *, job_name):
-        self.answers[request_id] = job_name
+    async def answer(self, request_id, *, jobs, reason=None):
+        self.answers[request_id] = (jobs, reason)
 
 
-def filled_cache():
+def filled_cache(**spec):
     cache = Cache()
-    cache.put(SOURCE, body())
+    cache.put(SOURCE, body(**spec))
     cache.put(CRONJOB, make_cronjob())
     return cache
 
@@ -78,10 +80,7 @@ def test_asking_twice_makes_one_job_and_answers_the_same():
     requester = Requester(api, filled_cache())
 
     async def twice():
-        return [
-            await requester.run(body(), make_cronjob(), token="a", trigger="manual")
-            for _ in range(2)
-        ]
+        return [await requester.run(make_cronjob(), token="a", trigger="manual") for _ in range(2)]
 
     first, second = asyncio.run(twice())
 
@@ -89,19 +88,69 @@ def test_asking_twice_makes_one_job_and_answers_the_same():
     assert list(api.jobs) == [first]
 
 
+def asked(uid: str | None = UID, **over):
+    return Request(**{"request_id": "r", "uid": uid, "for_all": False, **over})
+
+
+def answer_of(request_, *, cache=None, api=None):
+    api, database = api or FakeApi(), FakeDatabase()
+
+    asyncio.run(Requester(api, cache or filled_cache()).answer(database, request_))
+
+    return list(api.jobs), database.answers.get("r")
+
+
+@pytest.mark.parametrize("request_", [asked(), asked(None, for_all=True)])
+def test_a_request_through_the_api_gets_its_job(request_):
+    (name,), (jobs, _) = answer_of(request_)
+
+    assert jobs == [Started(source_uid=UID, job_name=name)]
+
+
+def test_a_request_for_a_source_that_is_gone_is_refused():
+    assert answer_of(asked(None)) == ([], ([], "SourceGone"))
+
+
+def test_a_request_for_a_source_of_somebody_else_stays_open():
+    assert answer_of(asked("another")) == ([], None)
+
+
+def test_a_request_for_a_source_without_a_cronjob_stays_open_until_it_has_one():
+    cache = Cache()
+    cache.put(SOURCE, body())
+
+    assert answer_of(asked(), cache=cache) == ([], None)
+
+
+def test_what_is_suspended_is_refused_alone_and_left_out_of_all():
+    cache = filled_cache(suspend=True)
+
+    assert answer_of(asked(), cache=cache) == ([], ([], "Suspended"))
+    assert answer_of(asked(None, for_all=True), cache=cache) == ([], ([], "NoSources"))
+
+
 @pytest.mark.parametrize(
-    ("request_", "jobs"),
-    [
-        (Request(request_id="r", uid=UID, for_all=False), 1),
-        (Request(request_id="r", uid=None, for_all=True), 1),
-        (Request(request_id="r", uid=None, for_all=False), 0),
-        (Request(request_id="r", uid="gone", for_all=False), 0),
-    ],
+    ("code", "answer"), [(403, ([], "JobRefused")), (422, ([], "JobRefused")), (500, None)]
 )
-def test_a_request_through_the_api_gets_its_job_or_is_refused(request_, jobs):
-    api, database = FakeApi(), FakeDatabase()
+def test_a_job_that_the_api_server_never_will_have_is_refused_else_it_is_tried_again(code, answer):
+    class Refusing(FakeApi):
+        async def create(self, path, job):
+            raise ApiError(code, "no", reason="No")
 
-    asyncio.run(Requester(api, filled_cache()).answer(database, request_))
+    database = FakeDatabase()
+    answering = Requester(Refusing(), filled_cache()).answer(database, asked())
+    with contextlib.suppress(ApiError):
+        asyncio.run(answering)
 
-    assert len(api.jobs) == jobs
-    assert database.answers == {"r": next(iter(api.jobs), None)}
+    assert database.answers.get("r") == answer
+
+
+def test_a_run_goes_on_the_trace_of_who_asked():
+    api = FakeApi()
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    answer_of(asked(traceparent=parent), api=api)
+
+    (job,) = api.jobs.values()
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["cryptosource.io/traceparent"] == parent
