@@ -1,5 +1,6 @@
 """The read side: HTTP in front of what the store holds.
 
 Belongs here: routes, the queries behind them, their models, problems, telemetry. Never here:
-writing data, SQL text (that is `cryptosource_store.statements.reading*`), knowledge of vendors.
+writing data (requests for runs are all it writes), SQL text (that is
+`cryptosource_store.statements.reading*`), knowledge of vendors.
 """

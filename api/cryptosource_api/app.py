@@ -13,12 +13,24 @@ from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from cryptosource_api.access import OPEN_PATHS, Access
 from cryptosource_api.cache import AnswerCache
 from cryptosource_api.context import context_of
+from cryptosource_api.exports.sending import Exports
+from cryptosource_api.gate import Gate
+from cryptosource_api.heads import HeadRequests
+from cryptosource_api.kept import KeptAnswers
+from cryptosource_api.keys import KeyRing
+from cryptosource_api.limits.shared import SharedBuckets
+from cryptosource_api.live.hub import Hub
+from cryptosource_api.metrics.reading import Readings
+from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.middleware import RequestMiddleware
+from cryptosource_api.page import routes as page
+from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
 from cryptosource_api.reads import Reads
-from cryptosource_api.routes import data, docs, health, index, stats
+from cryptosource_api.routes import data, docs, health, index, live, metrics, stats, triggers
 from cryptosource_api.routes.declaring import PROBLEM_SCHEMA
 from cryptosource_api.services import Services
 from cryptosource_api.settings import ApiSettings
@@ -51,23 +63,37 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: telemetry.instrument
     )
+    if tracer_provider is not None:
+        instrument(app, engine, tracer_provider)
     reads = Reads(engine, turns=settings.pool_size, wait_seconds=settings.pool_wait_seconds)
+    requests = RequestMetrics()
+    versions = VersionWatch(reads, max_age_seconds=settings.version_check_seconds)
+    answers = AnswerCache(settings.cache_bytes)
+    shared_rates = SharedBuckets(settings.redis_url) if settings.redis_url else None
     app.state.services = Services(
         reads=reads,
-        versions=VersionWatch(reads, max_age_seconds=settings.version_check_seconds),
-        answers=AnswerCache(settings.cache_bytes),
+        requests=requests,
+        readings=Readings(reads),
+        versions=versions,
+        answers=answers,
+        exports=Exports(engine.url, settings, versions),
+        live=Hub(engine.url, settings, reads),
+        shared_rates=shared_rates,
     )
-    for routes in (index, data, health, stats):
+    for routes in (index, live, data, health, stats, triggers, metrics, page):
         app.include_router(routes.router)
     docs.add_docs(app)
     app.add_exception_handler(ApiProblem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_middleware(RequestMiddleware, settings=settings)
-    app.openapi = _OpenAPI(app)  # type: ignore[method-assign]
-    if tracer_provider is not None:
-        instrument(app, tracer_provider)
+    app.add_middleware(KeptAnswers, answers=answers, versions=versions)
+    app.add_middleware(HeadRequests)
+    access = Access(settings, KeyRing(reads))
+    app.add_middleware(Gate, access=access, settings=settings, shared_rates=shared_rates)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=requests)
+    app.openapi = _OpenAPI(app, needs_keys=settings.needs_keys)  # type: ignore[method-assign]
     return app
 
 
@@ -91,7 +117,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     status = HTTPStatus(error.status_code)
     detail = _HINTS.get(status, status.phrase)
-    problem = ApiProblem(status=status, detail=detail, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", ""):
+        headers["Allow"] += ", HEAD"
+    problem = ApiProblem(status=status, detail=detail, headers=headers)
+    if status is HTTPStatus.NOT_FOUND and prefers_html(request.headers.get("accept")):
+        return page.problem_page(request, problem)  # somebody mistyped an address
     return _rendered(request, problem)
 
 
@@ -107,8 +138,9 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 class _OpenAPI:
     """Builds the description once, with the problem's schema and without FastAPI's own errors."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, *, needs_keys: bool) -> None:
         self._app = app
+        self._needs_keys = needs_keys
         self._schema: dict[str, Any] | None = None
 
     def __call__(self) -> dict[str, Any]:
@@ -126,5 +158,18 @@ class _OpenAPI:
             schemas.update({"Problem": problem, **definitions})
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
+            if self._needs_keys:
+                _declare_keys(schema)
             self._schema = schema
         return self._schema
+
+
+def _declare_keys(schema: dict[str, Any]) -> None:
+    schema["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    for path, operations in schema["paths"].items():
+        if path not in OPEN_PATHS:
+            for operation in operations.values():
+                operation["security"] = [{"bearer": []}, {"header": []}]

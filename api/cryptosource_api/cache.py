@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 OVERHEAD_BYTES = 500
 """What an entry costs beside its key and its body: objects, dictionary slots."""
@@ -21,6 +22,8 @@ class CachedAnswer:
     etag: str
     body: bytes
     """JSON up to where the meta goes."""
+    route: Any = None
+    """Of the application, for metrics: what is kept is answered before a route is looked for."""
 
 
 class AnswerCache:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from starlette.types import Scope
 
 HEADER = b"x-request-id"
 SCOPE_KEY = "cryptosource.request"
+EXTRA_HEADERS = "cryptosource.headers"
+"""Headers that whatever answer carries, as pairs of bytes."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -24,9 +26,13 @@ class RequestContext:
     began: float
     """`time.perf_counter()` at its arrival, in seconds."""
 
+    def seconds(self) -> float:
+        """Return seconds since the arrival."""
+        return time.perf_counter() - self.began
+
     def latency_ms(self) -> float:
         """Return milliseconds since the arrival, to the microsecond."""
-        return round((time.perf_counter() - self.began) * 1000, 3)
+        return round(self.seconds() * 1000, 3)
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -34,7 +40,7 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     sent = [value for name, value in headers if name == HEADER]
     if len(sent) == 1 and _SANE_ID.fullmatch(sent[0]):
         return sent[0].decode("ascii")
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def begin(scope: Scope) -> RequestContext:

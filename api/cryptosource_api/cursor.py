@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from cryptosource_api.problems import InvalidRequest, Mistake
+from cryptosource_api.problems import InvalidCursor
 
 FORMAT = 1
 LONGEST = 2_000
@@ -81,20 +81,20 @@ def decode(
         first_nullable: the first value may be null.
 
     Raises:
-        InvalidRequest: it is no cursor of ours, or one of another list.
+        InvalidCursor: it is no cursor of ours, or one of another list.
     """
     members = _members(cursor)
     if members is None or members[:1] != [FORMAT]:
-        raise _refused("this is no cursor that an answer gave as next_cursor")
+        raise InvalidCursor("this is no cursor that an answer gave as next_cursor")
     if members[1:2] != [digest]:
-        raise _refused(
+        raise InvalidCursor(
             "it belongs to a list with other filters or another sort; repeat those, or start "
             "without a cursor"
         )
     values = members[2:]
     allowed = [first_nullable and position == 0 for position in range(len(types))]
     if len(values) != len(types) or not all(map(_is_valid, values, types, allowed)):
-        raise _refused("this is no cursor that an answer gave as next_cursor")
+        raise InvalidCursor("this is no cursor that an answer gave as next_cursor")
     return values
 
 
@@ -113,7 +113,3 @@ def _is_valid(value: Any, kind: str, null_allowed: bool) -> bool:  # noqa: FBT00
     if value is None:
         return null_allowed
     return isinstance(value, str) and CHECKS[kind](value)
-
-
-def _refused(detail: str) -> InvalidRequest:
-    return InvalidRequest(Mistake(parameter="cursor", detail=detail))

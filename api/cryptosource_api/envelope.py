@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from cryptosource_api.cache import CachedAnswer
 from cryptosource_api.context import context_of
@@ -34,11 +35,20 @@ def object_body(data: str) -> bytes:
     return f'{{"data":{data}'.encode()
 
 
-def with_meta(body: bytes, request: Request) -> bytes:
-    """Return the whole envelope."""
-    context = context_of(request.scope)
-    meta = {"request_id": context.request_id, "api_latency_ms": context.latency_ms()}
-    return b'%b,"meta":%b}' % (body, json.dumps(meta).encode())
+def with_meta(body: bytes, scope: Scope) -> bytes:
+    """Return the whole envelope. A request id needs no escaping: it was checked or made here."""
+    context = context_of(scope)
+    return b'%b,"meta":{"request_id": "%b", "api_latency_ms": %b}}' % (
+        body,
+        context.request_id.encode("ascii"),
+        b"%.3f" % context.latency_ms(),
+    )
+
+
+def key_of(scope: Scope) -> bytes:
+    """Return what an answer is kept under: path and query, unparsed and kept apart."""
+    path = scope["path"].encode("utf-8", "surrogatepass")
+    return b"%d:%b?%b" % (len(path), path, scope["query_string"])
 
 
 def etag_of(key: bytes, version: str | None) -> str:
@@ -47,27 +57,52 @@ def etag_of(key: bytes, version: str | None) -> str:
     return f'W/"{hashlib.blake2b(text, digest_size=12).hexdigest()}"'
 
 
-def is_current(request: Request, etag: str) -> bool:
+def is_current(scope: Scope, etag: str) -> bool:
     """Return whether the client already holds the answer (If-None-Match, RFC 9110 13.1.2)."""
-    sent = request.headers.get("if-none-match")
-    if sent is None:
-        return False
-    held = {tag.strip().removeprefix("W/") for tag in sent.split(",")}
-    return "*" in held or etag.removeprefix("W/") in held
+    opaque = etag.removeprefix("W/").encode("ascii")
+    for name, value in scope["headers"]:
+        if name == b"if-none-match":
+            held = {tag.strip().removeprefix(b"W/") for tag in value.split(b",")}
+            if b"*" in held or opaque in held:
+                return True
+    return False
 
 
-def answer(request: Request, cached: CachedAnswer) -> Response:
+def kept_parts(scope: Scope, kept: CachedAnswer) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return status, headers and body for an answer that depends on the data's version."""
+    headers = [
+        (b"etag", kept.etag.encode("ascii")),
+        (b"cache-control", REVALIDATE.encode("ascii")),
+        (b"vary", b"Accept"),
+    ]
+    if is_current(scope, kept.etag):
+        return 304, headers, b""
+    body = with_meta(kept.body, scope)
+    headers.append((b"content-length", b"%d" % len(body)))
+    headers.append((b"content-type", b"application/json"))
+    return 200, headers, body
+
+
+class _Parts(Response):
+    """A response of parts that are ready."""
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status_code = status
+        self.raw_headers = headers
+        self.body = body
+        self.background = None
+
+
+def answer(request: Request, kept: CachedAnswer) -> Response:
     """Return the response for an answer that depends on the data's version."""
-    headers = {"ETag": cached.etag, "Cache-Control": REVALIDATE}
-    if is_current(request, cached.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(with_meta(cached.body, request), media_type="application/json", headers=headers)
+    return _Parts(*kept_parts(request.scope, kept))
 
 
-def fresh_answer(request: Request, body: bytes) -> Response:
+def fresh_answer(request: Request, body: bytes, *, status: int = 200) -> Response:
     """Return the response for an answer that nobody may keep."""
     return Response(
-        with_meta(body, request),
+        with_meta(body, request.scope),
+        status_code=status,
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable
 
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cryptosource_api.context import RequestContext, begin, context_of
+from cryptosource_api.clients import forwarded_client
+from cryptosource_api.context import EXTRA_HEADERS, RequestContext, begin, context_of
+from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.problems import ApiProblem, internal_error, render
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.telemetry import trace_id_of
+from cryptosource_telemetry.contexts import current_traceparent
+from cryptosource_telemetry.secrets import BLOT
 
 logger = logging.getLogger("cryptosource.api")
 access_logger = logging.getLogger("cryptosource.api.access")
-
-BODY_SECONDS = 10.0
-"""A body of unknown length must have arrived within that."""
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -41,22 +43,30 @@ class RequestMiddleware:
     Args:
         app: what answers.
         settings: `body_bytes` and `query_bytes`.
+        metrics: where requests are counted.
     """
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ApiSettings, metrics: RequestMetrics) -> None:
         self._app = app
         self._settings = settings
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._settings.trusted_proxies:
+            client = forwarded_client(scope, self._settings.trusted_proxies)
+            scope["client"] = client, 0
         context = begin(scope)
-        sending = _Sending(send, context)
+        sending = _Sending(send, scope, context, self._metrics)
+        self._metrics.begins()
         try:
             problem = self._refusal(scope)
-            if problem is None and _header(scope, b"transfer-encoding") is not None:
+            if problem is None and _has_body(scope):
+                # Whole before it takes a place among the requests at a time: one that drips must
+                # not keep others out.
                 problem, receive = await self._gather(receive)
             if problem is None:
                 await self._app(scope, receive, sending)
@@ -71,6 +81,7 @@ class RequestMiddleware:
                 raise  # half an answer is out: only closing the connection tells the client
             await self._refuse(internal_error(), scope, receive, sending)
         finally:
+            self._metrics.ends()
             _log_access(scope, context, sending)
 
     async def _refuse(
@@ -101,19 +112,30 @@ class RequestMiddleware:
         )
 
     async def _gather(self, receive: Receive) -> tuple[ApiProblem | None, Receive]:
-        """Read a body of unknown length up to the limit; return it to be received again."""
+        """Read a body up to the limit; return it to be received again."""
         messages: list[Message] = []
         size = 0
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self._settings.body_seconds):
                 while not messages or messages[-1].get("more_body", False):
                     messages.append(await receive())
+                    if messages[-1]["type"] == "http.disconnect":
+                        return _body_is_late(), receive
                     size += len(messages[-1].get("body", b""))
                     if size > self._settings.body_bytes:
                         return self._too_large(), receive
         except TimeoutError:
-            return ApiProblem(status=408, detail="The body did not arrive in time"), receive
+            return _body_is_late(), receive
         return None, _replay(messages, receive)
+
+
+def _body_is_late() -> ApiProblem:
+    return ApiProblem(status=408, detail="The body did not arrive in time")
+
+
+def _has_body(scope: Scope) -> bool:
+    length = _header(scope, b"content-length")
+    return length not in {None, b"0"} or _header(scope, b"transfer-encoding") is not None
 
 
 def _replay(messages: Iterable[Message], receive: Receive) -> Receive:
@@ -129,23 +151,42 @@ def _replay(messages: Iterable[Message], receive: Receive) -> Receive:
 class _Sending:
     """Adds the headers that every answer carries and remembers what was sent."""
 
-    def __init__(self, send: Send, context: RequestContext) -> None:
+    def __init__(
+        self, send: Send, scope: Scope, context: RequestContext, metrics: RequestMetrics
+    ) -> None:
         self._send = send
+        self._scope = scope
         self._context = context
+        self._metrics = metrics
         self.status = 0
         self.sent_bytes = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._metrics.answers(self._scope, self.status, self._context.seconds())
             headers = list(message.get("headers", ()))
-            present = {name.lower() for name, _ in headers}
+            present = {name for name, _ in headers}
             headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
+            headers += self._scope.get(EXTRA_HEADERS, ())
             headers.append((b"x-request-id", self._context.request_id.encode("ascii")))
-            message = {**message, "headers": headers}
+            own = current_traceparent()
+            if own:
+                headers.append((b"traceresponse", own.encode("ascii")))
+            message["headers"] = headers
         elif message["type"] == "http.response.body":
             self.sent_bytes += len(message.get("body", b""))
         await self._send(message)
+
+
+_SECRET_PARAMETER = re.compile(
+    r"((?:^|&)[^=&]*(?:key|token|secret|passw|sig|auth)[^=&]*=)[^&]*", re.IGNORECASE
+)
+
+
+def _shown_query(query: bytes) -> str:
+    """Return a query string without what was sent as a key by mistake."""
+    return _SECRET_PARAMETER.sub(rf"\1{BLOT}", query.decode("latin-1"))
 
 
 def _log_access(scope: Scope, context: RequestContext, sending: _Sending) -> None:
@@ -156,7 +197,7 @@ def _log_access(scope: Scope, context: RequestContext, sending: _Sending) -> Non
         extra={
             "method": scope["method"],
             "path": scope["path"],
-            "query": scope["query_string"].decode("latin-1"),
+            "query": _shown_query(scope["query_string"]),
             "status": sending.status,
             "bytes": sending.sent_bytes,
             "latency_ms": context.latency_ms(),

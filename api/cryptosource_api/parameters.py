@@ -89,14 +89,14 @@ def _mistake(error: Any) -> Mistake:
 
 def openapi_parameters(model: type[Parameters]) -> list[dict[str, Any]]:
     """Return the model as OpenAPI query parameters."""
-    properties = model.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+    described = model.model_json_schema(ref_template="#/components/schemas/{model}")
     return [
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in described.get("required", ()),
             "description": schema.get("description", ""),
             "schema": {key: value for key, value in schema.items() if key != "description"},
         }
-        for name, schema in properties.items()
+        for name, schema in described["properties"].items()
     ]

@@ -2,6 +2,7 @@
 
 ApiProblem
 ├── InvalidRequest      422, with one entry in `errors` per mistake
+├── InvalidCursor       400
 ├── NotFound            404
 └── Unavailable         503, with Retry-After
 """
@@ -9,14 +10,24 @@ ApiProblem
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.responses import Response
+
+logger = logging.getLogger("cryptosource.api")
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:cryptosource:problem:"
@@ -79,6 +90,18 @@ class InvalidRequest(ApiProblem):
         )
 
 
+class InvalidCursor(ApiProblem):
+    """The cursor is none of this list: begin again without one."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            status=400,
+            detail=f"cursor: {detail}",
+            kind=f"{URN}invalid-cursor",
+            title="The cursor cannot be followed",
+        )
+
+
 class NotFound(ApiProblem):
     """What was asked for does not exist."""
 
@@ -125,6 +148,27 @@ def from_database(error: Exception) -> ApiProblem | None:
             "database-unavailable", "The database cannot be reached; try again shortly"
         )
     return None
+
+
+@contextmanager
+def database_problems(message: str) -> Iterator[None]:
+    """Turn errors of the database into what they mean to the caller.
+
+    Args:
+        message: what the log says of one, beside its cause.
+
+    Raises:
+        ApiProblem: what the error means; an error that is our own mistake goes on as it is.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        problem = from_database(error)
+        if problem is None:
+            raise
+        cause = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        logger.warning(message, extra={"problem": problem.kind, "cause": cause})
+        raise problem from error
 
 
 def internal_error() -> ApiProblem:

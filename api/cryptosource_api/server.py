@@ -14,14 +14,20 @@ from sqlalchemy import URL
 
 from cryptosource_api.app import create_app
 from cryptosource_api.reads import api_engine
+from cryptosource_api.services import Services
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import configure_tracing
+from cryptosource_api.telemetry import request_provider
+from cryptosource_api.wire import Patience, PatientConfig, PatientProtocol
 from cryptosource_telemetry.logs import configure_logging
 
 logger = logging.getLogger("cryptosource.api")
 
 BACKLOG = 2048
-LONGEST_HEAD_BYTES = 64 * 1024
+LONGEST_MESSAGE_BYTES = 16 * 1024
+"""Of a WebSocket's client; compression, which costs memory for each connection, is off."""
+UNREAD_SECONDS = 60
+"""A connection whose client takes nothing of what waits for it is ended by the system after that:
+closing it would wait for the client."""
 START_SECONDS = 30.0
 
 
@@ -37,9 +43,13 @@ def listening_socket(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise CannotListen(_why(host, port, error)) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections have it from their listener
+        option = socket.TCP_USER_TIMEOUT
+        listener.setsockopt(socket.IPPROTO_TCP, option, UNREAD_SECONDS * 1000)
+    return listener
 
 
 def _why(host: str, port: int, error: Exception) -> str:
@@ -56,32 +66,49 @@ def _why(host: str, port: int, error: Exception) -> str:
 
 def uvicorn_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
     """Return how uvicorn serves: bounded heads, connections and waits; logs are ours."""
-    return uvicorn.Config(
+    config = PatientConfig(
         app,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         lifespan="off",
-        ws="none",
-        h11_max_incomplete_event_size=LONGEST_HEAD_BYTES,
-        limit_concurrency=settings.concurrency,
+        ws="websockets-sansio",
+        ws_max_size=LONGEST_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
+    config.patience = Patience(
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        write_seconds=settings.write_seconds,
+        connections=settings.connections,
+    )
+    return config
 
 
 class _Server(uvicorn.Server):
     """Tells when it answers, or that it ended before."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, settings: ApiSettings) -> None:
+        super().__init__(uvicorn_config(app, settings))
+        self._app = app
         self.settled = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets)
         self.settled.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let streams go first: they would not end by themselves."""
+        services: Services = self._app.state.services
+        services.live.close()
+        await super().shutdown(sockets)
+        if services.shared_rates is not None:
+            await services.shared_rates.close()
 
 
 class ApiServer:
@@ -95,7 +122,7 @@ class ApiServer:
     def __init__(self, app: FastAPI, settings: ApiSettings) -> None:
         self.app = app
         self._settings = settings
-        self._server = _Server(uvicorn_config(app, settings))
+        self._server = _Server(app, settings)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
@@ -146,13 +173,13 @@ def serve(settings: ApiSettings, url: URL, *, environ: Mapping[str, str] | None 
     Raises:
         CannotListen: the port is in use, or the address is not this machine's.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, environ=environ or {})
     listener = listening_socket(settings.host, settings.port)
     engine = api_engine(url, settings)
-    provider = configure_tracing(environ or {})
+    provider = request_provider(environ or {})
     try:
         app = create_app(settings, engine, tracer_provider=provider)
-        uvicorn.Server(uvicorn_config(app, settings)).run(sockets=[listener])
+        _Server(app, settings).run(sockets=[listener])
     except KeyboardInterrupt:
         logger.info("stopped")
     finally:

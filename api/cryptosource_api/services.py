@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sqlalchemy import Connection
@@ -11,7 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cryptosource_api.cache import AnswerCache, CachedAnswer
-from cryptosource_api.envelope import answer, etag_of
+from cryptosource_api.envelope import answer, etag_of, key_of
+from cryptosource_api.exports.sending import Exports
+from cryptosource_api.limits.shared import SharedBuckets
+from cryptosource_api.live.hub import Hub
+from cryptosource_api.metrics.reading import Readings
+from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.queries.lists import Answer
 from cryptosource_api.reads import Reads
 from cryptosource_api.versions import EMPTY, VersionWatch
@@ -31,6 +37,13 @@ class Services:
     reads: Reads
     versions: VersionWatch
     answers: AnswerCache
+    requests: RequestMetrics
+    readings: Readings
+    exports: Exports
+    live: Hub
+    shared_rates: SharedBuckets | None = None
+    began: float = field(default_factory=time.monotonic)
+    """`time.monotonic()` when the application was made."""
 
     @cached_property
     def needed_revision(self) -> str:
@@ -51,14 +64,18 @@ class Services:
             request: its path and query are the key, unparsed: equal bytes are equal questions.
             question: called when nothing is kept.
         """
-        path = request.scope["path"].encode()
-        key = b"%d:%b?%b" % (len(path), path, request.scope["query_string"])
+        key = key_of(request.scope)
         version = await self.versions.current()
         kept = self.answers.get(key, version=version)
         if kept is None:
             found = await self.reads(question())
             built_from = found.version or EMPTY
-            kept = CachedAnswer(version=built_from, etag=etag_of(key, built_from), body=found.body)
+            kept = CachedAnswer(
+                version=built_from,
+                etag=etag_of(key, built_from),
+                body=found.body,
+                route=request.scope.get("route"),
+            )
             self.answers.put(key, kept)
         return answer(request, kept)
 
@@ -68,3 +85,8 @@ def services_of(request: Request) -> Services:
     services = request.app.state.services
     assert isinstance(services, Services)  # noqa: S101 - create_app put it there
     return services
+
+
+def exports_of(request: Request) -> Exports:
+    """Return what runs the exports of the application that a request came to."""
+    return services_of(request).exports

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cryptosource_api.clients import Network, parse_networks
 
 PREFIX = "CRYPTOSOURCE_API_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+AUTH_MODES = ("off", "keys")
+SHORTEST_TOKEN = 16
+
+
+_REDIS = re.compile(r"(rediss?|unix)://.+")
 
 
 class InvalidSetting(ValueError):
@@ -38,18 +47,64 @@ class ApiSettings:
     """Largest request body. …_BODY_BYTES."""
     query_bytes: int = 8 * 1024
     """Longest query string, and longest path. …_QUERY_BYTES."""
-    concurrency: int = 1000
-    """Connections at a time; above it uvicorn answers 503 at once. …_CONCURRENCY."""
+    concurrency: int = 400
+    """Requests at a time; above it 503 at once. Probes and live streams are not counted.
+    …_CONCURRENCY."""
+    connections: int = 4000
+    """Connections at a time; above it 503 at once. …_CONNECTIONS."""
+    head_seconds: int = 10
+    """A request's head must have arrived within that. …_HEAD_SECONDS."""
+    body_seconds: int = 10
+    """So must its body. …_BODY_SECONDS."""
+    write_seconds: int = 30
+    """A client that takes nothing of its answer for that long is cut off. …_WRITE_SECONDS."""
+    rate_per_address: int = 6000
+    """Requests a minute of one address without a key; 0 sets no limit. …_RATE_PER_ADDRESS."""
+    rate_per_key: int = 6000
+    """Requests a minute with one key; 0 sets no limit. …_RATE_PER_KEY."""
+    redis_url: str | None = field(default=None, repr=False)
+    """Where replicas share the rates; without it each process counts. CRYPTOSOURCE_REDIS_URL."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose X-Forwarded-For is believed, as CIDRs. …_TRUSTED_PROXIES."""
     keep_alive_seconds: int = 15
     """An idle connection is closed after that. …_KEEP_ALIVE_SECONDS."""
     shutdown_seconds: int = 10
     """Requests under way may take that long when the server stops. …_SHUTDOWN_SECONDS."""
+    export_rows: int = 1_000_000
+    """Rows of one export at most; a longer list is refused. …_EXPORT_ROWS."""
+    export_concurrency: int = 4
+    """Exports at a time, each with a connection of its own; above it 503. …_EXPORT_CONCURRENCY."""
+    export_seconds: int = 600
+    """One export may take that long. …_EXPORT_SECONDS."""
+    export_statement_seconds: int = 60
+    """Until its first row, and from one batch to the next. …_EXPORT_STATEMENT_SECONDS."""
+    export_stall_seconds: int = 30
+    """A client that takes nothing for that long is dropped. …_EXPORT_STALL_SECONDS."""
+    stream_clients: int = 500
+    """Clients of /data/stream and /ws at a time; above it 503. …_STREAM_CLIENTS."""
+    stream_backlog_bytes: int = 16 * 1024 * 1024
+    """Memory for what happened lately, shared by all clients; one that falls behind it is dropped.
+    …_STREAM_BACKLOG_BYTES."""
+    stream_heartbeat_seconds: int = 15
+    """How often a client hears something when nothing happens. …_STREAM_HEARTBEAT_SECONDS."""
+    stream_stall_seconds: int = 10
+    """A client that takes nothing for that long is dropped. …_STREAM_STALL_SECONDS."""
     log_level: str = "INFO"
     """LOG_LEVEL; one line per request is logged at INFO."""
+    auth: str = "off"
+    """`keys`: whoever asks needs a key of `cryptosource keys`. CRYPTOSOURCE_API_AUTH."""
+    scheduler_token_digest: bytes | None = field(default=None, repr=False)
+    """SHA-256 of SCHEDULER_TOKEN, which may trigger runs. Once it is set, nobody may without it
+    or a key."""
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether reading needs a key."""
+        return self.auth == "keys"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> ApiSettings:
-        """Read CRYPTOSOURCE_API_* and LOG_LEVEL.
+        """Read CRYPTOSOURCE_API_*, SCHEDULER_TOKEN and LOG_LEVEL.
 
         Raises:
             InvalidSetting: a variable cannot be used.
@@ -61,7 +116,14 @@ class ApiSettings:
         wait = _whole(environ, "POOL_WAIT_SECONDS", 1, 60, int(cls.pool_wait_seconds))
         host = environ.get(f"{PREFIX}HOST", "").strip() or cls.host
         return cls(
-            host=host, pool_wait_seconds=wait, log_level=_level(environ, cls.log_level), **whole
+            host=host,
+            pool_wait_seconds=wait,
+            log_level=_level(environ, cls.log_level),
+            auth=_auth(environ, cls.auth),
+            scheduler_token_digest=_token_digest(environ),
+            redis_url=_redis_url(environ),
+            trusted_proxies=_proxies(environ),
+            **whole,
         )
 
 
@@ -74,8 +136,23 @@ _LIMITS = {
     "body_bytes": (0, 1024**3),
     "query_bytes": (256, 60 * 1024),
     "concurrency": (2, 100_000),
+    "connections": (2, 100_000),
+    "head_seconds": (1, 3600),
+    "body_seconds": (1, 3600),
+    "write_seconds": (1, 3600),
+    "rate_per_address": (0, 10_000_000),
+    "rate_per_key": (0, 10_000_000),
     "keep_alive_seconds": (1, 3600),
     "shutdown_seconds": (1, 3600),
+    "stream_clients": (0, 100_000),
+    "stream_backlog_bytes": (1, 4 * 1024**3),
+    "stream_heartbeat_seconds": (1, 3600),
+    "stream_stall_seconds": (1, 3600),
+    "export_rows": (1, 10_000_000),
+    "export_concurrency": (1, 100),
+    "export_seconds": (1, 86_400),
+    "export_statement_seconds": (1, 3600),
+    "export_stall_seconds": (1, 3600),
 }
 
 
@@ -99,3 +176,39 @@ def _level(environ: Mapping[str, str], default: str) -> str:
     if level not in LOG_LEVELS:
         raise InvalidSetting(f"LOG_LEVEL={level[:40]!r}: write one of {', '.join(LOG_LEVELS)}")
     return level
+
+
+def _auth(environ: Mapping[str, str], default: str) -> str:
+    mode = environ.get(f"{PREFIX}AUTH", "").strip().lower() or default
+    if mode not in AUTH_MODES:
+        raise InvalidSetting(f"{PREFIX}AUTH={mode[:40]!r}: write one of {', '.join(AUTH_MODES)}")
+    return mode
+
+
+def _token_digest(environ: Mapping[str, str]) -> bytes | None:
+    token = environ.get("SCHEDULER_TOKEN", "").strip()
+    if not token:
+        return None
+    if len(token) < SHORTEST_TOKEN:
+        raise InvalidSetting(
+            f"SCHEDULER_TOKEN: write at least {SHORTEST_TOKEN} characters that nobody can guess, "
+            "such as `openssl rand -hex 32` prints"
+        )
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _redis_url(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("CRYPTOSOURCE_REDIS_URL", "").strip()
+    if url and not _REDIS.fullmatch(url):
+        raise InvalidSetting("CRYPTOSOURCE_REDIS_URL: write redis://HOST:6379/0, or unset it")
+    return url or None
+
+
+def _proxies(environ: Mapping[str, str]) -> tuple[Network, ...]:
+    text = environ.get(f"{PREFIX}TRUSTED_PROXIES", "")
+    try:
+        return parse_networks(text)
+    except ValueError as error:
+        raise InvalidSetting(
+            f"{PREFIX}TRUSTED_PROXIES: {str(error)[:80]}; write networks such as 10.0.0.0/8"
+        ) from error

@@ -2,50 +2,83 @@
 
 Where no exporter is configured nothing is instrumented: spans that nobody receives cost a third
 of the throughput. The trace id of the caller's `traceparent` is in the access log either way.
-With an exporter a tenth of the traces that begin here is sampled and the caller's decision is
-kept (`parentbased_traceidratio`, 0.1), unless OTEL_TRACES_SAMPLER says otherwise.
+With an exporter a tenth of the reads that begin a trace here is sampled, every trigger is, and the
+caller's decision is kept, unless OTEL_TRACES_SAMPLER says otherwise.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import format_trace_id
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult, TraceIdRatioBased
+from opentelemetry.trace import Link, SpanKind, TraceState, format_trace_id
+from opentelemetry.util.types import Attributes
+from sqlalchemy import Engine
 from starlette.types import Scope
 
-from cryptosource_telemetry import tracing
-from cryptosource_telemetry.tracing import export_wanted
+from cryptosource_telemetry import contexts
+from cryptosource_telemetry.exporting import export_wanted
+from cryptosource_telemetry.statements import trace_statements
+from cryptosource_telemetry.tracing import new_provider
 
 SERVICE_NAME = "cryptosource-api"
 SAMPLED_SHARE = 0.1
-EXCLUDED = "^https?://[^/]+/health"
-"""Probes are not traced."""
-
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+EXCLUDED = "^https?://[^/]+/(health|metrics)"
+"""Probes and scrapes are not traced."""
 
 
-def configure_tracing(environ: Mapping[str, str]) -> TracerProvider | None:
-    """Set the process's tracer provider up, once.
+class RequestSampler(Sampler):
+    """Samples a share of the reads, and whatever sets something going."""
 
-    Returns:
-        The provider that requests are to be traced with, or None when nobody receives spans.
-        Shut it down at the end.
+    def __init__(self, share: float) -> None:
+        self._reads = TraceIdRatioBased(share)
+
+    def should_sample(  # noqa: PLR0917 - the signature is OpenTelemetry's
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide by the span's name, which begins with the method."""
+        chosen = ALWAYS_ON if name.startswith("POST ") else self._reads
+        return chosen.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+
+    def get_description(self) -> str:
+        """Return the sampler in words."""
+        return f"RequestSampler{{{self._reads.get_description()}}}"
+
+
+def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
+    """Return what requests are to be traced with, or None when nobody receives spans.
+
+    It is not the process's own provider, which may be that of runs. Shut it down at the end.
     """
     if not export_wanted(environ):
         return None
-    return tracing.configure_tracing(
-        environ, service_name=SERVICE_NAME, sampled_share=SAMPLED_SHARE
-    )
+    return new_provider(environ, service_name=SERVICE_NAME, roots=RequestSampler(SAMPLED_SHARE))
 
 
-def instrument(app: FastAPI, provider: TracerProvider) -> None:
-    """Trace the requests of `app`: one span each, none for every message sent and received."""
+def instrument(app: FastAPI, engine: Engine, provider: TracerProvider) -> None:
+    """Trace requests and their statements; no span for each message sent and received.
+
+    Args:
+        app: before its first request.
+        engine: what it reads with, before anything was derived from it.
+        provider: makes the spans.
+    """
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
 
+    trace_statements(engine, provider)
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=provider,
@@ -54,12 +87,22 @@ def instrument(app: FastAPI, provider: TracerProvider) -> None:
     )
 
 
+def traceparent_of(scope: Scope) -> str:
+    """Return the trace that a request belongs to, to be handed on: its own, else the caller's."""
+    own = contexts.current_traceparent()
+    if own:
+        return own
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            context = contexts.parsed(value.decode("latin-1"))
+            return "" if context is None else contexts.traceparent_of(context)
+    return ""
+
+
 def trace_id_of(scope: Scope) -> str | None:
     """Return the request's trace id as 32 hex digits; without a span, the one the caller sent."""
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         return format_trace_id(context.trace_id)
-    for name, value in scope["headers"]:
-        if name == b"traceparent" and (match := _TRACEPARENT.fullmatch(value)):
-            return match[1].decode("ascii")
-    return None
+    sent = traceparent_of(scope)
+    return sent.split("-")[1] if sent else None

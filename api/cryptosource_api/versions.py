@@ -54,5 +54,9 @@ class VersionWatch:
                 self._asked_at = asked_at
             return self._version
 
+    def known(self) -> str | None:
+        """Return the version when it need not be asked for, else None."""
+        return self._version if self._is_fresh() else None
+
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._asked_at < self._max_age_seconds

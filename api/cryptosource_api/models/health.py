@@ -71,6 +71,79 @@ class Health(Model):
     sources: list[SourceHealth]
 
 
+class CheckpointAge(Model):
+    """How far a source is, and since when."""
+
+    records_committed: int = Field(description="Of the current pass over the upstream.")
+    updated_at: Moment
+    age_seconds: int
+
+
+class SourceDetail(SourceHealth):
+    """One source with its checkpoint."""
+
+    checkpoint: CheckpointAge | None = Field(description="Null before its first run.")
+
+
+class PartitionedTable(Model):
+    """A table that has a partition for each month."""
+
+    table: str
+    bytes: int = Field(description="With its indexes.")
+    partitions: int
+    first: Moment | None = Field(description="First moment that a partition covers.")
+    end: Moment | None = Field(description="First moment that no partition covers any more.")
+    months_ahead: int = Field(description="Partitions behind the current month's.")
+    next_month_ready: bool = Field(description="False: `cryptosource maintain` has not run.")
+
+
+class Storage(Model):
+    """What the database holds on disk."""
+
+    bytes: int
+    tables: list[PartitionedTable]
+
+
+class Pool(Model):
+    """Statements under way in this process."""
+
+    size: int = Field(description="As many can run at a time.")
+    at_work: int = Field(description="With the one that answers this.")
+    waiting: int
+
+
+class Migrations(Model):
+    """The schema's revision."""
+
+    current: str | None = Field(description="Of the database; null: nothing was migrated yet.")
+    expected: str = Field(description="Of this version of the program.")
+    usable: bool = Field(description="This version works on it: it is its own, or a newer one.")
+
+
+class Process(Model):
+    """This process."""
+
+    version: str
+    python: str
+    uptime_seconds: float
+    threads: int
+    resident_bytes: int | None = Field(description="Null where the system does not tell.")
+    most_resident_bytes: int
+
+
+class DetailedHealth(Model):
+    """How everything is, with what an operator of the system wants to know."""
+
+    status: Literal["ok", "degraded", "down"]
+    database: DatabaseHealth
+    degraded: list[Degradation]
+    sources: list[SourceDetail]
+    storage: Storage | None = Field(description="Null while the database is down.")
+    pool: Pool
+    migrations: Migrations | None = Field(description="Null while the database is down.")
+    process: Process
+
+
 class Live(Model):
     """The process runs."""
 

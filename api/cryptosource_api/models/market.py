@@ -59,7 +59,10 @@ class View(Amounts):
     symbol: str | None
     name: str | None
     observed_at: Moment
-    inferred_time: bool = Field(description="The source gave no time; the arrival's was taken.")
+    inferred_time: bool | None = Field(
+        description="The source gave no time; the arrival's was taken. Null with `as_of` where "
+        "that is not known any more."
+    )
     run_id: UUID
     match: Match | None
 
@@ -93,6 +96,25 @@ class Observation(Amounts):
     run_id: UUID
 
 
+class Bucket(Model):
+    """What one source observed of a coin within an interval; null where no price was known."""
+
+    bucket_start: Moment
+    bucket_end: Moment = Field(description="The first moment behind it.")
+    source: str | None
+    source_type: str | None
+    namespace: str | None
+    open: Amount | None = Field(description="The first known price.")
+    high: Amount | None
+    low: Amount | None
+    close: Amount | None = Field(description="The last known price.")
+    last: Amount | None = Field(description="The last observation's price, known or not.")
+    count: int = Field(description="Observations with a price.")
+    last_observed_at: Moment
+    last_market_cap_usd: Amount | None
+    last_volume_24h_usd: Amount | None
+
+
 class SourceSummary(Model):
     """What a source contributed."""
 
@@ -100,7 +122,7 @@ class SourceSummary(Model):
     source_type: str
     namespace: str
     records: int = Field(description="Coins it knows.")
-    quotes: int = Field(description="Observations its recorded runs loaded.")
+    quotes: int = Field(description="Observations its runs ever loaded.")
     changed_at: Moment | None
 
 

@@ -6,24 +6,31 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from cryptosource_api import cursor as cursors
 from cryptosource_api.envelope import object_body
 from cryptosource_api.moments import DAWN, DUSK, End, Start
 from cryptosource_api.paging import LONGEST_CURSOR, CursorPaging
+from cryptosource_api.parameters import Parameters
 from cryptosource_api.problems import NotFound
 from cryptosource_api.queries.data import LONGEST_TEXT, fold_symbol
+from cryptosource_api.queries.forms import FORMAT, Format
+from cryptosource_api.queries.intervals import INTERVAL, Interval, bucket_range
 from cryptosource_api.queries.lists import Answer, list_answer
+from cryptosource_api.queries.past import AS_OF, check_as_of
+from cryptosource_store.preparing import execute_prepared
 from cryptosource_store.statements import reading as sql
 from cryptosource_store.statements import reading_pages as pages
+from cryptosource_store.statements import reading_past as past
+from cryptosource_store.statements.bucketing import bucket_page
 
 MOST_HISTORY = 1_000
 DEFAULT_HISTORY = 100
 
 
-class HistoryParameters(CursorPaging):
-    """What `GET /data/{id}/history` understands."""
+class HistoryFilters(Parameters):
+    """Which observations, and in which order."""
 
     source: str | None = Field(
         default=None,
@@ -44,18 +51,37 @@ class HistoryParameters(CursorPaging):
         default=None, description="Observed then or earlier; a date means all of that day."
     )
     order: Literal["asc", "desc"] = Field(default="desc", description="By time; newest first.")
-    limit: int = Field(
-        default=DEFAULT_HISTORY, ge=1, le=MOST_HISTORY, description="Observations to return."
-    )
-    cursor: str | None = Field(
-        default=None, max_length=LONGEST_CURSOR, description="`next_cursor` of the page before."
-    )
+    format: Format = FORMAT
+    as_of: Start | None = AS_OF
+    interval: Interval | None = INTERVAL
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.start_date and self.end_date and self.start_date > self.end_date:
             raise ValueError("start_date is after end_date")
         return self
+
+    def bound(self, asset_id: int, sources: list[int]) -> dict[str, Any]:
+        """Return what the statement binds."""
+        then = {} if self.as_of is None else {"as_of": self.as_of}
+        return {
+            "asset_id": asset_id,
+            "source_ids": sources,
+            "start": self.start_date or DAWN,
+            "end": self.end_date or DUSK,
+            **then,
+        }
+
+
+class HistoryParameters(HistoryFilters, CursorPaging):
+    """What `GET /data/{id}/history` understands."""
+
+    limit: int = Field(
+        default=DEFAULT_HISTORY, ge=1, le=MOST_HISTORY, description="Observations to return."
+    )
+    cursor: str | None = Field(
+        default=None, max_length=LONGEST_CURSOR, description="`next_cursor` of the page before."
+    )
 
 
 def find_asset(connection: Connection, coin_id: str) -> int:
@@ -68,7 +94,7 @@ def find_asset(connection: Connection, coin_id: str) -> int:
     ticker = fold_symbol(coin_id)
     storable = "\x00" not in coin_id
     bound = {"ticker": ticker, "slug": slug}
-    found = connection.scalar(sql.RESOLVE_ID, bound) if storable else None
+    found = execute_prepared(connection, sql.RESOLVE_ID, bound).scalar() if storable else None
     if found is None:
         raise NotFound(
             f"No coin has the id {coin_id[:LONGEST_TEXT]!r}; an id is a ticker (BTC) or "
@@ -77,14 +103,26 @@ def find_asset(connection: Connection, coin_id: str) -> int:
     return int(found)
 
 
-def read_coin(connection: Connection, coin_id: str) -> Answer:
+class CoinParameters(Parameters):
+    """What `GET /data/{id}` understands."""
+
+    as_of: Start | None = AS_OF
+
+
+def read_coin(connection: Connection, coin_id: str, as_of: datetime | None = None) -> Answer:
     """Return one coin with each source's view and how it was matched.
 
     Raises:
-        NotFound: no coin has that id.
+        NotFound: no coin has that id, or nothing was known of it then.
+        InvalidRequest: nobody can tell what was known then.
     """
-    parameters = {"asset_id": find_asset(connection, coin_id)}
-    row = connection.execute(sql.COIN, parameters).mappings().one_or_none()
+    bound: dict[str, Any] = {"asset_id": find_asset(connection, coin_id)}
+    if as_of is None:
+        row = execute_prepared(connection, sql.COIN, bound).mappings().one_or_none()
+    else:
+        check_as_of(connection, as_of)
+        found = connection.execute(past.COIN_AS_IT_WAS, {**bound, "as_of": as_of})
+        row = found.mappings().one_or_none()
     if row is None:
         raise NotFound(f"Nothing has been observed of the coin {coin_id[:LONGEST_TEXT]!r} yet")
     return Answer(body=object_body(row["body"]), version=row["version"])
@@ -95,33 +133,51 @@ def read_history(connection: Connection, coin_id: str, parameters: HistoryParame
 
     Raises:
         NotFound: no coin has that id.
-        InvalidRequest: the cursor is not one of this list.
+        InvalidCursor: the cursor is not one of this list.
+        InvalidRequest: nobody can tell what was known then, or the range has too many intervals.
     """
     asset_id = find_asset(connection, coin_id)
     window = parameters.window()
     digest = cursors.list_digest(
-        "history", asset_id, sorted(parameters.model_dump(exclude={"limit", "cursor"}).items())
+        "history",
+        asset_id,
+        sorted(parameters.model_dump(exclude={"limit", "cursor", "format"}).items()),
     )
-    bound: dict[str, Any] = {
-        "asset_id": asset_id,
+    bound = {
         "size": window.size,
-        "start": parameters.start_date or DAWN,
-        "end": parameters.end_date or DUSK,
-        "source_ids": _sources(connection, asset_id, parameters),
+        **parameters.bound(asset_id, history_sources(connection, asset_id, parameters)),
     }
     if window.cursor is not None:
         place = cursors.decode(window.cursor, digest=digest, types=("timestamptz", "integer"))
         bound["after_key"] = datetime.fromisoformat(place[0] or "")
         bound["after_source"] = int(place[1] or 0)
-    statement = pages.history_statement(
-        descending=parameters.order == "desc", after=window.cursor is not None
-    )
-    row = connection.execute(statement, bound).mappings().one()
+    cap = pages.TOTAL_CAP if parameters.interval is None else None
+    row = _history_page(connection, parameters, bound, after=window.cursor is not None)
     place_of = ("last_key", "last_source")
-    return list_answer(row, window, digest=digest, place=place_of, cap=pages.TOTAL_CAP)
+    return list_answer(row, window, digest=digest, place=place_of, cap=cap)
 
 
-def _sources(connection: Connection, asset_id: int, parameters: HistoryParameters) -> list[int]:
+def _history_page(
+    connection: Connection, parameters: HistoryParameters, bound: dict[str, Any], *, after: bool
+) -> RowMapping:
+    descending, then = parameters.order == "desc", parameters.as_of is not None
+    if parameters.as_of is not None:
+        check_as_of(connection, parameters.as_of)
+    if parameters.interval is not None:
+        bound = bucket_range(connection, bound, parameters.interval)
+        statement = bucket_page(descending=descending, after=after, as_of=then)
+        return connection.execute(statement, bound).mappings().one()
+    if then:
+        statement = pages.history_statement(
+            descending=descending, after=after, quotes=past.KNOWN_QUOTES
+        )
+        return connection.execute(statement, bound).mappings().one()
+    statement = pages.history_statement(descending=descending, after=after)
+    return execute_prepared(connection, statement, bound, constants=("size",)).mappings().one()
+
+
+def history_sources(connection: Connection, asset_id: int, parameters: HistoryFilters) -> list[int]:
+    """Return the sources whose observations are asked for; retired ones keep their history."""
     bound = {
         "asset_id": asset_id,
         "source": parameters.source,

@@ -11,8 +11,13 @@ from sqlalchemy import Connection
 from cryptosource_api import cursor as cursors
 from cryptosource_api.moments import End, Start
 from cryptosource_api.paging import Paging, Window
+from cryptosource_api.parameters import Parameters
+from cryptosource_api.queries.forms import FORMAT, Format
 from cryptosource_api.queries.lists import Answer, list_answer
+from cryptosource_api.queries.past import AS_OF, check_as_of
+from cryptosource_store.preparing import execute_prepared
 from cryptosource_store.statements import reading_pages as sql
+from cryptosource_store.statements import reading_past as past
 
 LONGEST_TEXT = 256
 
@@ -25,11 +30,12 @@ Sort = Literal[
     "volume_24h_usd",
     "percent_change_24h",
     "observed_at",
+    "asset_id",
 ]
 
 
-class DataParameters(Paging):
-    """What `GET /data` understands."""
+class DataFilters(Parameters):
+    """Which records, and in which order."""
 
     ticker: str | None = Field(
         default=None,
@@ -65,11 +71,19 @@ class DataParameters(Paging):
     end_date: End | None = Field(
         default=None, description="Observed then or earlier; a date means all of that day."
     )
-    sort: Sort = Field(default="rank", description="Records without a value come last.")
+    sort: Sort = Field(
+        default="rank",
+        description="Records without a value come last. By asset_id, which never changes, no "
+        "record is missed by whoever follows next_cursor while data is loaded.",
+    )
     order: Literal["asc", "desc"] = Field(default="asc", description="Direction of the sort.")
+    format: Format = FORMAT
+    as_of: Start | None = AS_OF
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.as_of is not None and "sort" in self.model_fields_set and self.sort != "asset_id":
+            raise ValueError("with as_of records come by asset_id; leave sort away")
         if self.match is not None and self.symbol is None:
             raise ValueError("match says how to compare symbol; give symbol too")
         if self.start_date and self.end_date and self.start_date > self.end_date:
@@ -88,9 +102,55 @@ class DataParameters(Paging):
 
     def digest(self) -> str:
         """Return what tells this list from others: everything but the paging."""
-        return cursors.list_digest(
-            "data", sorted(self.model_dump(exclude=set(Paging.model_fields)).items())
+        aside = {*Paging.model_fields, "format"}
+        return cursors.list_digest("data", sorted(self.model_dump(exclude=aside).items()))
+
+    def shape(self, *, after: bool = False, after_null: bool = False) -> sql.PageShape:
+        """Return what the statement is made of."""
+        return sql.PageShape(
+            of_sources=self.of_sources,
+            conditions=tuple(condition for condition, _ in self.filters().values()),
+            sort=self.sorted_by,
+            descending=self.order == "desc",
+            after=after,
+            after_null=after_null,
+            capped=self.partial,
         )
+
+    @property
+    def sorted_by(self) -> Sort:
+        """The sort that is asked for, or the only one there is."""
+        return self.sort if self.as_of is None else "asset_id"
+
+    def bound(self) -> dict[str, Any]:
+        """Return what the filters bind."""
+        bound = {name: value for name, (_, value) in self.filters().items()}
+        if self.as_of is not None:
+            bound["as_of"] = self.as_of
+        if self.of_sources:
+            bound |= {"source": self.source, "namespace": self.namespace}
+        return bound
+
+    def filters(self) -> dict[str, tuple[str, Any]]:
+        """Return bind name -> (condition, value)."""
+        filters: dict[str, tuple[str, Any]] = {}
+        if self.ticker is not None:
+            filters["ticker"] = sql.BY_TICKER, fold_symbol(self.ticker)
+        if self.symbol is not None:
+            symbol = fold_symbol(self.symbol)
+            if self.partial:
+                filters["symbol"] = sql.BY_PART_OF_SYMBOL, contains_pattern(symbol)
+            else:
+                filters["symbol"] = sql.BY_SYMBOL, symbol
+        if self.start_date is not None:
+            filters["start"] = sql.FROM_START, self.start_date
+        if self.end_date is not None:
+            filters["end"] = sql.UNTIL_END, self.end_date
+        return filters
+
+
+class DataParameters(DataFilters, Paging):
+    """What `GET /data` understands."""
 
 
 def fold_symbol(text: str) -> str:
@@ -105,29 +165,11 @@ def contains_pattern(text: str) -> str:
     return f"%{escaped}%"
 
 
-def _filters(parameters: DataParameters) -> dict[str, tuple[str, Any]]:
-    """Return bind name -> (condition, value)."""
-    filters: dict[str, tuple[str, Any]] = {}
-    if parameters.ticker is not None:
-        filters["ticker"] = sql.BY_TICKER, fold_symbol(parameters.ticker)
-    if parameters.symbol is not None:
-        symbol = fold_symbol(parameters.symbol)
-        if parameters.partial:
-            filters["symbol"] = sql.BY_PART_OF_SYMBOL, contains_pattern(symbol)
-        else:
-            filters["symbol"] = sql.BY_SYMBOL, symbol
-    if parameters.start_date is not None:
-        filters["start"] = sql.FROM_START, parameters.start_date
-    if parameters.end_date is not None:
-        filters["end"] = sql.UNTIL_END, parameters.end_date
-    return filters
-
-
 def _behind(parameters: DataParameters, window: Window) -> dict[str, Any]:
     """Return what the cursor binds."""
     if window.cursor is None:
         return {}
-    key = sql.sort_key(parameters.sort, descending=parameters.order == "desc")
+    key = sql.sort_key(parameters.sorted_by, descending=parameters.order == "desc")
     place = cursors.decode(
         window.cursor,
         digest=parameters.digest(),
@@ -145,33 +187,30 @@ def read_page(connection: Connection, parameters: DataParameters) -> Answer:
     """Return a page of records.
 
     Raises:
-        InvalidRequest: the cursor is not one of this list.
+        InvalidCursor: the cursor is not one of this list.
+        InvalidRequest: nobody can tell what was known then.
     """
     window = parameters.window()
-    filters = _filters(parameters)
     behind = _behind(parameters, window)
-    shape = sql.PageShape(
-        of_sources=parameters.of_sources,
-        conditions=tuple(condition for condition, _ in filters.values()),
-        sort=parameters.sort,
-        descending=parameters.order == "desc",
-        after=bool(behind),
-        after_null=bool(behind) and behind["after_key"] is None,
-        capped=parameters.partial,
+    shape = parameters.shape(
+        after=bool(behind), after_null=bool(behind) and behind["after_key"] is None
     )
-    bound = {
-        "size": window.size,
-        "offset": window.offset,
-        **{name: value for name, (_, value) in filters.items()},
-        **behind,
-    }
-    if parameters.of_sources:
-        bound |= {"source": parameters.source, "namespace": parameters.namespace}
-    row = connection.execute(sql.page_statement(shape), bound).mappings().one()
+    bound = {"size": window.size, "offset": window.offset, **parameters.bound(), **behind}
+    statement = sql.page_statement(shape)
+    cap = sql.TOTAL_CAP if shape.capped else None
+    if parameters.as_of is not None:
+        check_as_of(connection, parameters.as_of)
+        cap = past.TOTAL_CAP
+        found = connection.execute(past.page_then(shape), bound)
+    elif shape.plans_alike and not window.offset:
+        found = execute_prepared(connection, statement, bound, constants=("size", "offset"))
+    else:
+        found = connection.execute(statement, bound)
+    row = found.mappings().one()
     return list_answer(
         row,
         window,
         digest=parameters.digest(),
         place=("last_key", "last_asset", "last_source"),
-        cap=sql.TOTAL_CAP if shape.capped else None,
+        cap=cap,
     )

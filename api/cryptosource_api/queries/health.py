@@ -50,7 +50,8 @@ def judge(row: Mapping[Any, Any]) -> Verdict:
     return Verdict(state="ok")
 
 
-def _rfc3339(moment: Any) -> str | None:
+def rfc3339(moment: Any) -> str | None:
+    """Return a UTC time as RFC 3339 text."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
@@ -72,15 +73,15 @@ def describe(row: Mapping[Any, Any]) -> dict[str, Any]:
             "status": row["status"],
             "reason": row["reason"],
             "message": row["message"],
-            "started_at": _rfc3339(row["started_at"]),
-            "finished_at": _rfc3339(row["finished_at"]),
+            "started_at": rfc3339(row["started_at"]),
+            "finished_at": rfc3339(row["finished_at"]),
         },
-        "last_success_at": _rfc3339(row["last_success_at"]),
+        "last_success_at": rfc3339(row["last_success_at"]),
         "consecutive_failures": row["consecutive_failures"],
         "freshness": {
             "age_seconds": row["age_seconds"],
             "max_age_seconds": row["max_age_seconds"],
-            "observed_at": _rfc3339(row["observed_at"]),
+            "observed_at": rfc3339(row["observed_at"]),
         },
     }
 
@@ -119,6 +120,24 @@ def read_health(connection: Connection) -> dict[str, Any]:
     """Return how everything is, with one statement."""
     rows = connection.execute(SOURCES_HEALTH).mappings()
     return overall([describe(row) for row in rows])
+
+
+def describe_in_detail(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a source's entry in the detailed answer: as in the plain one, and its checkpoint."""
+    checkpoint = None
+    if row["checkpoint_at"] is not None:
+        checkpoint = {
+            "records_committed": row["records_committed"],
+            "updated_at": rfc3339(row["checkpoint_at"]),
+            "age_seconds": row["checkpoint_age_seconds"],
+        }
+    return {**describe(row), "checkpoint": checkpoint}
+
+
+def read_detailed_sources(connection: Connection) -> list[dict[str, Any]]:
+    """Return every source with its checkpoint."""
+    rows = connection.execute(SOURCES_HEALTH).mappings()
+    return [describe_in_detail(row) for row in rows]
 
 
 def read_revision(connection: Connection) -> str | None:

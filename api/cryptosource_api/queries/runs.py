@@ -63,11 +63,18 @@ class RunsParameters(CursorPaging):
         return self
 
 
-def read_runs(connection: Connection, parameters: RunsParameters) -> Answer:
+def read_runs(
+    connection: Connection, parameters: RunsParameters, *, exact_source: bool = False
+) -> Answer:
     """Return a page of runs, newest first.
 
+    Args:
+        connection: to read with.
+        parameters: which runs.
+        exact_source: `source` is a name; a type of that name does not count.
+
     Raises:
-        InvalidRequest: the cursor is not one of this list.
+        InvalidCursor: the cursor is not one of this list.
     """
     window = parameters.window()
     given = parameters.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
@@ -78,6 +85,8 @@ def read_runs(connection: Connection, parameters: RunsParameters) -> Answer:
         bound["after_key"] = datetime.fromisoformat(place[0] or "")
         bound["after_run"] = place[1]
     conditions = [_CONDITIONS[name] for name in given]
+    if exact_source and "source" in given:
+        conditions.append(sql.OF_NAME)
     statement = sql.runs_statement(conditions, after=window.cursor is not None)
     row = connection.execute(statement, bound).mappings().one()
     return list_answer(row, window, digest=digest, place=("last_key", "last_run"), cap=sql.RUNS_CAP)

@@ -8,20 +8,30 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from cryptosource_api.models.market import Coin, Observation, Record, Summary
+from cryptosource_api.exports.forms import Form, form_of
+from cryptosource_api.exports.sending import ExportResponse
+from cryptosource_api.models.market import Bucket, Coin, Observation, Record, Summary
 from cryptosource_api.models.parts import Listing, Single
 from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.queries.coins import (
+    CoinParameters,
     HistoryParameters,
     read_coin,
     read_history,
     read_summary,
 )
 from cryptosource_api.queries.data import DataParameters, read_page
-from cryptosource_api.routes.declaring import gives, takes
-from cryptosource_api.services import Reading, services_of
+from cryptosource_api.queries.exporting import (
+    DataExport,
+    HistoryExport,
+    select_history,
+    select_records,
+)
+from cryptosource_api.routes.declaring import exportable, gives, takes
+from cryptosource_api.routes.plain import PlainRoute
+from cryptosource_api.services import Reading, exports_of, services_of
 
-router = APIRouter(prefix="/data", tags=["data"])
+router = APIRouter(prefix="/data", tags=["data"], route_class=PlainRoute)
 
 CoinId = Annotated[
     str, Path(description="A ticker (BTC), or SYMBOL~slug; ids that were, still are")
@@ -31,11 +41,16 @@ CoinId = Annotated[
 @router.get(
     "",
     summary="Coins, one record each, across sources; or one source's own records",
-    responses=gives(Listing[Record], 422, 503, cached=True),
+    responses=exportable(gives(Listing[Record], 400, 406, 422, 503, cached=True)),
     openapi_extra=takes(DataParameters),
 )
 async def list_data(request: Request) -> Response:
     """Filter, sort and page through the newest record of every coin."""
+    form = form_of(request.scope["query_string"], request.headers.get("accept"))
+    if form is not Form.JSON:
+        wanted = read_parameters(DataExport, request.scope["query_string"])
+        select = partial(select_records, parameters=wanted)
+        return ExportResponse(exports_of(request), form, select, name="coins")
 
     def question() -> Reading:
         parameters = read_parameters(DataParameters, request.scope["query_string"])
@@ -62,11 +77,18 @@ async def show_summary(request: Request) -> Response:
 @router.get(
     "/{coin_id:path}/history",
     summary="What every source observed of one coin, by time",
-    responses=gives(Listing[Observation], 404, 422, 503, cached=True),
+    responses=exportable(
+        gives(Listing[Observation | Bucket], 400, 404, 406, 422, 503, cached=True)
+    ),
     openapi_extra=takes(HistoryParameters),
 )
 async def list_history(request: Request, coin_id: CoinId) -> Response:
     """Page through a coin's observations."""
+    form = form_of(request.scope["query_string"], request.headers.get("accept"))
+    if form is not Form.JSON:
+        wanted = read_parameters(HistoryExport, request.scope["query_string"])
+        select = partial(select_history, coin_id=coin_id, parameters=wanted)
+        return ExportResponse(exports_of(request), form, select, name=f"{coin_id}-history")
 
     def question() -> Reading:
         parameters = read_parameters(HistoryParameters, request.scope["query_string"])
@@ -79,12 +101,13 @@ async def list_history(request: Request, coin_id: CoinId) -> Response:
     "/{coin_id:path}",
     summary="One coin: every source's view and how it was matched",
     responses=gives(Single[Coin], 404, 422, 503, cached=True),
+    openapi_extra=takes(CoinParameters),
 )
 async def show_coin(request: Request, coin_id: CoinId) -> Response:
     """Show one coin. Ids of former owners of a ticker go on working as SYMBOL~slug."""
 
     def question() -> Reading:
-        read_parameters(NoParameters, request.scope["query_string"])
-        return partial(read_coin, coin_id=coin_id)
+        wanted = read_parameters(CoinParameters, request.scope["query_string"])
+        return partial(read_coin, coin_id=coin_id, as_of=wanted.as_of)
 
     return await services_of(request).answer_by_version(request, question)

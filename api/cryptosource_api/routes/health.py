@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from cryptosource_api.envelope import fresh_answer, object_body
-from cryptosource_api.models.health import Health, Live, Ready
+from cryptosource_api.models.health import DetailedHealth, Health, Live, Ready
 from cryptosource_api.models.parts import Single
 from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.problems import ApiProblem, Unavailable
-from cryptosource_api.queries.health import down, read_health, read_revision
+from cryptosource_api.process import describe_process
+from cryptosource_api.queries.health import (
+    down,
+    overall,
+    read_detailed_sources,
+    read_health,
+    read_revision,
+)
+from cryptosource_api.queries.storage import read_storage
 from cryptosource_api.routes.declaring import gives
-from cryptosource_api.services import services_of
+from cryptosource_api.services import Services, services_of
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -38,6 +49,41 @@ def reason_of(problem: ApiProblem) -> str:
     """Return a problem's kind as a CamelCase reason: database-unavailable, DatabaseUnavailable."""
     words = problem.kind.rpartition(":")[2].split("-")
     return "".join(word.capitalize() for word in words)
+
+
+@router.get(
+    "/detailed",
+    summary="Storage, partitions, pool, migrations, checkpoints and this process",
+    responses=gives(Single[DetailedHealth], 422),
+)
+async def show_detailed_health(request: Request) -> Response:
+    """Say how everything is, in detail. Always 200: it is a report."""
+    read_parameters(NoParameters, request.scope["query_string"])
+    services = services_of(request)
+    pool = services.reads.load()
+    try:
+        health = await services.reads(partial(read_detailed_health, services))
+    except ApiProblem as problem:
+        found = down(reason_of(problem), problem.detail)
+        health = {**found, "storage": None, "migrations": None}
+    health["pool"] = {"size": pool.turns, "at_work": pool.at_work + 1, "waiting": pool.waiting}
+    health["process"] = describe_process(began=services.began)
+    return fresh_answer(request, object_body(json.dumps(health)))
+
+
+def read_detailed_health(services: Services, connection: Connection) -> dict[str, Any]:
+    """Return what the database knows of how everything is."""
+    revision = read_revision(connection)
+    migrations = {
+        "current": revision,
+        "expected": services.needed_revision,
+        "usable": services.works_on(revision),
+    }
+    if not migrations["usable"]:
+        outdated = down("SchemaOutdated", "The schema is not ready; run `cryptosource migrate`")
+        return {**outdated, "storage": None, "migrations": migrations}
+    sources = read_detailed_sources(connection)
+    return {**overall(sources), "storage": read_storage(connection), "migrations": migrations}
 
 
 @router.get("/live", summary="The process runs", responses=gives(Single[Live]))

@@ -1,4 +1,4 @@
-"""`/`: what there is to ask for."""
+"""`/`: what there is to ask for; for a browser, the page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from starlette.responses import Response
 from cryptosource_api.envelope import fresh_answer, object_body
 from cryptosource_api.models.health import Index
 from cryptosource_api.models.parts import Single
+from cryptosource_api.page.negotiation import prefers_html
+from cryptosource_api.page.routes import show_overview
 from cryptosource_api.routes.declaring import gives
 
 router = APIRouter(tags=["index"])
@@ -18,19 +20,25 @@ router = APIRouter(tags=["index"])
 
 @router.get("/", summary="What there is to ask for", responses=gives(Single[Index]))
 async def show_index(request: Request) -> Response:
-    """List the routes."""
+    """List the routes. Clients that would rather have HTML get the page for people instead."""
+    if prefers_html(request.headers.get("accept")):
+        return await show_overview(request)
     paths = request.app.openapi()["paths"]
     routes = [
-        {"path": path, "summary": operations["get"]["summary"]}
+        {"path": path, "summary": next(iter(operations.values()))["summary"]}
         for path, operations in sorted(paths.items())
     ]
     docs = [
         {"path": path, "summary": summary}
         for path, summary in (
+            ("/coins", "Coins, for people"),
+            ("/runs", "Runs, for people"),
             ("/docs", "Interactive documentation"),
             ("/redoc", "Documentation to read"),
             ("/openapi.json", "OpenAPI description"),
         )
     ]
     index = {"name": "CryptoSource", "version": version("cryptosource"), "routes": routes + docs}
-    return fresh_answer(request, object_body(json.dumps(index)))
+    answer = fresh_answer(request, object_body(json.dumps(index)))
+    answer.headers["Vary"] = "Accept"
+    return answer

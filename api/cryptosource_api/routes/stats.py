@@ -9,10 +9,20 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from cryptosource_api.envelope import fresh_answer
+from cryptosource_api.models.comparing import Comparison
 from cryptosource_api.models.parts import Listing, Single
 from cryptosource_api.models.runs import Run, RunDetail, Stats
+from cryptosource_api.models.statistics import Anomalies, DriftEntry, Performance
 from cryptosource_api.parameters import NoParameters, read_parameters
+from cryptosource_api.queries.anomalies import AnomaliesParameters, read_anomalies
+from cryptosource_api.queries.comparing import CompareParameters, read_comparison
 from cryptosource_api.queries.runs import RunsParameters, read_run, read_runs, read_stats
+from cryptosource_api.queries.statistics import (
+    DriftParameters,
+    PerformanceParameters,
+    read_drifts,
+    read_performance,
+)
 from cryptosource_api.routes.declaring import gives, takes
 from cryptosource_api.services import services_of
 
@@ -34,7 +44,7 @@ async def show_stats(request: Request) -> Response:
 @router.get(
     "/runs",
     summary="Runs, newest first",
-    responses=gives(Listing[Run], 422, 503),
+    responses=gives(Listing[Run], 400, 422, 503),
     openapi_extra=takes(RunsParameters),
 )
 async def list_runs(request: Request) -> Response:
@@ -55,4 +65,56 @@ async def show_run(
     """Show one run."""
     read_parameters(NoParameters, request.scope["query_string"])
     found = await services_of(request).reads(partial(read_run, run_id=run_id))
+    return fresh_answer(request, found.body)
+
+
+@router.get(
+    "/performance",
+    summary="Runs, success rate, durations and throughput, by source and hour or day",
+    responses=gives(Listing[Performance], 422, 503),
+    openapi_extra=takes(PerformanceParameters),
+)
+async def list_performance(request: Request) -> Response:
+    """Put runs together by the UTC hour or day they started in. Every source has every bucket."""
+    parameters = read_parameters(PerformanceParameters, request.scope["query_string"])
+    found = await services_of(request).reads(partial(read_performance, parameters=parameters))
+    return fresh_answer(request, found.body)
+
+
+@router.get(
+    "/drift",
+    summary="What changed in the shape of upstreams, when, and what was done, newest first",
+    responses=gives(Listing[DriftEntry], 422, 503),
+    openapi_extra=takes(DriftParameters),
+)
+async def list_drifts(request: Request) -> Response:
+    """Filter and page through the fields that appeared, vanished or changed their type."""
+    parameters = read_parameters(DriftParameters, request.scope["query_string"])
+    found = await services_of(request).reads(partial(read_drifts, parameters=parameters))
+    return fresh_answer(request, found.body)
+
+
+@router.get(
+    "/anomalies",
+    summary="Runs and prices that stand out, with evidence and thresholds",
+    responses=gives(Single[Anomalies], 422, 503),
+    openapi_extra=takes(AnomaliesParameters),
+)
+async def show_anomalies(request: Request) -> Response:
+    """Judge runs by their source's other runs, and prices by their own history and each other."""
+    parameters = read_parameters(AnomaliesParameters, request.scope["query_string"])
+    found = await services_of(request).reads(partial(read_anomalies, parameters=parameters))
+    return fresh_answer(request, found.body)
+
+
+@router.get(
+    "/compare",
+    summary="Two runs of one source side by side, and what changed between them",
+    responses=gives(Single[Comparison], 404, 422, 503),
+    openapi_extra=takes(CompareParameters),
+)
+async def compare_runs(request: Request) -> Response:
+    """Compare figures, reject reasons, and the coins that the upstream listed."""
+    parameters = read_parameters(CompareParameters, request.scope["query_string"])
+    found = await services_of(request).reads(partial(read_comparison, parameters=parameters))
     return fresh_answer(request, found.body)

@@ -12,7 +12,7 @@ from sqlalchemy import URL, event
 from cryptosource_api.app import create_app
 from cryptosource_api.reads import api_engine
 from cryptosource_api.settings import ApiSettings
-from support.api import ApiClient, Market
+from support.api import ApiClient, Market, api_client
 
 
 @pytest.fixture
@@ -38,7 +38,13 @@ def counted(statements: list[str]) -> Iterator[list[str]]:
     before = len(statements)
     built: list[str] = []
     yield built
-    built += [each for each in statements[before:] if "row_to_json" in each]
+    prepared = [each for each in statements if each.startswith("PREPARE")]
+    builders = {each.split()[1] for each in prepared if "row_to_json" in each}
+    for each in statements[before:]:
+        name = each.replace("(", " ").split()[1]
+        by_name = each.startswith("EXECUTE") and name in builders
+        if by_name or (each not in prepared and "row_to_json" in each):
+            built.append(each)
 
 
 @pytest.mark.parametrize("path", ["/data", "/data?sort=name", "/data/BTC", "/data/summary"])
@@ -92,3 +98,26 @@ def test_a_page_takes_one_statement(watched: ApiClient, statements, market: Mark
         watched.get("/data?symbol=BTC&source=gecko&limit=5")
 
     assert len(built) == 1
+
+
+def test_what_is_kept_is_answered_without_a_route_until_the_version_is_asked_for_again(
+    database: URL, market: Market, monkeypatch
+):
+    source = market.source("gecko")
+    market.coin("BTC", source)
+    clock = [0.0]
+    monkeypatch.setattr("cryptosource_api.versions.time.monotonic", lambda: clock[0])
+    with api_client(database, version_check_seconds=0.5) as api:
+        first = api.get("/data")
+        monkeypatch.setattr("cryptosource_api.services.answer", None)  # routes would fail
+        kept = api.get("/data")
+        held = api.get("/data", headers={"If-None-Match": first.headers["etag"]})
+        monkeypatch.undo()
+        market.coin("ETH", source)
+
+        assert (kept.status_code, held.status_code, held.content) == (200, 304, b"")
+        assert kept.json()["data"] == first.json()["data"]
+        assert held.headers["x-request-id"] != kept.headers["x-request-id"]
+        names = {"etag", "cache-control", "vary", "content-type", "x-content-type-options"}
+        assert all(kept.headers[name] == first.headers[name] for name in names)
+        assert len(api.get("/data").json()["data"]) == 2

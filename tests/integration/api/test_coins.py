@@ -109,3 +109,17 @@ def test_summary_counts_without_scanning_quotes(api: ApiClient, market: Market):
     assert summary.newest_observation == NOON + timedelta(days=1)
     assert [(s.source, s.records, s.quotes) for s in summary.sources] == [("gecko", 3, 5)]
     assert [coin.id for coin in summary.top_by_market_cap] == ["ETH~ether-fork", "ETH"]
+
+
+def test_summary_keeps_counting_what_runs_loaded_whose_rows_are_gone(
+    api: ApiClient, market: Market
+):
+    source = market.source("gecko")
+    market.coin("BTC", source)
+    market.run(source, loaded=5, processed=5)
+    market.run_sql("DELETE FROM etl_runs")
+    market.run(source, status="running", loaded=2, processed=2)
+
+    summary = Single[Summary].model_validate_json(api.get("/data/summary").content).data
+
+    assert [each.quotes for each in summary.sources] == [7]

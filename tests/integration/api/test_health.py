@@ -52,6 +52,16 @@ def test_health_names_the_sources_that_degrade_it_and_why(api: ApiClient, market
     assert states["bad"].message == "api.coinpaprika.com: no route"
 
 
+def test_a_retired_source_neither_degrades_health_nor_is_counted(api: ApiClient, market: Market):
+    market.run(market.source("good"))
+    market.run(market.source("gone"), "failure", reason="UpstreamUnreachable")
+    market.run_sql("UPDATE sources SET retired_at = now() WHERE name = 'gone'")
+
+    assert health_of(api).status == "ok"
+    assert [source.source for source in health_of(api).sources] == ["good"]
+    assert api.get("/stats").json()["data"]["totals"]["sources"] == 1
+
+
 def test_an_old_success_is_stale(api: ApiClient, market: Market):
     source = market.source("gecko", max_age_seconds=900)
     run = market.run(source)

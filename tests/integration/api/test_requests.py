@@ -183,7 +183,8 @@ PATHS = st.sampled_from(["/data", "/data/C1/history", "/data/C1", "/stats/runs",
 def test_no_parameter_makes_the_service_fail(standing: ApiClient, path, query):
     response = standing.get(path, params=query)
 
-    assert response.status_code in {200, 422}
+    forged = {400} if "cursor" in query else set()
+    assert response.status_code in {200, 422} | forged
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

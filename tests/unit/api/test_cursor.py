@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_api.cursor import decode, encode, list_digest
-from cryptosource_api.problems import InvalidRequest
+from cryptosource_api.problems import InvalidCursor
 
 TYPES = ("numeric", "bigint", "integer")
 
@@ -33,7 +33,7 @@ def test_null_is_allowed_only_where_the_column_may_be_null():
     cursor = encode([None, "1", "2"], digest="d")
 
     assert decode(cursor, digest="d", types=TYPES, first_nullable=True) == [None, "1", "2"]
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidCursor):
         decode(cursor, digest="d", types=TYPES)
 
 
@@ -61,13 +61,13 @@ def test_null_is_allowed_only_where_the_column_may_be_null():
     ],
 )
 def test_what_is_not_ours_is_refused(cursor):
-    with pytest.raises(InvalidRequest, match="no cursor"):
+    with pytest.raises(InvalidCursor, match="no cursor"):
         decode(cursor, digest="d", types=TYPES)
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_cursor_or_refused(text):
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidCursor):
         decode(text, digest="d", types=TYPES)
 
 
@@ -84,12 +84,12 @@ def test_any_text_is_a_cursor_or_refused(text):
 )
 def test_each_type_knows_its_own(kind, good, bad):
     assert decode(forged(1, "d", good), digest="d", types=(kind,)) == [good]
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidCursor):
         decode(forged(1, "d", bad), digest="d", types=(kind,))
 
 
 def test_a_cursor_of_another_list_is_told_apart():
     cursor = encode(["1"], digest=list_digest("data", {"sort": "rank"}))
 
-    with pytest.raises(InvalidRequest, match="other filters"):
+    with pytest.raises(InvalidCursor, match="other filters"):
         decode(cursor, digest=list_digest("data", {"sort": "name"}), types=("integer",))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cryptosource_api.settings import ApiSettings, InvalidSetting
-from cryptosource_api.telemetry import configure_tracing
+from cryptosource_api.telemetry import request_provider
 from cryptosource_telemetry.logs import JsonFormatter, configure_logging
 from cryptosource_telemetry.tracing import export_wanted
 
@@ -44,6 +44,23 @@ def test_a_bad_log_level_names_the_good_ones():
         ApiSettings.from_environ({"LOG_LEVEL": "loud"})
 
 
+def test_whether_keys_are_asked_for_is_one_word():
+    assert not ApiSettings.from_environ({}).needs_keys
+    assert ApiSettings.from_environ({"CRYPTOSOURCE_API_AUTH": "Keys"}).needs_keys
+    with pytest.raises(InvalidSetting, match=r"CRYPTOSOURCE_API_AUTH='yes': .*off, keys"):
+        ApiSettings.from_environ({"CRYPTOSOURCE_API_AUTH": "yes"})
+
+
+def test_a_token_is_kept_as_its_hash_alone_and_must_be_long():
+    settings = ApiSettings.from_environ({"SCHEDULER_TOKEN": "0123456789abcdef"})
+
+    assert len(settings.scheduler_token_digest) == 32
+    assert "digest" not in repr(settings)
+    with pytest.raises(InvalidSetting, match="openssl rand") as caught:
+        ApiSettings.from_environ({"SCHEDULER_TOKEN": "canary"})
+    assert "canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("environ", "wanted"),
     [
@@ -59,7 +76,7 @@ def test_tracing_needs_somewhere_to_send_to(environ, wanted):
 
 
 def test_without_an_exporter_nothing_is_set_up():
-    assert configure_tracing({}) is None
+    assert request_provider({}) is None
 
 
 def test_a_log_line_is_one_line_whatever_is_in_it():

@@ -1,0 +1,152 @@
+"""The one session of a process that listens to Postgres, on a thread of its own.
+
+A notification only wakes: what changed is read from the database, by version. So nothing is missed
+when notifications were, behind a pooler that swallows them or while the connection was lost; then
+the versions are polled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import select
+import socket
+import threading
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from cryptosource_api.live.events import Change
+from cryptosource_api.live.reading import Broken, Place, read_change, read_changes, read_head
+from cryptosource_store.engine import session_engine
+from cryptosource_store.settings import SessionTimeouts
+from cryptosource_store.statements.claiming import DATA_CHANNEL
+
+logger = logging.getLogger("cryptosource.api")
+
+POLL_SECONDS = 2.0
+"""How soon a change is seen that no notification told of; one look-up by primary key."""
+RETRY_SECONDS = (0.2, 5.0)
+"""First and longest wait for a database that is away."""
+VERSIONS_AT_ONCE = 5
+"""Changes that came together are read together, up to so many."""
+TIMEOUTS = SessionTimeouts(statement_seconds=10, connect_seconds=3)
+
+
+class Listener(Protocol):
+    """Who is told, on the follower's thread."""
+
+    def wants(self) -> tuple[bool, bool]:
+        """Return whether anybody listens, and whether to the sources' own records."""
+
+    def connected(self, head: Place) -> None:
+        """The database is heard, and stands at a version."""
+
+    def changed(self, change: Change) -> None:
+        """Something changed."""
+
+    def broke(self, head: Place, reason: str) -> None:
+        """What changed until this version cannot be told."""
+
+    def lost(self) -> None:
+        """The database is not heard any more."""
+
+
+class Follower:
+    """Follows the data until it is stopped.
+
+    Args:
+        url: the database.
+        listener: who is told.
+    """
+
+    def __init__(self, url: URL, listener: Listener) -> None:
+        engine = session_engine(url, application="cryptosource-live", timeouts=TIMEOUTS)
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._listener = listener
+        self._stopping = threading.Event()
+        self._wake, self._woken = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._at: Place | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell the thread to end; returns at once."""
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._wake.send(b"x")
+
+    def _run(self) -> None:
+        wait, longest = RETRY_SECONDS
+        heard = True
+        while not self._stopping.is_set():
+            try:
+                with self._engine.connect() as connection:
+                    self._begin(connection)
+                    wait, heard = RETRY_SECONDS[0], True
+                    self._follow(connection)
+            except (SQLAlchemyError, OSError) as error:
+                if heard:
+                    logger.warning(
+                        "the database is not heard", extra={"error": type(error).__name__}
+                    )
+                heard = False
+            except Exception:
+                logger.exception("following the data failed")  # streams must not end silently
+            else:
+                continue
+            self._listener.lost()
+            self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas
+            wait = min(2 * wait, longest)
+        self._wake.close()
+        self._woken.close()
+
+    def _begin(self, connection: Connection) -> None:
+        connection.execute(text(f"LISTEN {DATA_CHANNEL}"))
+        head = read_head(connection)
+        self._at = self._at or head
+        self._listener.connected(self._at)
+        self._advance(connection)
+
+    def _follow(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        poll = select.poll()
+        poll.register(driver.fileno(), select.POLLIN)
+        poll.register(self._woken.fileno(), select.POLLIN)
+        while not self._stopping.is_set():
+            poll.poll(POLL_SECONDS * 1000)
+            try:
+                driver.poll()
+            except Exception as error:  # the driver's own tree; SQLAlchemy does not wrap it here
+                raise OSError(type(error).__name__) from error
+            driver.notifies.clear()
+            self._advance(connection)
+
+    def _advance(self, connection: Connection) -> None:
+        """Tell what changed since the last time."""
+        assert self._at is not None  # noqa: S101 - _begin has set it
+        head = read_head(connection)
+        if head == self._at:
+            return
+        anybody, own = self._listener.wants()
+        try:
+            changes = read_changes(connection, self._at, head)
+        except Broken as broken:
+            self._listener.broke(head, str(broken))
+            self._at = head
+            return
+        for at in range(0, len(changes), VERSIONS_AT_ONCE):
+            together = changes[at : at + VERSIONS_AT_ONCE]
+            place = together[-1][0]
+            coins = sorted({asset for _, changed in together for asset in changed})
+            if anybody:
+                change = read_change(connection, coins, since=self._at, until=place, own=own)
+            else:
+                change = Change(id=str(place), since=str(self._at), records=None, own=None)
+            self._listener.changed(change)
+            self._at = place

@@ -1,0 +1,49 @@
+"""What a stream is asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cryptosource_api.live.reading import place_of
+from cryptosource_api.parameters import Parameters
+from cryptosource_api.queries.data import LONGEST_TEXT
+
+
+def _id(text: str) -> str:
+    place_of(text)
+    return text
+
+
+EventId = Annotated[str, AfterValidator(_id)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+
+
+class StreamParameters(Parameters):
+    """What `GET /data/stream` understands, and the filters of a subscription to `/ws`."""
+
+    ticker: Name | None = Field(
+        default=None, description="The one coin that owns the ticker: the best-ranked."
+    )
+    symbol: Name | None = Field(
+        default=None, description="Every coin with that symbol, in any case."
+    )
+    match: Literal["exact", "partial"] | None = Field(
+        default=None, description="`partial`: every coin whose symbol contains `symbol`."
+    )
+    source: Name | None = Field(
+        default=None,
+        description="That source's own records: a CryptoSource's name, or a type in lower case.",
+    )
+    namespace: Name | None = Field(default=None, description="Only sources of that namespace.")
+    last_event_id: EventId | None = Field(
+        default=None,
+        description="Go on behind this event, as the header Last-Event-ID does, which wins.",
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.match is not None and self.symbol is None:
+            raise ValueError("match says how to compare symbol; give symbol too")
+        return self

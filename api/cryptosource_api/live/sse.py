@@ -1,0 +1,80 @@
+"""Server-sent events (the HTML standard, 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from cryptosource_api.live.events import Filters
+from cryptosource_api.live.hub import Hub
+from cryptosource_api.live.reading import Place
+
+logger = logging.getLogger("cryptosource.api")
+
+RETRY_MILLISECONDS = 2_000
+HEARTBEAT = b": heartbeat\n\n"
+
+
+class EventStream(Response):
+    """Sends events until the client goes, is dropped, or the process ends.
+
+    Args:
+        hub: where it listens.
+        filters: which records the client wants.
+        since: the last version it knows of.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, filters: Filters, since: Place | None) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._hub, self._filters, self._since = hub, filters, since
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them.
+
+        Raises:
+            Unavailable: before anything was sent; too many clients, or no database.
+        """
+        del scope
+        await self._hub.enter()
+        telling = asyncio.ensure_future(self._tell(send))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
+        except (TimeoutError, OSError):
+            logger.info("stream ended: the client does not read")
+        finally:
+            self._hub.leave()
+            for task in (telling, gone):
+                task.cancel()
+            await asyncio.wait({telling, gone})
+
+    async def _tell(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await self._send(send, start)
+        await self._send(send, _body(b"retry: %d\n\n" % RETRY_MILLISECONDS))
+        async with aclosing(self._hub.events(self._filters, self._since)) as events:
+            async for event in events:
+                await self._send(send, _body(HEARTBEAT if event is None else event.as_sse))
+        await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, message: dict[str, object]) -> None:
+        async with asyncio.timeout(self._hub.settings.stream_stall_seconds):
+            await send(message)
+
+
+def _body(data: bytes) -> dict[str, object]:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,193 @@
+"""One coin: its history as a chart, and what every source says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+from cryptosource_api.page.drawing.price_chart import Point, PriceChart, price_chart
+from cryptosource_api.page.stored_json import times, unwrapped
+from cryptosource_api.parameters import Parameters
+from cryptosource_api.queries.coins import read_coin
+from cryptosource_store.statements import showing as sql
+from cryptosource_store.statements.reading import HISTORY_SOURCES
+
+RANGES: Mapping[str, timedelta | None] = {
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "all": None,
+}
+POINTS = 240
+"""Drawn of each source at most."""
+LINES = 8
+"""More cannot be told apart."""
+WIDE, NARROW = (960, 320), (336, 250)
+"""Sizes in pixels of the drawing for a desk and for a phone."""
+
+
+class CoinParameters(Parameters):
+    """What `/coins/{id}` understands."""
+
+    range: Literal["24h", "7d", "30d", "all"] | None = Field(default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One source's prices within the range."""
+
+    source_id: int
+    name: str
+    points: Sequence[Point]
+
+    @property
+    def change(self) -> Decimal | None:
+        """From the first to the last price, in percent."""
+        if len(self.points) < 2 or not self.points[0][1]:  # noqa: PLR2004 - from one to another
+            return None
+        return (self.points[-1][1] / self.points[0][1] - 1) * 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCoinDetail:
+    """The whole page."""
+
+    now: datetime
+    coin: Mapping[str, Any]
+    chosen: str
+    """The range that is shown."""
+    start: datetime
+    end: datetime
+    step: timedelta
+    """Between two points of a line."""
+    series: Sequence[Series]
+    left_out: int
+    """Sources that are not drawn."""
+    charts: Mapping[str, PriceChart]
+    ranges: Sequence[str] = tuple(RANGES)
+
+
+def read_shown_coin(
+    connection: Connection, coin_id: str, parameters: CoinParameters
+) -> ShownCoinDetail:
+    """Return one coin.
+
+    Raises:
+        NotFound: no coin has that id, or nothing has been observed of it.
+    """
+    coin = unwrapped(read_coin(connection, coin_id))["data"]
+    now = connection.scalar(sql.NOW)
+    every = {"asset_id": coin["asset_id"], "source": None, "namespace": None}
+    source_ids = list(connection.scalars(HISTORY_SOURCES, every))
+    names = {
+        row["source_id"]: row["name"]
+        for row in connection.execute(sql.SOURCE_NAMES, {"source_ids": source_ids}).mappings()
+    }
+    asked = parameters.range or "7d"
+    window = _Window(connection, coin["asset_id"], source_ids[:LINES], now)
+    found = window.read(asked)
+    if not found.points and parameters.range is None:
+        asked, found = "all", window.read("all")
+    series = [
+        Series(source_id=source_id, name=names[source_id], points=points)
+        for source_id, points in found.points.items()
+    ]
+    return ShownCoinDetail(
+        now=now,
+        coin=_with_times(coin),
+        chosen=asked,
+        start=found.start,
+        end=now,
+        step=found.step,
+        series=series,
+        left_out=len(source_ids[LINES:]),
+        charts=_charts(series, found.start, now),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    start: datetime
+    step: timedelta
+    points: Mapping[int, Sequence[Point]]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Reads a coin's prices over a range."""
+
+    connection: Connection
+    asset_id: int
+    source_ids: Sequence[int]
+    now: datetime
+
+    def read(self, name: str) -> _Found:
+        """Return the last price of each step, for each source that has any."""
+        start = self._start(RANGES[name])
+        step = max((self.now - start) / POINTS, timedelta(seconds=1))
+        bound = {
+            "asset_id": self.asset_id,
+            "source_ids": list(self.source_ids),
+            "points": POINTS,
+            "start": start,
+            "step_seconds": step.total_seconds(),
+        }
+        points: dict[int, list[Point]] = {}
+        for source_id, observed_at, price in self.connection.execute(sql.PRICES, bound):
+            points.setdefault(source_id, []).append((observed_at, price))
+        return _Found(start=start, step=step, points=points)
+
+    def _start(self, length: timedelta | None) -> datetime:
+        if length is not None:
+            return self.now - length
+        bound = {"asset_id": self.asset_id, "source_ids": list(self.source_ids)}
+        oldest = self.connection.scalar(sql.OLDEST_QUOTE, bound)
+        # A little earlier, so that the oldest observation itself lies within the first step.
+        least = self.now - timedelta(hours=1)
+        return least if oldest is None else min(oldest - timedelta(minutes=1), least)
+
+
+def _charts(series: Sequence[Series], start: datetime, end: datetime) -> dict[str, PriceChart]:
+    drawn = {
+        name: price_chart(
+            [each.points for each in series], start=start, end=end, width=width, height=height
+        )
+        for name, (width, height) in {"wide": WIDE, "narrow": NARROW}.items()
+    }
+    return {name: chart for name, chart in drawn.items() if chart is not None}
+
+
+def _with_times(coin: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **times(coin, ("observed_at", "updated_at", "first_seen_at")),
+        "views": [_view(view) for view in coin["views"]],
+        "ticker_moves": [times(move, ("moved_at",)) for move in coin["ticker_moves"]],
+    }
+
+
+def _view(view: Mapping[str, Any]) -> dict[str, Any]:
+    match = view["match"]
+    if match is not None:
+        match = {**times(match, ("matched_at",)), "evidence": _flat(match["evidence"])}
+    return {**times(view, ("observed_at",)), "match": match}
+
+
+def _flat(evidence: Any) -> list[tuple[str, str]]:
+    """Return evidence as pairs of a name and a text; a pair of values is what was compared."""
+    if not isinstance(evidence, dict):
+        return [("evidence", str(evidence))]
+    return [(name.replace("_", " "), _said(value)) for name, value in evidence.items()]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return " · ".join(map(_said, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(each)}" for name, each in value.items())
+    return "unknown" if value is None else str(value)

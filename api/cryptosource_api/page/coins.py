@@ -1,0 +1,164 @@
+"""The list of coins: search, sort, sources side by side, a week at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+from cryptosource_api.page.drawing.sparkline import Sparkline, sparkline
+from cryptosource_api.parameters import Parameters
+from cryptosource_api.queries.data import LONGEST_TEXT, contains_pattern, fold_symbol
+from cryptosource_store.statements import showing as sql
+from cryptosource_store.statements.reading_pages import TOTAL_CAP
+
+PAGE_SIZE = 50
+DEEPEST_PAGE = 2_000
+"""Whoever wants to go further searches, or asks the API."""
+COLUMNS = 4
+"""Sources side by side: those that know most coins, or the one that is chosen."""
+
+Sort = Literal["rank", "symbol", "price_usd", "percent_change_24h", "market_cap_usd", "spread"]
+
+
+class CoinsParameters(Parameters):
+    """What `/coins` understands."""
+
+    q: str | None = Field(default=None, max_length=LONGEST_TEXT)
+    source: int | None = Field(default=None, ge=1, lt=2**31)
+    sort: Sort = "rank"
+    order: Literal["asc", "desc"] = "asc"
+    page: int = Field(default=1, ge=1, le=DEEPEST_PAGE)
+
+    @property
+    def wanted(self) -> str:
+        """What is searched for."""
+        return (self.q or "").strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePrice:
+    """What one source says."""
+
+    price: Decimal | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCoin:
+    """One row."""
+
+    coin: Mapping[Any, Any]
+    prices: Sequence[SourcePrice | None]
+    """In the order of the columns; None where the source does not know it."""
+    elsewhere: int
+    """Sources that know it and have no column."""
+    week: Sparkline | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoinList:
+    """The whole page."""
+
+    now: datetime
+    coins: Sequence[ShownCoin]
+    columns: Sequence[Mapping[Any, Any]]
+    choices: Sequence[Mapping[Any, Any]]
+    asked: CoinsParameters
+    total: int
+    capped: bool
+    """There are more than `total`."""
+    page_size: int = PAGE_SIZE
+
+    @property
+    def pages(self) -> int:
+        """How many pages can be reached."""
+        return min(max(1, -(-self.total // PAGE_SIZE)), DEEPEST_PAGE)
+
+    def sorted_by(self, column: str, *, first: str) -> dict[str, Any]:
+        """Return the parameters of a link that sorts by a column, or turns its order round."""
+        turned = {"asc": "desc", "desc": "asc"}
+        order = turned[self.asked.order] if self.asked.sort == column else first
+        return {
+            "q": self.asked.wanted,
+            "source": self.asked.source,
+            "sort": column,
+            "order": order,
+        }
+
+    def direction(self, column: str) -> str:
+        """Return a column's `aria-sort`."""
+        if self.asked.sort != column:
+            return "none"
+        return "ascending" if self.asked.order == "asc" else "descending"
+
+
+def read_coins(connection: Connection, parameters: CoinsParameters) -> CoinList:
+    """Return a page of coins."""
+    choices = connection.execute(sql.SOURCE_CHOICES).mappings().all()
+    statement = sql.coins_statement(
+        searched=bool(parameters.wanted),
+        of_source=parameters.source is not None,
+        sort=parameters.sort,
+        descending=parameters.order == "desc",
+    )
+    bound = {
+        "size": PAGE_SIZE,
+        "offset": (parameters.page - 1) * PAGE_SIZE,
+        **_searched(parameters),
+    }
+    rows = connection.execute(statement, bound).mappings().all()
+    columns = _columns(choices, rows, parameters.source)
+    total = rows[0]["total"] if rows else 0
+    return CoinList(
+        now=rows[0]["now"] if rows else connection.scalar(sql.NOW),
+        coins=[_shown(row, columns) for row in rows],
+        columns=columns,
+        choices=choices,
+        asked=parameters,
+        total=total,
+        capped=total >= TOTAL_CAP,
+    )
+
+
+def _searched(parameters: CoinsParameters) -> dict[str, Any]:
+    bound: dict[str, Any] = {}
+    if parameters.wanted:
+        bound["pattern"] = contains_pattern(parameters.wanted)
+        bound["symbol"] = fold_symbol(parameters.wanted)
+    if parameters.source is not None:
+        bound["source_id"] = parameters.source
+    return bound
+
+
+def _columns(
+    choices: Sequence[Mapping[Any, Any]], rows: Sequence[Mapping[Any, Any]], chosen: int | None
+) -> list[Mapping[Any, Any]]:
+    """Return the sources that get a column: the chosen one, then those that know most coins."""
+    seen = {int(source_id) for row in rows for source_id in row["views"] or ()}
+    useful = [choice for choice in choices if choice["source_id"] in seen]
+    useful.sort(key=lambda choice: choice["source_id"] != chosen)
+    return useful[:COLUMNS]
+
+
+def _shown(row: Mapping[Any, Any], columns: Sequence[Mapping[Any, Any]]) -> ShownCoin:
+    views = {int(source_id): view for source_id, view in (row["views"] or {}).items()}
+    prices = [views.pop(column["source_id"], None) for column in columns]
+    return ShownCoin(
+        coin=row,
+        prices=[view and _price(*view) for view in prices],
+        elsewhere=len(views),
+        week=sparkline(row["week"] or ()),
+    )
+
+
+def _price(price: str | None, observed_at: str) -> SourcePrice:
+    return SourcePrice(
+        price=None if price is None else Decimal(price),
+        observed_at=datetime.fromisoformat(observed_at),
+    )

@@ -1,0 +1,164 @@
+"""Every source: state, reason, freshness, next run, history."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+from cryptosource_api.page import formats
+from cryptosource_api.page.drawing.run_bars import SLOTS, RunBars, run_bars
+from cryptosource_api.page.schedules import next_due
+from cryptosource_api.page.states import STATES, URGENCY, State, state_of
+from cryptosource_api.parameters import Parameters
+from cryptosource_api.queries.health import judge
+from cryptosource_store.statements import showing as sql
+from cryptosource_store.statements.reading_runs import SOURCES_HEALTH
+
+PAGE_SIZE = 50
+"""Sources on one page."""
+
+
+SPEAKING = ("stale", "never_run")
+"""States whose reason would only say the state's name again."""
+
+
+class OverviewParameters(Parameters):
+    """What `/` understands from a browser."""
+
+    state: str | None = Field(default=None, pattern=f"^({'|'.join(STATES)})$")
+    page: int = Field(default=1, ge=1, le=1_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownSource:
+    """One row."""
+
+    facts: Mapping[str, Any]
+    health: Mapping[str, Any]
+    state: State
+    reason: str | None
+    message: str | None
+    """Why it is not as it should be."""
+    due: datetime | None
+    bars: RunBars
+    running: Mapping[str, Any] | None
+    """The run under way."""
+
+    @property
+    def age_share(self) -> float | None:
+        """How much of the allowed age is used up, from 0 to 1; None without a limit or an age."""
+        age, limit = self.health["age_seconds"], self.health["max_age_seconds"]
+        return None if age is None or not limit else min(age / limit, 1.0)
+
+    @property
+    def drifted_beside(self) -> bool:
+        """Whether its upstream has changed, while something else decides its state."""
+        return bool(self.facts["drifts"]) and self.state.key != "drifted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The whole page."""
+
+    now: datetime
+    sources: Sequence[ShownSource]
+    counts: Sequence[tuple[State, int]]
+    """Every state and how many sources are in it."""
+    total: int
+    found: int
+    """Sources in the state that is asked for."""
+    chosen: str | None
+    page: int
+    states: Sequence[State] = tuple(STATES.values())
+    """To be explained."""
+
+    @property
+    def attention(self) -> int:
+        """How many sources somebody should look at."""
+        return sum(count for state, count in self.counts if state.attention)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.found // PAGE_SIZE))
+
+
+def _key(row: Mapping[Any, Any]) -> tuple[str, str]:
+    return row["namespace"], row["name"]
+
+
+def read_overview(connection: Connection, parameters: OverviewParameters) -> Overview:
+    """Return the sources in the order of urgency, and their newest runs."""
+    facts = {_key(row): row for row in connection.execute(sql.SOURCES_SHOWN).mappings()}
+    health = {_key(row): row for row in connection.execute(SOURCES_HEALTH).mappings()}
+    # Two statements, two snapshots: a source that only one of them saw is shown next time.
+    states = {
+        key: state_of(health[key], drifts=row["drifts"])
+        for key, row in facts.items()
+        if key in health
+    }
+    ordered = sorted(states, key=lambda key: (URGENCY[states[key].key], key))
+    wanted = [key for key in ordered if parameters.state in {None, states[key].key}]
+    first = (parameters.page - 1) * PAGE_SIZE
+    shown = wanted[first : first + PAGE_SIZE]
+    runs = read_recent_runs(connection, [facts[key]["source_id"] for key in shown])
+    counts = Counter(state.key for state in states.values())
+    return Overview(
+        now=connection.scalar(sql.NOW),
+        sources=[
+            _shown(facts[key], health[key], states[key], runs[facts[key]["source_id"]])
+            for key in shown
+        ],
+        counts=[(state, counts[key]) for key, state in STATES.items() if counts[key]],
+        total=len(states),
+        found=len(wanted),
+        chosen=parameters.state,
+        page=parameters.page,
+    )
+
+
+def read_recent_runs(
+    connection: Connection, source_ids: Sequence[int], *, size: int = SLOTS
+) -> dict[int, list[Mapping[str, Any]]]:
+    """Return each source's newest runs, oldest first."""
+    runs: dict[int, list[Mapping[str, Any]]] = {source_id: [] for source_id in source_ids}
+    bound = {"source_ids": list(source_ids), "size": size}
+    for row in connection.execute(sql.RECENT_RUNS, bound).mappings():
+        runs[row["source_id"]].append({str(name): row[name] for name in row})
+    return runs
+
+
+def _shown(
+    facts: Mapping[Any, Any],
+    health: Mapping[Any, Any],
+    state: State,
+    runs: Sequence[Mapping[str, Any]],
+) -> ShownSource:
+    verdict = judge(health)
+    ended = [run for run in runs if run["status"] not in {"running", "skipped"}]
+    wait = ended[-1]["next_attempt_at"] if ended else None
+    return ShownSource(
+        facts=facts,
+        health=health,
+        state=state,
+        reason=None if state.key in SPEAKING else verdict.reason,
+        message=_explained(state, facts, health) or verdict.message,
+        due=next_due({**facts, "next_attempt_at": wait}, suspended=health["suspended"]),
+        bars=run_bars(runs),
+        running=next((run for run in runs if run["status"] == "running"), None),
+    )
+
+
+def _explained(state: State, facts: Mapping[Any, Any], health: Mapping[Any, Any]) -> str | None:
+    if state.key == "drifted":
+        return f"{formats.plural(facts['drifts'], 'field')} of its records changed"
+    if state.key == "stale":
+        age, limit = map(formats.duration, (health["age_seconds"], health["max_age_seconds"]))
+        return f"The last success is {age} old; {limit} is allowed"
+    return state.meaning if state.key in {"suspended", "loading", "never_run"} else None

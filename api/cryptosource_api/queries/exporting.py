@@ -1,0 +1,57 @@
+"""What an export holds: the parameters of a list without its paging."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+from cryptosource_api.exports.reading import Selection
+from cryptosource_api.queries.coins import HistoryFilters, find_asset, history_sources
+from cryptosource_api.queries.data import DataFilters
+from cryptosource_api.queries.intervals import bucket_range
+from cryptosource_api.queries.past import check_as_of
+from cryptosource_store.statements import exporting as sql
+
+MOST_LIMIT = 10_000_000
+"""What `limit` may say; what a process really exports is one of its settings."""
+
+
+class DataExport(DataFilters):
+    """What `GET /data` understands in a form other than JSON."""
+
+    limit: int | None = Field(default=None, ge=1, le=MOST_LIMIT)
+
+
+class HistoryExport(HistoryFilters):
+    """What `GET /data/{id}/history` understands in a form other than JSON."""
+
+    limit: int | None = Field(default=None, ge=1, le=MOST_LIMIT)
+
+
+def select_records(connection: Connection, parameters: DataExport) -> Selection:
+    """Return the records of a list."""
+    rows = sql.records(parameters.shape())
+    if parameters.as_of is not None:
+        check_as_of(connection, parameters.as_of)
+        rows = sql.records_then(parameters.shape())
+    return Selection(rows=rows, bound=parameters.bound(), limit=parameters.limit)
+
+
+def select_history(connection: Connection, coin_id: str, parameters: HistoryExport) -> Selection:
+    """Return one coin's observations.
+
+    Raises:
+        NotFound: no coin has that id.
+    """
+    asset_id = find_asset(connection, coin_id)
+    sources = history_sources(connection, asset_id, parameters)
+    bound = parameters.bound(asset_id, sources)
+    descending, then = parameters.order == "desc", parameters.as_of is not None
+    if parameters.as_of is not None:
+        check_as_of(connection, parameters.as_of)
+    if parameters.interval is None:
+        rows = sql.observations(descending=descending, as_of=then)
+    else:
+        bound = bucket_range(connection, bound, parameters.interval)
+        rows = sql.bucket_rows(descending=descending, as_of=then)
+    return Selection(rows=rows, bound=bound, limit=parameters.limit)

@@ -1,0 +1,91 @@
+"""`interval=`: how wide the buckets of a down-sampled history are."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from sqlalchemy import Connection
+
+from cryptosource_api.moments import DAWN, DUSK
+from cryptosource_api.problems import InvalidRequest, Mistake
+from cryptosource_store.statements.bucketing import NEWEST_OBSERVATION
+
+MOST_BUCKETS = 10_000
+"""Of one request's range, for each source."""
+DAY = timedelta(days=1)
+WRONG = (
+    "write minutes, hours or a day that divide a day: 1m, 5m, 15m, 1h, 4h, 1d, or in ISO 8601 "
+    "PT1M, PT1H, P1D"
+)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": DAY}
+_SHORT = re.compile(r"(\d{1,4})(m|h|d)", re.ASCII)
+_ISO = re.compile(r"P(?:(\d{1,4})D|T(\d{1,4})H|T(\d{1,4})M)", re.ASCII)
+
+
+def parse_interval(text: str) -> timedelta:
+    """Return the interval that a text means.
+
+    Raises:
+        ValueError: it is none that divides a day; the message says what would be right.
+    """
+    if short := _SHORT.fullmatch(text.strip().lower()):
+        found = int(short[1]) * _UNITS[short[2]]
+    elif iso := _ISO.fullmatch(text.strip().upper()):
+        days, hours, minutes = (int(part or 0) for part in iso.groups())
+        found = timedelta(days=days, hours=hours, minutes=minutes)
+    else:
+        raise ValueError(WRONG)
+    if not found or found > DAY or DAY % found:
+        raise ValueError(WRONG)
+    return found
+
+
+def _interval(value: object) -> object:
+    return parse_interval(value) if isinstance(value, str) else value
+
+
+Interval = Annotated[
+    timedelta,
+    BeforeValidator(_interval),
+    WithJsonSchema({"type": "string", "examples": ["5m", "1h", "1d", "PT15M"]}),
+]
+INTERVAL: Any = Field(
+    default=None,
+    description="Down-sample: open, high, low, close, last and count of each interval (1m to 1d, "
+    "dividing a day) and source. Buckets are half-open and begin at midnight UTC.",
+)
+
+
+def bucket_range(
+    connection: Connection, bound: dict[str, Any], interval: timedelta
+) -> dict[str, Any]:
+    """Return what a history binds, with a range of at most `MOST_BUCKETS` buckets.
+
+    An open end is the newest observation; an open start as far behind it as is allowed.
+
+    Raises:
+        InvalidRequest: the range that was asked for has more.
+    """
+    start, end = bound["start"], bound["end"]
+    if end == DUSK:
+        newest = connection.scalar(NEWEST_OBSERVATION, bound)
+        end = max(newest or start, start)
+    span = (MOST_BUCKETS - 1) * interval
+    if start == DAWN:
+        start = _begin_of_bucket(max(end - DAWN, span) - span + DAWN, interval)
+    elif end - start > span + interval:
+        raise InvalidRequest(Mistake(parameter="interval", detail=_too_many(end - start)))
+    return {**bound, "start": start, "end": end, "interval": f"{interval.total_seconds():.0f} s"}
+
+
+def _begin_of_bucket(moment: datetime, interval: timedelta) -> datetime:
+    return moment - (moment - DAWN) % interval
+
+
+def _too_many(span: timedelta) -> str:
+    hours = -(-span // (MOST_BUCKETS * timedelta(hours=1)))
+    wider = f"{hours}h or wider" if hours < DAY // timedelta(hours=1) else "1d"
+    return f"more than {MOST_BUCKETS} intervals lie in the range; narrow it, or choose {wider}"

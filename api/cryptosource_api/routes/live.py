@@ -1,0 +1,67 @@
+"""`/data/stream` and `/ws`: changes as they are committed."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, WebSocket
+from starlette.responses import Response
+
+from cryptosource_api.context import context_of
+from cryptosource_api.live.events import Filters
+from cryptosource_api.live.parameters import StreamParameters
+from cryptosource_api.live.reading import place_of
+from cryptosource_api.live.sse import EventStream
+from cryptosource_api.live.websocket import Conversation
+from cryptosource_api.parameters import read_parameters
+from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
+from cryptosource_api.routes.declaring import gives_events, takes
+from cryptosource_api.services import Services, services_of
+
+router = APIRouter(tags=["data"])
+
+
+@router.get(
+    "/data/stream",
+    summary="Changes as they are committed, as server-sent events",
+    responses=gives_events(422, 503),
+    openapi_extra=takes(StreamParameters),
+)
+async def stream_data(request: Request) -> Response:
+    """Tell every record that changes. Send Last-Event-ID to go on without loss."""
+    parameters = read_parameters(StreamParameters, request.scope["query_string"])
+    last = request.headers.get("last-event-id") or parameters.last_event_id
+    try:
+        since = None if last is None else place_of(last)
+    except ValueError as error:
+        raise InvalidRequest(Mistake(parameter="Last-Event-ID", detail=str(error))) from None
+    return EventStream(services_of(request).live, Filters.of(parameters), since)
+
+
+@router.websocket("/ws")
+async def talk(websocket: WebSocket) -> None:
+    """Tell the same to whoever subscribes by a message."""
+    services = websocket.app.state.services
+    assert isinstance(services, Services)  # noqa: S101 - create_app put it there
+    try:
+        _check_origin(websocket)
+        await services.live.enter()
+    except ApiProblem as problem:
+        request_id = context_of(websocket.scope).request_id
+        refusal = render(problem, instance=websocket.scope["path"], request_id=request_id)
+        await websocket.send_denial_response(refusal)
+        return
+    conversation = Conversation(services.live, websocket)
+    try:
+        await websocket.accept()
+    except BaseException:
+        services.live.leave()
+        raise
+    await conversation.run()
+
+
+def _check_origin(websocket: WebSocket) -> None:
+    """Keep other sites' pages out, as the lack of CORS headers keeps them from the rest."""
+    origin = websocket.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != websocket.headers.get("host"):
+        raise ApiProblem(status=403, detail="Pages of another site cannot connect")

@@ -1,0 +1,87 @@
+"""`/trigger-etl`: asking for runs. The operator, or `cryptosource up`, makes them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from cryptosource_api.access import identity_of
+from cryptosource_api.envelope import fresh_answer
+from cryptosource_api.models.parts import Single
+from cryptosource_api.models.triggers import PlacedRequest, RunRequest, TriggerBody
+from cryptosource_api.parameters import NoParameters, read_parameters
+from cryptosource_api.queries.triggers import (
+    ANONYMOUS,
+    KEY_HEADER,
+    Trigger,
+    caller_of,
+    place,
+    read_body,
+    read_key,
+    read_request,
+)
+from cryptosource_api.routes.declaring import gives
+from cryptosource_api.services import services_of
+from cryptosource_api.telemetry import traceparent_of
+
+router = APIRouter(prefix="/trigger-etl", tags=["triggers"])
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": TriggerBody.model_json_schema()}},
+    },
+    "parameters": [
+        {
+            "name": KEY_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Sent again within 24 hours by the same caller with the same body, it "
+            "gets the same answer, and no second run.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        }
+    ],
+}
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Ask for a run of one source, or of all",
+    responses=gives(Single[PlacedRequest], 404, 409, 415, 422, 429, 503, success=202),
+    openapi_extra=BODY,
+)
+async def trigger(request: Request) -> Response:
+    """Place a request, and say where to look for what becomes of it."""
+    read_parameters(NoParameters, request.scope["query_string"])
+    identity = identity_of(request.scope)
+    asked = Trigger(
+        wanted=read_body(await request.body(), request.headers.get("content-type")),
+        key=read_key(request.headers.getlist(KEY_HEADER)),
+        caller=caller_of(identity),
+        requested_by=identity.name if identity else ANONYMOUS,
+        traceparent=traceparent_of(request.scope) or None,
+    )
+    placed = await services_of(request).reads.write(partial(place, trigger=asked))
+    response = fresh_answer(request, placed.body, status=202)
+    response.headers["Location"] = f"/trigger-etl/{placed.request_id}"
+    if placed.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@router.get(
+    "/{request_id}",
+    summary="What became of a request for runs",
+    responses=gives(Single[RunRequest], 404, 422, 503),
+)
+async def show_request(
+    request: Request, request_id: Annotated[str, Path(description="The request's UUID")]
+) -> Response:
+    """Show one request: who took it up, and the runs that came of it."""
+    read_parameters(NoParameters, request.scope["query_string"])
+    found = await services_of(request).reads(partial(read_request, request_id=request_id))
+    return fresh_answer(request, found.body)
