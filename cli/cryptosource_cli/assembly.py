@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from opentelemetry.context import Context
+from opentelemetry.trace import Link
 from sqlalchemy import URL
 
 from cryptosource_cli.environment import Environment
@@ -37,6 +38,8 @@ from cryptosource_etl.sources.plugin import SourceContext, SourceReader
 from cryptosource_etl.sources.registry import open_source
 from cryptosource_store.engine import loading_engine, session_engine
 from cryptosource_store.reasons import Reason
+from cryptosource_telemetry.exporting import export_wanted
+from cryptosource_telemetry.statements import trace_statements
 
 EGRESS_VARIABLE = "CRYPTOSOURCE_EGRESS_ALLOW"
 NO_KEY_NEEDED = "no-key-needed-for-a-replay"
@@ -56,6 +59,7 @@ def identity_of(source: CryptoSource) -> SourceIdentity:
         name=meta.name,
         source_type=source_type,
         id_scope=scope,
+        shares_ids=spec.csv is None,
         schedule=spec.schedule,
         time_zone=spec.time_zone,
         suspended=spec.suspend,
@@ -142,6 +146,7 @@ class Workshop:
         settings: RunSettings,
         *,
         parent: Context | None = None,
+        links: tuple[Link, ...] = (),
         on_progress: Callable[[Progress], None] = lambda _: None,
         replay: bool = False,
     ) -> Run:
@@ -151,6 +156,7 @@ class Workshop:
             loaded: the source.
             settings: the run's circumstances.
             parent: the trace it belongs to.
+            links: what else its span points at.
             on_progress: told after each page.
             replay: judge what is stored again, instead of asking the upstream.
         """
@@ -182,9 +188,12 @@ class Workshop:
             settings=replace(settings, trigger=REPLAY_TRIGGER) if replay else settings,
             deadline_seconds=None if replay else source.spec.active_deadline_seconds,
             parent=parent,
+            links=links,
             on_progress=on_progress,
             release=client.close,
         )
         engine = loading_engine(self.url)
+        if export_wanted(self.variables):
+            trace_statements(engine)
         kind = ReplayRun if replay else Run
         return kind(request, engine=engine, clock=self.clock, stop=self.stop)

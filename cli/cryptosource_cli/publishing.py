@@ -13,7 +13,7 @@ from cryptosource_api.app import create_app
 from cryptosource_api.reads import api_engine
 from cryptosource_api.server import ApiServer, CannotListen
 from cryptosource_api.settings import ApiSettings, InvalidSetting
-from cryptosource_api.telemetry import configure_tracing
+from cryptosource_api.telemetry import request_provider
 from cryptosource_cli.environment import Environment
 from cryptosource_cli.failures import CommandError
 
@@ -45,8 +45,9 @@ def published(
     except InvalidSetting as error:
         raise CommandError(str(error)) from error
     engine = api_engine(url, settings)
+    provider = request_provider(environment.variables)
     server = ApiServer(
-        create_app(settings, engine, tracer_provider=configure_tracing(environment.variables)),
+        create_app(settings, engine, tracer_provider=provider),
         replace(settings, host=host, port=port),
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -59,3 +60,5 @@ def published(
     finally:
         server.stop()
         engine.dispose()
+        if provider is not None:
+            provider.shutdown()

@@ -57,6 +57,7 @@ class Scheduler:
         self._turns = threading.BoundedSemaphore(RUNS_AT_ONCE)
         self._first: dict[tuple[str, str], RunOutcome] = {}
         self._first_done = {loaded.key: threading.Event() for loaded in sources}
+        self._busy = {loaded.key: threading.Lock() for loaded in sources}
         self._threads: list[threading.Thread] = []
 
     def begin(self, *, once: bool) -> None:
@@ -120,7 +121,20 @@ class Scheduler:
             trigger=trigger,
             job_name=_job_name(loaded, self._settings, due),
         )
-        with self._turns:
+        return self._begin_in_turn(loaded, settings)
+
+    def run_now(self, loaded: LoadedSource, job_name: str) -> RunOutcome:
+        """Make a run that somebody asked for, once the one under way has ended.
+
+        Args:
+            loaded: one of the sources.
+            job_name: what the run is called.
+        """
+        settings = replace(self._settings, trigger="api", job_name=job_name)
+        return self._begin_in_turn(loaded, settings)
+
+    def _begin_in_turn(self, loaded: LoadedSource, settings: RunSettings) -> RunOutcome:
+        with self._busy[loaded.key], self._turns:
             return self._start(loaded, settings)
 
 

@@ -10,13 +10,13 @@ import click
 from cryptosource_cli.arguments import one_source, readable_manifests, run_settings
 from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.environment import Environment, open_database
-from cryptosource_cli.garbage import expect_pages_of_objects
+from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.schema import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_cli.start_delay import wait_for_turn
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.pipeline.outcome import TERMINATED_EXIT_CODE
-from cryptosource_etl.telemetry import configure_tracing, parent_context
+from cryptosource_etl.telemetry import parent_context, planning_links, traced
 from cryptosource_telemetry.logs import configure_logging
 
 
@@ -32,7 +32,7 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
         CommandError: the run cannot even begin.
     """
     environment = Environment.read()
-    configure_logging(environment.log_level)
+    configure_logging(environment.log_level, environ=environment.variables)
     manifests = readable_manifests(files)
     loaded = one_source(manifests, name)
     settings = run_settings(environment)
@@ -40,14 +40,19 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
     stop_on_signals(stop)
     if not wait_for_turn(environment.variables, settings, SystemClock(stop)):
         return TERMINATED_EXIT_CODE
-    tracing = configure_tracing(environment.variables)
     expect_pages_of_objects()
-    with open_database(environment) as url:
+    switch_threads_soon()
+    variables = environment.variables
+    with traced(variables), open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
         workshop = Workshop.open(environment, manifests, url, stop=stop)
-        parent = parent_context(environment.variables)
-        outcome = workshop.run(loaded, settings, parent=parent, replay=replay).execute()
-    if tracing is not None:
-        tracing.shutdown()
+        run = workshop.run(
+            loaded,
+            settings,
+            parent=parent_context(variables),
+            links=planning_links(variables),
+            replay=replay,
+        )
+        outcome = run.execute()
     click.echo(f"{'/'.join(loaded.key)}: {outcome.status} ({outcome.reason}): {outcome.message}")
     return outcome.exit_code

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 
 from cryptosource_cli.environment import Environment
 from cryptosource_cli.failures import CommandError
+from cryptosource_cli.interpreter import expect_pages_of_objects
 from cryptosource_operator.credentials import NoCredentials, login
+from cryptosource_operator.deeds import SERVICE_NAME
 from cryptosource_operator.operating import Operator
 from cryptosource_operator.settings import InvalidSetting, OperatorSettings
+from cryptosource_operator.watching import stop_on_signals
 from cryptosource_telemetry.logs import configure_logging
+
+
+@contextmanager
+def _traced(settings: OperatorSettings, variables: Mapping[str, str]) -> Iterator[None]:
+    """Trace what is done within where somebody receives spans; at the end none is lost."""
+    if not settings.traced:
+        yield
+        return
+    from cryptosource_telemetry.tracing import configure_tracing  # noqa: PLC0415 - memory
+
+    provider = configure_tracing(variables, service_name=SERVICE_NAME, sampled_share=1.0)
+    try:
+        yield
+    finally:
+        if provider is not None:
+            provider.shutdown()
 
 
 async def _operate(settings: OperatorSettings) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     await Operator(settings).run(stop)
 
 
@@ -38,7 +56,7 @@ def command(namespaces: tuple[str, ...]) -> None:
     while Postgres is down, schedules go on and statuses say so.
     """
     environment = Environment.read()
-    configure_logging(environment.log_level)
+    configure_logging(environment.log_level, environ=environment.variables)
     variables = dict(environment.variables)
     if namespaces:
         variables["CRYPTOSOURCE_NAMESPACES"] = ",".join(namespaces)
@@ -47,4 +65,6 @@ def command(namespaces: tuple[str, ...]) -> None:
         login()
     except (InvalidSetting, NoCredentials) as error:
         raise CommandError(str(error)) from error
-    asyncio.run(_operate(settings))
+    expect_pages_of_objects()
+    with _traced(settings, variables):
+        asyncio.run(_operate(settings))

@@ -7,7 +7,6 @@ import threading
 import click
 
 from cryptosource_api.settings import ApiSettings, InvalidSetting
-from cryptosource_api.telemetry import configure_tracing
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.failures import CommandError
 from cryptosource_cli.publishing import published
@@ -34,10 +33,9 @@ def command(host: str | None, port: int | None) -> None:
     """Serve the API alone, until Ctrl-C or SIGTERM."""
     environment = Environment.read()
     settings = _settings(environment)
-    configure_logging(environment.log_level)
+    configure_logging(environment.log_level, environ=environment.variables)
     stop = threading.Event()
     stop_on_signals(stop)
-    tracing = configure_tracing(environment.variables)
     with open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
         host = settings.host if host is None else host
@@ -45,5 +43,3 @@ def command(host: str | None, port: int | None) -> None:
         with published(environment, url, host=host, port=port) as address:
             click.echo(f"Serving {address} (docs at {address}/docs). Ctrl-C stops.")
             stop.wait()
-    if tracing is not None:
-        tracing.shutdown()

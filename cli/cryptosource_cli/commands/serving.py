@@ -15,16 +15,17 @@ from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.display import Display, make_display, print_due, print_outcomes
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.failures import CommandError
-from cryptosource_cli.garbage import expect_pages_of_objects
 from cryptosource_cli.housekeeping import Housekeeping
+from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.manifests import LoadedSource, Manifests
 from cryptosource_cli.publishing import published
 from cryptosource_cli.scheduling import Scheduler, Start
 from cryptosource_cli.signals import stop_on_signals
+from cryptosource_cli.taking_requests import RequestTaker
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.pipeline.outcome import RunOutcome
 from cryptosource_etl.settings import RunSettings
-from cryptosource_etl.telemetry import configure_tracing
+from cryptosource_etl.telemetry import traced
 from cryptosource_store.migrating import migrate
 from cryptosource_store.reasons import RunStatus
 from cryptosource_telemetry.logs import configure_logging
@@ -44,7 +45,7 @@ def _log_to_file(environment: Environment) -> Path:
             f"cannot write to {environment.data_dir}: {error.strerror}; set CRYPTOSOURCE_DATA_DIR "
             "to a folder of yours"
         ) from error
-    configure_logging(environment.log_level, stream=stream)
+    configure_logging(environment.log_level, stream=stream, environ=environment.variables)
     return path
 
 
@@ -108,11 +109,10 @@ def command(
     stop = threading.Event()
     stop_on_signals(stop)
     log_path = _log_to_file(environment)
-    tracing = configure_tracing(environment.variables)
     expect_pages_of_objects()
+    switch_threads_soon()
     with ExitStack() as stack:
-        if tracing is not None:
-            stack.callback(tracing.shutdown)
+        stack.enter_context(traced(environment.variables))
         url = stack.enter_context(open_database(environment))
         migrate(url)
         if not once:
@@ -121,6 +121,10 @@ def command(
             stack.enter_context(Housekeeping(url, SystemClock(stop)))
             stack.callback(stop.set)
         scheduler, first_runs = _run_all(environment, manifests, url, stop, once=once)
+        if not once:
+            sources = manifests.sources
+            taker = RequestTaker(url, sources, scheduler.run_now, stop=stop)
+            stack.enter_context(taker)
         succeeded = first_runs()
         if not once and not stop.is_set():
             click.echo(f"Serving {address}. Ctrl-C stops.")

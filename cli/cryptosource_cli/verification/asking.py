@@ -1,0 +1,163 @@
+"""Asking the deployment: GET alone, bounded in time and size, without following redirects."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+BODY_BYTES = 64 * 1024 * 1024
+PART_BYTES = 64 * 1024
+SECONDS = 15.0
+
+
+class InvalidAddress(ValueError):
+    """The URL cannot be asked. The message says what would be right, never a password in it."""
+
+
+class NoAnswer(Exception):
+    """Nothing came back that could be read. The message says why in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body parsed, numbers exact.
+
+        Raises:
+            NoAnswer: it is no JSON.
+        """
+        try:
+            return json.loads(self.body, parse_float=Decimal)
+        except (ValueError, RecursionError) as error:
+            raise NoAnswer("the answer is no JSON") from error
+
+
+def parse_address(url: str) -> SplitResult:
+    """Return where a deployment is.
+
+    Raises:
+        InvalidAddress: it is no address of an API.
+    """
+    example = "write https://HOST or http://HOST:PORT"
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise InvalidAddress(f"the URL cannot be read; {example}") from error
+    if not usable:
+        raise InvalidAddress(f"the URL names no host to ask; {example}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InvalidAddress(
+            f"the URL must have no user, query or fragment; {example}, and give a key by --api-key-env"
+        )
+    return parts
+
+
+class Deployment:
+    """A deployment that can be asked.
+
+    Args:
+        address: from `parse_address`.
+        key: an API key; None asks without.
+        seconds: an answer may take that long.
+    """
+
+    def __init__(self, address: SplitResult, key: str | None, *, seconds: float = SECONDS) -> None:
+        self._address, self._key, self._seconds = address, key, seconds
+        self._context = ssl.create_default_context() if address.scheme == "https" else None
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is asked by https."""
+        return self._context is not None
+
+    def get(self, path: str, *, accept: str = "application/json", whole: bool = True) -> Answer:
+        """Ask for a path.
+
+        Args:
+            path: with its query.
+            accept: which form of it.
+            whole: read the body to its end; a stream has none.
+
+        Raises:
+            NoAnswer: nothing came back in time, or too much.
+        """
+        headers = {"Accept": accept, "User-Agent": "cryptosource-verify"}
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key}"
+        connection = self._connection()
+        try:
+            connection.request("GET", self._address.path.rstrip("/") + path, headers=headers)
+            response = connection.getresponse()
+            body = self._read(response) if whole else b""
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswer(_why(error)) from error
+        finally:
+            connection.close()
+        named = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(status=response.status, headers=named, body=body)
+
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        """Read a body, against the clock as a whole: each part may come in time, and no end ever."""
+        deadline = time.monotonic() + self._seconds
+        body = bytearray()
+        while part := response.read1(PART_BYTES):
+            body += part
+            if len(body) > BODY_BYTES:
+                raise NoAnswer(f"the answer has more than {BODY_BYTES} bytes")
+            if time.monotonic() > deadline:
+                raise NoAnswer("the answer does not end in time")
+        return bytes(body)
+
+    def certificate_ends(self) -> datetime:
+        """Return when the certificate ends, which was verified to be valid now.
+
+        Raises:
+            NoAnswer: there is none that holds.
+        """
+        assert self._context is not None  # noqa: S101 - asked for https alone
+        host, port = self._address.hostname or "", self._address.port or 443
+        try:
+            with (
+                socket.create_connection((host, port), timeout=self._seconds) as plain,
+                self._context.wrap_socket(plain, server_hostname=host) as secured,
+            ):
+                certificate = secured.getpeercert() or {}
+        except OSError as error:
+            raise NoAnswer(_why(error)) from error
+        return datetime.fromtimestamp(
+            ssl.cert_time_to_seconds(str(certificate["notAfter"])), tz=UTC
+        )
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._address.hostname or "", self._address.port
+        if self._context is None:
+            return http.client.HTTPConnection(host, port, timeout=self._seconds)
+        return http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._context)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate does not hold: {error.verify_message}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, socket.gaierror):
+        return "the host's name is not known"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.partition("\n")[0][:200]

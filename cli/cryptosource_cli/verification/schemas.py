@@ -1,0 +1,98 @@
+"""Whether a value has the form that OpenAPI declares: types, members, alternatives. Pure.
+
+Not a whole validator: bounds and patterns are the service's own tests' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+DEPTH = 30
+ITEMS = 20
+"""Items of a list that are looked at."""
+
+_TYPES: Mapping[str, Callable[[Any], bool]] = {
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: (
+        isinstance(value, int | Decimal | float) and not isinstance(value, bool)
+    ),
+}
+
+
+def mismatch(value: Any, schema: Any, document: Mapping[str, Any]) -> str | None:
+    """Return where a value is not as declared, and how; None where it is.
+
+    Args:
+        value: parsed JSON.
+        schema: an OpenAPI 3.1 schema.
+        document: holds what the schema refers to.
+    """
+    return next(_Form(document).mistakes(value, schema, path="", depth=0), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    document: Mapping[str, Any]
+
+    def mistakes(self, value: Any, schema: Any, *, path: str, depth: int) -> Iterator[str]:
+        """Yield what is wrong, the most general first."""
+        schema = self._resolved(schema)
+        if depth > DEPTH or not isinstance(schema, Mapping):
+            return
+        yield from _own_mistakes(value, schema, path or "the answer")
+        for word in ("anyOf", "oneOf"):
+            if word in schema:
+                found = [
+                    next(self.mistakes(value, each, path=path, depth=depth + 1), None)
+                    for each in schema[word]
+                ]
+                if None not in found:
+                    yield str(found[0])
+        for below, inner, part in self._parts(value, schema, path):
+            yield from self.mistakes(inner, part, path=below, depth=depth + 1)
+
+    def _resolved(self, schema: Any) -> Any:
+        for _ in range(DEPTH):
+            if not isinstance(schema, Mapping) or "$ref" not in schema:
+                return schema
+            target: Any = self.document
+            for part in str(schema["$ref"]).removeprefix("#/").split("/"):
+                target = target.get(part, {}) if isinstance(target, Mapping) else {}
+            schema = target
+        return {}
+
+    def _parts(
+        self, value: Any, schema: Mapping[str, Any], path: str
+    ) -> Iterator[tuple[str, Any, Any]]:
+        for part in schema.get("allOf", ()):
+            yield path, value, part
+        if isinstance(value, dict):
+            for name, part in schema.get("properties", {}).items():
+                if name in value:
+                    yield f"{path}.{name}".lstrip("."), value[name], part
+        if isinstance(value, list):
+            for number, item in enumerate(value[:ITEMS]):
+                yield f"{path}[{number}]", item, schema.get("items")
+
+
+def _own_mistakes(value: Any, schema: Mapping[str, Any], here: str) -> Iterator[str]:
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_TYPES[kind](value) for kind in kinds if kind in _TYPES):
+        yield f"{here} is no {' or '.join(kinds)}"
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{here} is {value!r:.40}, none of those declared"
+    if "const" in schema and value != schema["const"]:
+        yield f"{here} is {value!r:.40} and not {schema['const']!r}"
+    if isinstance(value, dict):
+        yield from (
+            f"{here}.{name} is missing" for name in schema.get("required", ()) if name not in value
+        )

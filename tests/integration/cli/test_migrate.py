@@ -1,0 +1,88 @@
+"""`cryptosource migrate` as a person, a Job and an init container call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import URL, text
+
+from cryptosource_cli.main import cli
+from cryptosource_store.engine import session_engine
+from cryptosource_store.migrating import head_revision, migrate
+from support import postgres as postgres_support
+from support.commands import environment, eventually, started
+
+
+@pytest.fixture
+def bare(postgres: URL) -> Iterator[URL]:
+    """A database of the test's own without a schema."""
+    with postgres_support.database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def call(bare: URL, tmp_path: Path):
+    def call(*arguments: str, url: URL = bare) -> Result:
+        return CliRunner(env=environment(url, tmp_path)).invoke(cli, ["migrate", *arguments])
+
+    return call
+
+
+def test_it_says_where_the_schema_was_and_is(call) -> None:
+    first, second = call(), call()
+
+    assert first.stdout == f"The schema went from nothing to {head_revision()}.\n"
+    assert second.stdout == f"The schema is at {head_revision()} already.\n"
+
+
+def test_a_check_changes_nothing_and_tells(call) -> None:
+    before, again = call("--check"), call("--check")
+    call()
+    after = call("--check")
+
+    assert (before.exit_code, again.exit_code, after.exit_code) == (75, 75, 0)
+    assert "the database is at schema none" in again.stderr
+
+
+def test_who_waits_goes_on_once_the_schema_is_there(bare: URL, tmp_path: Path) -> None:
+    command = ("migrate", "--check", "--wait", "120")
+    with started(*command, env=environment(bare, tmp_path), folder=tmp_path) as waiting:
+        eventually(lambda: "waiting: the database is at schema none" in waiting.stderr)
+        migrate(bare)
+        code = waiting.wait()
+
+    assert code == 0
+    assert waiting.stderr.count("waiting:") == 1, "each reason is told once"
+
+
+@pytest.mark.parametrize("option", ["--check", "--revision=head"])
+def test_who_waits_in_vain_says_what_for(call, bare: URL, option: str) -> None:
+    result = call(option, "--wait", "0.1", url=bare.set(database="nobody_made_this"))
+
+    assert result.exit_code == 75
+    assert "nobody_made_this" in result.stderr
+
+
+def test_what_can_never_work_is_not_waited_for(tmp_path: Path) -> None:
+    variables = environment(None, tmp_path) | {"DATABASE_URL": "mysql://root:pa55@localhost/x"}
+
+    result = CliRunner(env=variables).invoke(cli, ["migrate", "--wait", "3600"])
+
+    assert result.exit_code == 78
+    assert "pa55" not in result.stderr
+
+
+def test_a_schema_of_a_newer_version_is_left_as_it_is(call, bare: URL) -> None:
+    """A release that is rolled back runs its own, older migration on the newer schema."""
+    call()
+    with session_engine(bare, application="cryptosource-test").begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    result = call()
+
+    assert result.exit_code == 0, result.stderr
+    assert "9999" in result.stdout
+    assert call("--check").exit_code == 0
