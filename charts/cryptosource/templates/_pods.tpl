@@ -54,28 +54,18 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{- /* (dict "root" . "image" "api" "goal" "schema" "seconds" 600 "need" "required" "env" "cryptosource.databaseEnv") */ -}}
-{{- define "cryptosource.wait" -}}
-- name: wait-for-{{ .goal }}
-  image: {{ include "cryptosource.image" (list .root .image) }}
-  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-  command: [python]
-  args:
-    - -c
-    - |
-      {{- .root.Files.Get "files/wait.py" | nindent 6 }}
-    - {{ .goal }}
-    - {{ .seconds | quote }}
-    - {{ .need }}
-  env:
-    {{- include .env .root | nindent 4 }}
-  resources:
-    {{- toYaml .root.Values.migrations.resources | nindent 4 }}
-  securityContext:
-    {{- include "cryptosource.containerSecurity" .root | nindent 4 }}
-  terminationMessagePolicy: FallbackToLogsOnError
-  volumeMounts:
-    - {name: scratch, mountPath: /tmp}
+{{- /* What every container of an init container's or a Job's size has: (dict "root" . "env" "cryptosource.databaseEnv") */ -}}
+{{- define "cryptosource.smallContainer" -}}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+env:
+  {{- include .env .root | nindent 2 }}
+resources:
+  {{- toYaml .root.Values.migrations.resources | nindent 2 }}
+securityContext:
+  {{- include "cryptosource.containerSecurity" .root | nindent 2 }}
+terminationMessagePolicy: FallbackToLogsOnError
+volumeMounts:
+  - {name: scratch, mountPath: /tmp}
 {{- end -}}
 
 {{- define "cryptosource.scratch" -}}

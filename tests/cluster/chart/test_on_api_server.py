@@ -6,22 +6,20 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hack.cluster import building, control_plane
+from hack.cluster import control_plane
 from hack.cluster.errors import ClusterError
 
 from support.chart import CHART, COMBINATIONS, pod_templates
 
 SPACE, INSTALLED = "market", "installed"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-NOT_OURS = {"ServiceMonitor"}
+NOT_OURS = {"ServiceMonitor", "PrometheusRule"}
 """Kinds whose CRD this API server does not have."""
 
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[control_plane.ControlPlane]:
-    """A control plane with restricted namespaces; skipped where none is built."""
-    if not (building.is_built("etcd") and building.is_built("kubernetes")):
-        pytest.skip("not built: python -m hack.cluster build etcd kubernetes")
+    """A control plane with restricted namespaces and without the CRD."""
     with control_plane.running(controllers=()) as plane:
         for name in (SPACE, "prices", INSTALLED):
             space = {"apiVersion": "v1", "kind": "Namespace"}
@@ -110,3 +108,20 @@ def test_the_generated_password_survives_upgrade_and_reinstallation(plane, helm)
 
     assert len(set(seen)) == 1
     assert seen[0]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_crd_outlives_the_release_exactly_when_it_is_kept(plane, helm, keep):
+    where = ("--namespace", INSTALLED, "--kubeconfig", str(plane.kubeconfig))
+    crd = "crd/cryptosources.cryptosource.io"
+    ends = ("get", crd, "--ignore-not-found", "-o", "jsonpath={.metadata.deletionTimestamp}")
+
+    helm.run("install", "prices", str(CHART), *where, "--set", f"crds.keep={str(keep).lower()}")
+    assert plane.kubectl("get", crd)
+    helm.run("uninstall", "prices", *where)
+
+    if keep:
+        assert plane.kubectl("get", crd)
+        assert not plane.kubectl(*ends)
+        plane.kubectl("delete", crd)
+    plane.kubectl("wait", "--for=delete", crd, "--timeout=60s")

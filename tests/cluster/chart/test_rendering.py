@@ -253,3 +253,18 @@ def test_helm_lint_finds_nothing_wrong(helm, values):
     given = () if values is None else ("--values", str(values))
 
     assert "0 chart(s) failed" in helm.run("lint", "--strict", str(CHART), *given)
+
+
+def test_one_value_makes_the_api_ask_for_keys(helm):
+    def variables(auth):
+        (api,) = [
+            one
+            for name, one in pod_templates(helm.render({"api": {"auth": auth}}))
+            if name.endswith("-api")
+        ]
+        return environment(api, "api")
+
+    assert "CRYPTOSOURCE_API_AUTH" not in variables({})
+    asked = variables({"enabled": True, "schedulerToken": {"existingSecret": "scheduler"}})
+    assert asked["CRYPTOSOURCE_API_AUTH"] == "keys"
+    assert asked["SCHEDULER_TOKEN"] == {"secretKeyRef": {"name": "scheduler", "key": "token"}}

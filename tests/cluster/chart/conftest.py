@@ -1,0 +1,13 @@
+"""Helm, as the project builds it."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.chart import Helm, helm_program
+
+
+@pytest.fixture(scope="session", params=["helm", "helm3"])
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm 4 and Helm 3."""
+    return Helm(program=helm_program(request.param), home=tmp_path_factory.mktemp(request.param))
