@@ -14,23 +14,24 @@ ENV PATH=/opt/uv/bin:$PATH \
     UV_NO_CACHE=1 \
     UV_PYTHON_PREFERENCE=only-system
 WORKDIR /src
-COPY pyproject.toml uv.lock README.md LICENSE ./
+COPY pyproject.toml uv.lock ./
 
-# Dependencies first: they change less often than our code.
-FROM builder AS etl-builder
+# Dependencies are layers of their own: they change less often than our code, and are large.
+FROM builder AS etl-dependencies
 RUN uv sync --quiet --locked --no-dev --no-install-project --extra etl
-COPY . .
-RUN uv sync --quiet --locked --no-dev --no-editable --extra etl
 
-FROM builder AS operator-builder
+FROM builder AS operator-dependencies
 RUN uv sync --quiet --locked --no-dev --no-install-project --extra operator
-COPY . .
-RUN uv sync --quiet --locked --no-dev --no-editable --extra operator
 
-FROM builder AS api-builder
+FROM builder AS api-dependencies
 RUN uv sync --quiet --locked --no-dev --no-install-project --extra api
+
+# Our code, the same for all: it imports a part's dependencies only where that part runs.
+FROM builder AS code
+RUN uv venv --quiet "$UV_PROJECT_ENVIRONMENT"
 COPY . .
-RUN uv sync --quiet --locked --no-dev --no-editable --extra api
+# The README is for people; its edits make no new images.
+RUN touch README.md && uv pip install --quiet --python "$UV_PROJECT_ENVIRONMENT" --no-deps .
 
 FROM ${BASE_IMAGE} AS runtime
 # libpq asks for the user's name; a number alone has none.
@@ -45,14 +46,17 @@ WORKDIR /tmp
 ENTRYPOINT ["cryptosource"]
 
 FROM runtime AS operator
-COPY --from=operator-builder /opt/cryptosource /opt/cryptosource
+COPY --from=operator-dependencies /opt/cryptosource /opt/cryptosource
+COPY --from=code /opt/cryptosource /opt/cryptosource
 CMD ["operator"]
 
 FROM runtime AS api
-COPY --from=api-builder /opt/cryptosource /opt/cryptosource
+COPY --from=api-dependencies /opt/cryptosource /opt/cryptosource
+COPY --from=code /opt/cryptosource /opt/cryptosource
 CMD ["api"]
 
 # Runs the source of the manifest that is mounted there, once; the operator gives its own arguments.
 FROM runtime AS etl
-COPY --from=etl-builder /opt/cryptosource /opt/cryptosource
+COPY --from=etl-dependencies /opt/cryptosource /opt/cryptosource
+COPY --from=code /opt/cryptosource /opt/cryptosource
 CMD ["run", "--file", "/etc/cryptosource/source.yaml"]

@@ -18,7 +18,7 @@ demo: setup ## Load the samples into an embedded Postgres and serve them on loca
 	@$(BIN)/cryptosource up -f samples/
 
 ##@ Check
-.PHONY: test lint types test-unit test-integration test-faults test-cluster generate
+.PHONY: test lint types test-unit test-integration test-faults test-fuzz test-cluster generate
 test: lint types test-unit test-integration test-cluster test-faults ## Everything: what CI runs
 
 lint: setup ## Style, spelling, imports between parts, generated files
@@ -27,6 +27,9 @@ lint: setup ## Style, spelling, imports between parts, generated files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/codespell
 	@$(BIN)/python hack/style_stats.py
+	@$(BIN)/python hack/one_schema.py
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
 
 types: setup ## mypy, strict
 	@$(BIN)/mypy
@@ -38,17 +41,24 @@ test-integration: setup ## Tests on a real Postgres: DATABASE_URL, or an embedde
 	@$(BIN)/pytest tests/integration
 
 test-faults: setup ## Crashes, lost connections, hostile upstreams
+	@$(BIN)/python -m hack.browser
 	@$(BIN)/pytest tests/faults tests/e2e
 
-test-cluster: setup ## The operator on a real Kubernetes API server, which is built once and cached
-	@$(BIN)/python -m hack.cluster build etcd kubernetes
+test-fuzz: setup ## Five thousand requests made of the served description
+	@$(BIN)/pytest tests/fuzz
+
+test-cluster: setup ## The chart and the operator on a real Kubernetes, which is built once and cached
+	@$(BIN)/python -m hack.cluster build
+	@$(BIN)/python -m hack.cluster build helm3
+	@$(BIN)/python -m hack.images
 	@$(BIN)/pytest tests/cluster
 
-generate: setup ## Make generated files anew: the CRD
+generate: setup ## Make generated files anew: the CRD and the chart's README
 	@$(BIN)/python -m cryptosource_crd.generate
+	@$(BIN)/python -m hack.chart_readme
 
-##@ Kubernetes without Docker
-.PHONY: cluster-up cluster-down cluster-status cluster-env
+##@ Kubernetes, with or without Docker
+.PHONY: cluster-up cluster-down cluster-status cluster-env images deploy
 cluster-up: setup ## Start a cluster: that of KUBECONFIG, else kind, else a single node of our own
 	@$(BIN)/python -m hack.cluster up
 
@@ -61,15 +71,35 @@ cluster-status: setup ## Show what runs
 cluster-env: setup ## Print exports for a shell: eval "$$(make -s cluster-env)"
 	@$(BIN)/python -m hack.cluster env
 
+images: setup ## Build and check what changed; load it where a cluster runs
+	@$(BIN)/python -m hack.images --load if-running
+
+deploy: setup ## Install or upgrade the chart with images of this tree, and wait until it is ready
+	@$(BIN)/python -m hack.deploy
+
 ##@ Try
-.PHONY: market clean
+.PHONY: market showcase screenshots clean
 market: setup ## Start the nasty market, a fake CoinPaprika and CoinGecko, on port 9100
 	@$(BIN)/python -m hack.market --port 9100
+
+showcase: setup ## Serve the page on port 8000 from a database in which every state can be seen
+	@$(BIN)/python -m hack.showcase --port 8000
+
+screenshots: setup ## Take the pictures of docs/page.md anew, and time the first paint
+	@$(BIN)/python -m hack.browser
+	@$(BIN)/python -m hack.showcase --screenshots docs/pictures
 
 clean: ## Remove .venv and caches; data of `make demo` stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 ##@ Measure
-.PHONY: bench-ingest
+.PHONY: bench-ingest bench-operator bench-api
 bench-ingest: setup ## Rows per second of the load path beside two floors, in one run
 	@$(BIN)/python -m hack.bench.ingest
+
+bench-operator: setup ## What a thousand sources ask of the operator, beside a bare loop that makes the same
+	@$(BIN)/python -m hack.cluster build etcd kubernetes
+	@$(BIN)/python -m hack.bench.operating
+
+bench-api: setup ## Requests per second of the API beside bare responses of the same bytes
+	@$(BIN)/python -m hack.bench.api

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.environment import Environment
-from cryptosource_cli.garbage import expect_pages_of_objects
+from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.manifests import load_manifests
 from cryptosource_etl.pipeline.run import Run
 from cryptosource_etl.settings import RunSettings
@@ -52,6 +52,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(sys.argv[1]), os.environ["DATABASE_URL"], Path(folder))
         expect_pages_of_objects()  # as the command does
+        switch_threads_soon()
         started = time.perf_counter()
         outcome = run.execute()
         seconds = time.perf_counter() - started

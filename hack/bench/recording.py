@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as DriverCursor  # noqa: N812
 from sqlalchemy import URL, Engine, TextClause, event
 
 from cryptosource_store.engine import loading_engine
-from cryptosource_store.statements import identity, loading
+from cryptosource_store.statements import identity
 
 LOADER = "cryptosource-etl"
 
@@ -28,7 +28,7 @@ def _start(statement: TextClause) -> bytes:
     return str(statement).strip().split(":")[0][:60].encode()
 
 
-LOOK_UPS = tuple(map(_start, (loading.KNOWN, identity.ALIASES, identity.CANDIDATES)))
+LOOK_UPS = tuple(map(_start, (identity.ALIASES, identity.CANDIDATES)))
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,13 @@ class Sent:
 
     statement: bytes
     copied: bytes | None = None
+    beside: bool = False
+    """Asked on the session for look-ups, outside the pages' transactions."""
 
     @property
     def is_look_up(self) -> bool:
         """Whether it only asks what is stored."""
-        return self.statement.strip().startswith(LOOK_UPS)
+        return self.beside or self.statement.strip().startswith(LOOK_UPS)
 
 
 _sent: list[Sent] = []
@@ -49,7 +51,7 @@ _sent: list[Sent] = []
 
 class _Cursor(DriverCursor):
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - the driver's name
-        _sent.append(Sent(self.mogrify(query, vars)))
+        _sent.append(Sent(self.mogrify(query, vars), beside=self.connection.autocommit))
         super().execute(query, vars)
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
@@ -63,7 +65,8 @@ class _Connection(DriverConnection):
         return super().cursor(*args, **kwargs)
 
     def commit(self) -> None:
-        _sent.append(Sent(b""))
+        if not self.autocommit:
+            _sent.append(Sent(b""))
         super().commit()
 
 

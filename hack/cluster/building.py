@@ -112,12 +112,6 @@ def programs(name: str, *wanted: str) -> dict[str, Path]:
     return found
 
 
-def is_built(name: str) -> bool:
-    """Return whether all programs of a module are there."""
-    source = module(name)
-    return all((source.built / one).exists() for one in source.programs)
-
-
 def kubectl() -> Path:
     """Return kubectl: the one on PATH, else our own."""
     on_path = shutil.which("kubectl")

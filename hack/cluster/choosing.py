@@ -26,6 +26,9 @@ class Cluster(Protocol):
     def up(self) -> None:
         """Have it running and ready."""
 
+    def has(self, reference: str) -> bool:
+        """Return whether its pods find an image that was loaded."""
+
     def load(self, archive: Path) -> None:
         """Make an image available to its pods."""
 
@@ -62,6 +65,10 @@ class UsersCluster:
                 f"the cluster of KUBECONFIG={self.kubeconfig} does not answer; "
                 "start it, or unset KUBECONFIG to have one made"
             )
+
+    def has(self, reference: str) -> bool:  # noqa: ARG002 - as the other clusters
+        """Return False: nothing can be loaded into it."""
+        return False
 
     def load(self, archive: Path) -> None:
         """Refuse: there is no way to hand a file to any cluster.

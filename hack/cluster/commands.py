@@ -16,14 +16,15 @@ from hack.cluster.components import LOGS, State
 from hack.cluster.errors import ClusterError
 from hack.cluster.instances import Instance
 from hack.cluster.kind import Kind
+from hack.cluster.node import parts
 from hack.cluster.node.cluster import SingleNode
 
 KEPT = "kept-"
 """Of the folders of control planes that go on after the command that started them."""
 
 
-USED = ("etcd", "kubernetes", "containerd", "coredns", "helm")
-"""Modules whose programs a cluster and its users need; the others are for tests that ask."""
+USED = ("etcd", "kubernetes", "helm")
+"""Modules whose programs every user of a cluster needs; the others are for tests that ask."""
 
 
 @contextmanager
@@ -171,6 +172,7 @@ def prove(_: argparse.Namespace) -> None:
 
 
 def build(options: argparse.Namespace) -> None:
-    """Build the programs of modules."""
-    for name in options.modules or USED:
+    """Build the programs of modules; by default, those that `up` and its users need here."""
+    node = parts.MODULES if isinstance(choosing.selected(), SingleNode) else ()
+    for name in options.modules or dict.fromkeys((*USED, *node)):
         building.programs(name)

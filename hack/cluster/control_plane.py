@@ -58,6 +58,17 @@ class ControlPlane:
         pair = authority.client(f"user-{name}", user=user, groups=groups)
         return _kubeconfig(self.folder, self.url, name, pair)
 
+    def pid(self, component: str) -> int:
+        """Return the process of etcd, kube-apiserver or kube-controller-manager.
+
+        Raises:
+            ClusterError: it does not run.
+        """
+        process = self._instance.states[component].process
+        if process is None:
+            raise ClusterError(f"{component} does not run")
+        return process.pid
+
     def stop_api_server(self, *, kill: bool = False) -> None:
         """Stop the API server until `start_api_server`; `kill` is kill -9."""
         self._instance.direct(API_SERVER, stopped=True, kill=kill)

@@ -12,6 +12,8 @@ from hack.cluster.errors import ClusterError
 
 NAME = "cryptosource"
 CONFIG = Path(__file__).parent / "kind.yaml"
+IMAGE_VARIABLE = "CRYPTOSOURCE_KIND_IMAGE"
+"""The node's image, and so the version of Kubernetes; default: the one that kind brings."""
 ENGINE_SECONDS = 10
 
 
@@ -56,7 +58,20 @@ class Kind:
             _kind("export", "kubeconfig", "--name", NAME, "--kubeconfig", str(self.kubeconfig))
             return
         options = ["--config", str(CONFIG), "--kubeconfig", str(self.kubeconfig), "--wait=120s"]
+        image = places.variable(IMAGE_VARIABLE)
+        options += ["--image", image] if image else []
         _kind("create", "cluster", "--name", NAME, *options)
+
+    def has(self, reference: str) -> bool:
+        """Return whether an image was loaded."""
+        list_images = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
+        asked = subprocess.run(
+            ["docker", "exec", f"{NAME}-control-plane", *list_images, f"name=={reference}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return asked.returncode == 0 and asked.stdout.strip() == reference
 
     def load(self, archive: Path) -> None:
         """Import an image archive."""

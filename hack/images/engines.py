@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE")
 PUBLIC_BASE = "python:3.12-slim"
 BUILD_BASE = "localhost/cryptosource/build-base:latest"
 SUITE = "bookworm"
+BROKEN = re.compile(r'image with ID "([0-9a-f]{64})" \(consider removing the image')
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -35,6 +37,9 @@ class Engine(Protocol):
 
     def run(self, reference: str, command: Sequence[str]) -> str:
         """Run a command with a read-only root as USER_ID and return what it printed."""
+
+    def forget(self, reference: str) -> None:
+        """Remove an image; it may be gone already."""
 
 
 class Docker:
@@ -58,6 +63,11 @@ class Docker:
         program, *arguments = command
         options = ["--rm", "--read-only", "--network=none", "--user", f"{USER_ID}:{USER_ID}"]
         return execute("docker", "run", *options, "--entrypoint", program, reference, *arguments)
+
+    def forget(self, reference: str) -> None:
+        """Remove an image; it may be gone already, or in use."""
+        with suppress(ClusterError):
+            execute("docker", "image", "rm", reference)
 
 
 class Buildah:
@@ -113,12 +123,26 @@ class Buildah:
         finally:
             self._buildah("rm", container)
 
+    def forget(self, reference: str) -> None:
+        """Remove an image; it may be gone already."""
+        with suppress(ClusterError):
+            self._buildah("rmi", reference)
+
     def _buildah(self, *arguments: str) -> str:
         options = ["--root", str(self._home / "storage"), "--runroot", str(self._running)]
         first, *rest = arguments
         # crun, Debian's default, refuses a machine with both generations of control groups.
         runtime = ["--runtime", "runc"] if first == "bud" else []
-        return execute("buildah", *options, first, *runtime, *rest)
+        command = ("buildah", *options, first, *runtime, *rest)
+        try:
+            return execute(*command)
+        except ClusterError as error:
+            broken = BROKEN.search(str(error))
+            if broken is None:
+                raise
+            # A build that was killed left half an image, and every build after it stumbles on it.
+            execute("buildah", *options, "rmi", "--force", broken[1])
+            return self._buildah(*arguments)
 
 
 READ_ONLY_ROOT = """

@@ -12,8 +12,8 @@ REPOSITORY = "localhost/cryptosource"
 """A name that no registry is asked for."""
 USER_ID = 10001
 FRAMEWORKS: Mapping[str, frozenset[str]] = {
-    "etl": frozenset({"httpx", "msgspec"}),
-    "operator": frozenset({"kopf", "kubernetes", "prometheus-client"}),
+    "etl": frozenset({"httpx"}),
+    "operator": frozenset({"kopf", "kubernetes"}),
     "api": frozenset({"fastapi", "uvicorn"}),
 }
 """Extra -> distributions that it alone brings."""

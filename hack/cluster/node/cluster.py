@@ -98,6 +98,7 @@ class SingleNode:
         refuse_unsupported()
         if self.running and (self.home / COMPLETE).exists():
             self._wait_ready()
+            self.give_back_volumes()
             return
         self.down()
         network = Network.selected()
@@ -154,7 +155,7 @@ class SingleNode:
         launching = [*module, "hack.cluster.node.launching", str(self.home / RECORD)]
         system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         with (logs / "supervisor.log").open("ab") as log:
-            subprocess.Popen(
+            launched = subprocess.Popen(
                 [*launching, *inside],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -163,6 +164,9 @@ class SingleNode:
                 cwd="/",
                 start_new_session=True,
             )
+        # It outlives whoever starts it and is ended by its id, so it is nobody's to wait for: Python
+        # would warn of that, which is an error in the test that happens to run then.
+        launched.returncode = 0
         self._instance.wait(lambda: self.running, 20, "the first process starts")
 
     def _containerd_answers(self) -> bool:
@@ -177,6 +181,11 @@ class SingleNode:
         conditions = nodes.get("status", {}).get("conditions", [])
         return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
+    def has(self, reference: str) -> bool:
+        """Return whether an image was loaded."""
+        done = self._ctr("images", "list", "--quiet", f"name=={reference}")
+        return done.returncode == 0 and done.stdout.strip() == reference
+
     def load(self, archive: Path) -> None:
         """Import an image archive, so that pods find the image without a registry.
 
@@ -186,6 +195,21 @@ class SingleNode:
         done = self._ctr("images", "import", str(archive))
         if done.returncode:
             raise ClusterError(f"importing {archive} failed: {done.stderr.strip()}")
+
+    def give_back_volumes(self) -> None:
+        """Empty the volumes whose claims are gone, and offer them to others."""
+        for volume in self.kubectl_json("get", "persistentvolumes").get("items", ()):
+            if volume["status"].get("phase") != "Released":
+                continue
+            inside = Path(volume["spec"]["hostPath"]["path"]).relative_to("/var")
+            for entry in (self.home / VAR / inside).iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+            free = json.dumps({"spec": {"claimRef": None}})
+            name = volume["metadata"]["name"]
+            self.kubectl("patch", "persistentvolume", name, "--type=merge", f"--patch={free}")
 
     def restart(self, name: str, *, kill: bool = False) -> None:
         """Stop a component and start it once more.

@@ -107,6 +107,7 @@ def test_a_start_that_was_cut_short_is_made_anew(tmp_path, monkeypatch, complete
     monkeypatch.setattr(SingleNode, "running", True)
     monkeypatch.setattr(SingleNode, "down", lambda _: None)
     monkeypatch.setattr(SingleNode, "node_ready", lambda _: True)
+    monkeypatch.setattr(SingleNode, "give_back_volumes", lambda _: None)
     monkeypatch.setattr(SingleNode, "_start", lambda *_, **__: started.append("cluster"))
 
     SingleNode(home).up()
@@ -116,6 +117,7 @@ def test_a_start_that_was_cut_short_is_made_anew(tmp_path, monkeypatch, complete
 
 def test_a_route_into_the_clusters_network_is_in_the_way(monkeypatch) -> None:
     routes = '[{"dst": "default"}, {"dst": "10.199.64.0/24", "dev": "vpn0"}]'
+    monkeypatch.setattr(outside, "LINK", "no-such-link")  # a cluster may run beside these tests
     monkeypatch.setattr(outside, "_output", lambda *_: routes)
 
     with pytest.raises(ClusterError, match=rf"10\.199\.64\.0/24.*{NETWORK_VARIABLE}"):

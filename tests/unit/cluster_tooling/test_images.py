@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
+from hack.cluster import places
+from hack.cluster.errors import ClusterError
 from hack.cluster.places import PROJECT
-from hack.images import checking, engines
+from hack.images import __main__ as main
+from hack.images import checking, engines, keys
 from hack.images.recipes import FRAMEWORKS, RECIPES, USER_ID, Recipe
 
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
@@ -30,12 +35,12 @@ def test_the_build_sees_every_folder_of_the_wheel() -> None:
 
 @pytest.mark.parametrize("extra", FRAMEWORKS)
 def test_each_image_installs_its_own_extra_alone_from_the_lock(extra) -> None:
-    (stage,) = re.findall(rf"AS {extra}-builder\n(.*?)\nFROM", DOCKERFILE, re.DOTALL)
-    installs = [line for line in stage.splitlines() if "uv sync" in line]
+    (stage,) = re.findall(rf"AS {extra}-dependencies\n(.*?)\n\n", DOCKERFILE, re.DOTALL)
+    (install,) = [line for line in stage.splitlines() if "uv sync" in line]
 
-    assert len(installs) == 2
-    assert all(re.findall(r"--extra (\S+)", line) == [extra] for line in installs)
-    assert all("--locked --no-dev" in line for line in installs)
+    assert re.findall(r"--extra (\S+)", install) == [extra]
+    assert "--locked --no-dev --no-install-project" in install
+    assert f"COPY --from={extra}-dependencies " in DOCKERFILE
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -52,6 +57,14 @@ def test_the_marks_of_an_extra_are_among_its_dependencies(extra) -> None:
     names = {re.match(r"[\w-]+", one)[0] for one in wanted}
 
     assert FRAMEWORKS[extra] <= names
+
+
+@pytest.mark.parametrize("extra", FRAMEWORKS)
+def test_the_marks_of_an_extra_are_in_no_other_images_extra(extra) -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    lines = [line for other in FRAMEWORKS if other != extra for line in extras[other]]
+
+    assert FRAMEWORKS[extra].isdisjoint(re.match(r"[\w-]+", line)[0] for line in lines)
 
 
 def test_an_image_as_it_must_be_has_no_complaints() -> None:
@@ -97,3 +110,70 @@ def test_the_databases_entrypoint_is_a_valid_shell_script() -> None:
     script = PROJECT / "hack" / "images" / "postgres" / "entrypoint"
 
     assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+
+
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    (tmp_path / ".dockerignore").write_text("*\n!part\n!lock\n**/__pycache__\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "lock").write_text("1")
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "code.py").write_text("x = 1\n")
+    (tmp_path / "notes.md").write_text("not in the image\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "lock", "part/new.py"])
+def test_a_change_of_what_a_build_sees_makes_another_image(tree, name) -> None:
+    before = keys.key(Recipe(name="etl", folder=tree))
+
+    with (tree / name).open("a") as file:
+        file.write("# more\n")
+
+    assert keys.key(Recipe(name="etl", folder=tree)) != before
+
+
+@pytest.mark.parametrize("name", ["notes.md", "part/__pycache__/code.pyc"])
+def test_a_change_of_anything_else_makes_none(tree, name) -> None:
+    before = keys.key(Recipe(name="etl", folder=tree))
+
+    (tree / name).parent.mkdir(exist_ok=True)
+    (tree / name).write_text("changed")
+
+    assert keys.key(Recipe(name="etl", folder=tree)) == before
+
+
+def test_one_tag_names_the_three_images_of_the_chart() -> None:
+    assert len({keys.tag(RECIPES[name]) for name in FRAMEWORKS}) == 1
+    assert keys.tag(RECIPES["etl"]) != keys.tag(RECIPES["postgres"])
+
+
+def test_half_an_image_of_a_build_that_was_killed_is_removed(tmp_path, monkeypatch) -> None:
+    broken = f'locating item for image with ID "{"a1" * 32}" (consider removing the image to …)'
+    commands = []
+
+    def execute(*command: str) -> str:
+        commands.append(command)
+        if len(commands) == 1:
+            raise ClusterError(f"buildah … failed:\nError: {broken}")
+        return ""
+
+    monkeypatch.setenv(places.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(engines.packages, "ensure", lambda _: None)
+    monkeypatch.setattr(engines, "execute", execute)
+
+    builder = engines.Buildah()
+    builder.save("image:1", tmp_path / "image.tar")
+    builder._held.cleanup()
+
+    first, removal, again = commands
+    assert removal[-3:] == ("rmi", "--force", "a1" * 32)
+    assert again == first
+
+
+def test_an_edit_while_images_are_built_is_for_the_next_build(monkeypatch) -> None:
+    tags = iter(["dev-1", "dev-2"])
+    monkeypatch.setattr(keys, "tag", lambda _: next(tags))
+    recipe, options = Recipe(name="a"), argparse.Namespace(tag=None)
+
+    assert [main._tag(recipe, options) for _ in range(2)] == ["dev-1", "dev-1"]

@@ -1,0 +1,100 @@
+"""What a person with `kubectl get --watch` would see of the sources, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hack.bench import crowd
+
+from cryptosource_operator.kube import ApiClient
+
+Source = dict[str, Any]
+
+
+class Seen:
+    """The sources as a watch of our own tells them."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Source] = {}
+        """By uid."""
+        self.last_change = time.perf_counter()
+        self._listeners: list[Callable[[Source, float], None]] = []
+
+    def put(self, source: Source) -> None:
+        """Take a source as it now is."""
+        self.last_change = time.perf_counter()
+        self.sources[source["metadata"]["uid"]] = source
+        for listener in self._listeners:
+            listener(source, self.last_change)
+
+    async def all_of(self, count: int, wanted: Callable[[Source], str | None]) -> dict[str, float]:
+        """Wait until `wanted` has named so many different things; return when each was seen first.
+
+        Args:
+            count: how many.
+            wanted: told every source that was changed; returns a name, or None.
+        """
+        first: dict[str, float] = {}
+        enough = asyncio.Event()
+
+        def listen(source: Source, moment: float) -> None:
+            name = wanted(source)
+            if name is not None:
+                first.setdefault(name, moment)
+                if len(first) >= count:
+                    enough.set()
+
+        self._listeners.append(listen)
+        try:
+            await enough.wait()
+        finally:
+            self._listeners.remove(listen)
+        return first
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait until no source has changed for so long."""
+        while (elapsed := time.perf_counter() - self.last_change) < seconds:  # noqa: ASYNC110
+            await asyncio.sleep(seconds - elapsed)
+
+
+@asynccontextmanager
+async def seeing(api: ApiClient) -> AsyncIterator[Seen]:
+    """Yield the sources, kept up to date by a watch."""
+    seen = Seen()
+    version = ""
+    async for page in api.pages(crowd.SOURCES):
+        version = page["metadata"]["resourceVersion"]
+        for source in page["items"]:
+            seen.put(source)
+    task = asyncio.create_task(_follow(api, seen, version))
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _follow(api: ApiClient, seen: Seen, version: str) -> None:
+    while True:
+        async for event in api.watch(crowd.SOURCES, selector="", version=version):
+            version = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                seen.put(event["object"])
+
+
+def condition(source: Source, kind: str) -> tuple[str, str]:
+    """Return status and reason of a condition; ("", "") when it is absent."""
+    for found in (source.get("status") or {}).get("conditions") or ():
+        if found["type"] == kind:
+            return found["status"], found["reason"]
+    return "", ""
+
+
+def converged(source: Source) -> str | None:
+    """Return the uid of a source with its CronJob in place and Postgres asked; else None."""
+    whole = condition(source, "Ready") == ("True", "AwaitingSchedule")
+    return str(source["metadata"]["uid"]) if whole else None
