@@ -9,14 +9,24 @@ from pathlib import Path
 import pytest
 from hack.cluster import control_plane
 from hack.cluster.errors import ClusterError
+from sqlalchemy import URL, text
 
 from cryptosource_crd.generator import PLURAL
+from cryptosource_store.engine import session_engine
+from support import postgres as postgres_support
 from support.kube import SOURCES, Kube, eventually, namespace
-from support.operator_process import USER, grant
+from support.operator_process import USER, OperatorProcess, grant, operating
 from support.source_objects import Sources
 
 CHECKOUT = Path(__file__).parents[2]
-CONTROLLERS = ("job", "cronjob", "garbagecollector", "namespace", "serviceaccount")
+CONTROLLERS = (
+    "job",
+    "cronjob",
+    "garbagecollector",
+    "namespace",
+    "resourcequota",
+    "serviceaccount",
+)
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +72,33 @@ def operator_kubeconfig(plane: control_plane.ControlPlane, kube: Kube) -> Path:
 def sources(kube: Kube, space: str) -> Sources:
     """The CryptoSources of the test's namespace."""
     return Sources(kube, space)
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: URL, migrated_template: str) -> Iterator[URL]:
+    """An empty database of the module's own."""
+    with postgres_support.database(postgres, template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def operator(operator_kubeconfig, database_url, tmp_path_factory) -> Iterator[OperatorProcess]:
+    """The operator of the module."""
+    folder = tmp_path_factory.mktemp("operator")
+    with operating(operator_kubeconfig, folder, database=database_url) as operator:
+        yield operator
+
+
+@pytest.fixture
+def store(operator, database_url):
+    """Statements on the operator's database."""
+    engine = session_engine(database_url, application="cryptosource-test")
+
+    def execute(statement, **values):
+        statement = text(statement) if isinstance(statement, str) else statement
+        with engine.begin() as connection:
+            result = connection.execute(statement, values)
+            return result.all() if result.returns_rows else []
+
+    yield execute
+    engine.dispose()

@@ -49,6 +49,8 @@ class ApiClient:
 
     def close(self) -> None:
         self._runner.run(self._client.aclose())
+        if self.app.state.services.shared_rates is not None:
+            self._runner.run(self.app.state.services.shared_rates.close())
         self._runner.close()
 
 

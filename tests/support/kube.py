@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import yaml
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class Kube:
     """Talks to one API server as one user."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        document = json.loads(kubeconfig.read_text("utf-8"))
+        document = yaml.safe_load(kubeconfig.read_text("utf-8"))
         cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
         context = ssl.create_default_context(
             cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.context import Context
+from opentelemetry.trace import Link
 from sqlalchemy import URL
 
 from cryptosource_etl.clock import Clock, SystemClock
@@ -69,6 +70,7 @@ def make_run(
     deadline_seconds: float | None = None,
     release: Callable[[], None] = lambda: None,
     parent: Context | None = None,
+    links: tuple[Link, ...] = (),
     **over: Any,
 ) -> Run:
     """Return a run; `over` are fields of its settings."""
@@ -83,6 +85,7 @@ def make_run(
         deadline_seconds=deadline_seconds,
         release=release,
         parent=parent,
+        links=links,
     )
     return Run(request, engine=loading_engine(url), clock=clock or SystemClock(event), stop=event)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.kube import BATCH, SOURCES, Kube
+from cryptosource_operator.names import SOURCE_LABEL
+from support.kube import BATCH, SOURCES, Kube, eventually
 from support.sources import make_manifest
 
 RUN_REQUEST = "cryptosource.io/run-requested-at"
@@ -19,6 +20,7 @@ class Sources:
         self.kube, self.namespace = kube, namespace
         self._path = f"{SOURCES}/namespaces/{namespace}/cryptosources"
         self._batch = f"{BATCH}/namespaces/{namespace}"
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
 
     def create(self, name: str = "a-source", **spec: Any) -> dict[str, Any]:
         """Make a source that is due at New Year."""
@@ -42,6 +44,18 @@ class Sources:
     def delete(self, name: str = "a-source") -> None:
         """Delete a source."""
         self.kube.request("DELETE", f"{self._path}/{name}")
+
+    def clear(self, *, seconds: float = 120) -> None:
+        """Delete all sources and wait until Jobs and pods of them are gone."""
+        for source in (self.kube.get(self._path) or {"items": []})["items"]:
+            self.delete(source["metadata"]["name"])
+        eventually(lambda: not self._children(), seconds=seconds, what="Jobs and pods are gone")
+
+    def _children(self) -> list[dict[str, Any]]:
+        paths = (f"{self._batch}/cronjobs", f"{self._batch}/jobs", self._pods)
+        return [
+            one for path in paths for one in self.kube.items(f"{path}?labelSelector={SOURCE_LABEL}")
+        ]
 
     def status(self, name: str = "a-source") -> dict[str, Any]:
         """Return a status."""
@@ -74,7 +88,7 @@ class Sources:
 
     def pods(self) -> list[dict[str, Any]]:
         """Return all pods."""
-        return self.kube.items(f"/api/v1/namespaces/{self.namespace}/pods")
+        return self.kube.items(self._pods)
 
     def events(self) -> list[tuple[str, str]]:
         """Return type and reason of the events about sources."""
@@ -94,3 +108,9 @@ class Sources:
         """Say how a pod is, as a kubelet would."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status"
         self.kube.merge(path, {"status": status})
+
+
+def of_sources(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the children of sources among CronJobs, Jobs or pods, ordered by name."""
+    found = [one for one in things if SOURCE_LABEL in one["metadata"].get("labels", {})]
+    return sorted(found, key=lambda one: str(one["metadata"]["name"]))

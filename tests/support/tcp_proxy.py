@@ -19,14 +19,15 @@ _FRAME_HEAD = 5
 
 @dataclass
 class PostgresProxy:
-    """Passes one client's messages on, up to a limit."""
+    """Passes clients' messages on, up to a limit."""
 
     url: URL
     """Connect to this."""
-    cut_after: int | None = None
-    """Hang up once that many messages have been passed on; their answer to the last is lost."""
-    messages: list[str] = field(default_factory=list)
-    """What the client said: the type of each message, with the text of queries."""
+    cut_after: tuple[int, int] | None = None
+    """Hang up on a session (from 0, in the order of connecting) once that many of its messages have
+    been passed on; their answer to the last is lost."""
+    sessions: list[list[str]] = field(default_factory=list)
+    """What each client said: the type of each message, with the text of queries."""
     cut: bool = False
 
 
@@ -67,18 +68,19 @@ def _drain(link: socket.socket) -> None:
                 return
 
 
-def _serve(proxy: PostgresProxy, client: socket.socket, server: socket.socket) -> None:
+def _serve(
+    proxy: PostgresProxy, session: int, client: socket.socket, server: socket.socket
+) -> None:
     """Pass messages and answers by turns: a client of simple queries never talks out of turn."""
-    first = True
+    said_so_far = proxy.sessions[session]
     while True:
-        said, data = _message(client, first=first)
-        first = False
-        proxy.messages.append(said)
+        said, data = _message(client, first=not said_so_far)
+        said_so_far.append(said)
         server.sendall(data)
-        last = len(proxy.messages) == proxy.cut_after
+        last = (session, len(said_so_far)) == proxy.cut_after
         if said in {"X", "d"}:
             if said == "X" or last:
-                proxy.cut = last
+                proxy.cut |= last
                 return
             continue
         if last:
@@ -98,22 +100,34 @@ def _pass_answer(server: socket.socket, client: socket.socket) -> None:
 
 
 def _accept(proxy: PostgresProxy, listener: socket.socket, server: URL) -> None:
-    family, address = _server_address(server)
+    threads = []
     with contextlib.suppress(OSError):
         while True:
             client, _ = listener.accept()
             if proxy.cut:
                 client.close()
                 continue
-            with client, socket.socket(family, socket.SOCK_STREAM) as upstream:
-                upstream.connect(address)
-                with contextlib.suppress(ConnectionError):
-                    _serve(proxy, client, upstream)
+            proxy.sessions.append([])
+            arguments = (proxy, len(proxy.sessions) - 1, client, server)
+            threads.append(threading.Thread(target=_relay, args=arguments, daemon=True))
+            threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+
+def _relay(proxy: PostgresProxy, session: int, client: socket.socket, server: URL) -> None:
+    family, address = _server_address(server)
+    with client, socket.socket(family, socket.SOCK_STREAM) as upstream:
+        upstream.connect(address)
+        with contextlib.suppress(ConnectionError):
+            _serve(proxy, session, client, upstream)
 
 
 @contextmanager
-def postgres_proxy(server: URL, *, cut_after: int | None = None) -> Iterator[PostgresProxy]:
-    """Run a proxy for one client at a time; once it has cut, it refuses everyone.
+def postgres_proxy(
+    server: URL, *, cut_after: tuple[int, int] | None = None
+) -> Iterator[PostgresProxy]:
+    """Run a proxy; once it has hung up on one session, it lets nobody else in.
 
     Args:
         server: the URL of the real database.

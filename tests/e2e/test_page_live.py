@@ -1,0 +1,209 @@
+"""The page keeps itself current, and leaves the person who looks at it in peace."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+from sqlalchemy import URL, Engine
+
+from support.api import Market
+from support.api_keys import make_key
+from support.browsing import Site, chromium, served
+from support.readers import coin
+from support.runs import load
+
+POLL_MS = 16_000
+ASSETS = "/page/"
+TRIES = 60
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def market(engine: Engine) -> Iterator[Market]:
+    market = Market(engine)
+    yield market
+    market.close()
+
+
+@pytest.fixture
+def gecko(market: Market) -> int:
+    source_id = market.source("gecko", schedule="*/5 * * * *", max_age_seconds=600)
+    market.run(source_id, started_at=datetime.now(UTC), reason="Completed")
+    return source_id
+
+
+@pytest.fixture
+def site(database: URL, started: Browser) -> Iterator[Site]:
+    with served(database) as server:
+        yield Site(server.url, started)
+
+
+def look(site: Site, path: str = "/") -> Page:
+    """Open a page whose clock is the test's, and mark it, so that a reload would show."""
+    context = site.chromium.new_context()
+    page = context.new_page()
+    page.clock.install()
+    page.goto(site.address + path)
+    page.evaluate("window.neverReloaded = true")
+    return page
+
+
+def wait_until(page: Page, locator: Locator, text: str) -> None:
+    """Let the page's clock run until something says what it should.
+
+    More than once, because what the page asks for takes real time, which its clock does not see.
+    """
+    for _ in range(TRIES):
+        page.clock.run_for(POLL_MS)
+        try:
+            expect(locator).to_have_text(text, timeout=500)
+        except AssertionError:
+            continue
+        return
+    expect(locator).to_have_text(text)
+
+
+def test_a_failure_appears_without_a_reload(site: Site, market: Market, gecko: int):
+    page = look(site)
+    state = page.locator(".c-state")
+    expect(state).to_have_text("fresh")
+
+    market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected", message="no")
+    wait_until(page, state, "failing")
+
+    expect(page.locator(".why")).to_have_text("KeyRejected: no")
+    expect(page).to_have_title("1 of 1 need attention · CryptoSource")
+    expect(page.locator("tr.changed")).to_have_count(1)
+    assert page.evaluate("window.neverReloaded")
+
+
+def test_a_price_appears_without_a_reload(site: Site, market: Market, gecko: int):
+    asset_id = market.coin("BTC", gecko, name="Bitcoin", price_usd=100)
+    page = look(site, "/coins")
+    expect(page.locator("td.price")).to_have_text("$100.00")
+
+    market.run_sql("UPDATE unified SET price_usd = 250 WHERE asset_id = :id", id=asset_id)
+    wait_until(page, page.locator("td.price"), "$250.00")
+
+    assert page.evaluate("window.neverReloaded")
+
+
+def test_the_keyboard_stays_where_it_is(site: Site, market: Market, gecko: int):
+    page = look(site)
+    link = page.get_by_role("link", name="gecko", exact=True)
+    link.focus()
+
+    market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected")
+    wait_until(page, page.locator(".c-state"), "failing")
+
+    expect(link).to_be_focused()
+
+
+def test_what_was_opened_stays_open(site: Site, market: Market, gecko: int):
+    asset_id = market.coin("BTC", gecko, name="Bitcoin", price_usd=100)
+    page = look(site, "/coins/BTC")
+    page.locator("summary").click()
+
+    market.run_sql("UPDATE quotes_latest SET price_usd = 250 WHERE asset_id = :id", id=asset_id)
+    wait_until(page, page.locator("td.price"), "$250.00")
+
+    expect(page.locator("details")).to_have_attribute("open", "")
+
+
+def test_a_selection_is_not_taken_away(site: Site, market: Market, gecko: int):
+    page = look(site)
+    page.locator(".name").select_text()
+
+    market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected")
+    answered: list[str] = []
+    page.on("response", lambda response: answered.append(response.url))
+    for _ in range(TRIES):  # the second is asked for when the first has been dealt with
+        page.clock.run_for(POLL_MS)
+        page.wait_for_load_state("networkidle")
+        if len(answered) > 1:
+            break
+
+    assert len(answered) > 1
+    assert page.evaluate("String(getSelection())") == "gecko"
+    page.evaluate("getSelection().removeAllRanges()")
+    wait_until(page, page.locator(".c-state"), "failing")
+
+
+def test_it_can_be_paused_and_resumed(site: Site, market: Market, gecko: int):
+    page = look(site)
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if ASSETS not in request.url:  # a browser fetches the icon when it likes
+            asked.append(request.url)
+
+    page.on("request", note)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status")).to_contain_text("Paused")
+
+    market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected")
+    page.clock.run_for(10 * POLL_MS)
+    assert asked == []
+
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".c-state")).to_have_text("failing")
+
+
+def test_a_lost_connection_is_said_and_mended(site: Site, market: Market, gecko: int):
+    page = look(site)
+    lost = threading.Event()
+    lost.set()
+    page.route("**/*", lambda route: route.abort() if lost.is_set() else route.continue_())
+
+    page.clock.run_for(POLL_MS)
+    expect(page.get_by_role("status")).to_contain_text("No connection")
+    expect(page.locator(".c-state")).to_have_text("fresh")
+
+    lost.clear()
+    wait_until(page, page.locator("#live span"), "Live")
+
+
+def test_a_commit_is_shown_at_once_by_the_stream_alone(site: Site, database: URL, started: Browser):
+    load(database, [coin("btc", symbol="BTC", price="5")])
+    page = started.new_context().new_page()
+    page.route("**/coins", without_polling)
+    with page.expect_response("**/data/stream?symbol=BTC") as stream:
+        page.goto(f"{site.address}/coins")
+    assert stream.value.headers["content-type"].startswith("text/event-stream")
+    expect(page.locator("td.price")).to_have_text("$5.0000")
+
+    load(database, [coin("btc", symbol="BTC", price="6", at=5)])
+
+    expect(page.locator("td.price")).to_have_text("$6.0000", timeout=60_000)
+
+
+def without_polling(route: Route) -> None:
+    """Let a page come as if it asked for itself once a day."""
+    answer = route.fetch()
+    body = answer.text().replace('data-live-page="15000"', 'data-live-page="86400000"')
+    assert "86400000" in body
+    route.fulfill(response=answer, body=body)
+
+
+def test_where_keys_are_asked_for_a_browser_gives_one_as_its_password(
+    database: URL, engine: Engine, started: Browser, gecko: int
+):
+    key = make_key(engine)
+    with served(database, auth="keys") as server:
+        site = Site(server.url, started)
+        assert started.new_context().request.get(server.url).status == 401
+
+        credentials = {"username": "anybody", "password": key}
+        with site.visit("/", http_credentials=credentials) as visit:
+            assert visit.page.locator(".c-state").inner_text() == "fresh"
+            assert visit.page.evaluate("getComputedStyle(document.body).margin") == "0px"
+            assert visit.complaints == []

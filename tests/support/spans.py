@@ -1,0 +1,32 @@
+"""Spans of a test, caught in this process."""
+
+from __future__ import annotations
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from cryptosource_telemetry.scrubbing import ScrubbingExporter
+from cryptosource_telemetry.secrets import Redactor
+
+
+class CaughtSpans:
+    """A provider of its own, and what it has exported."""
+
+    def __init__(self, *, redact: Redactor | None = None) -> None:
+        self._memory = InMemorySpanExporter()
+        exporter: SpanExporter = self._memory
+        if redact is not None:
+            exporter = ScrubbingExporter(self._memory, redact)
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    @property
+    def all(self) -> list[ReadableSpan]:
+        """Return the spans that have ended, in that order."""
+        return list(self._memory.get_finished_spans())
+
+    @property
+    def names(self) -> list[str]:
+        """Return their names."""
+        return [span.name for span in self.all]
