@@ -53,10 +53,11 @@ test-cluster: setup ## The chart and the operator on a real Kubernetes, which is
 	@$(BIN)/python -m hack.images
 	@$(BIN)/pytest tests/cluster
 
-generate: setup ## Make generated files anew: the CRD, the chart's README, the API's description
+generate: setup ## Make generated files anew: the CRD, the chart's README, the API's description and reference
 	@$(BIN)/python -m cryptosource_crd.generate
 	@$(BIN)/python -m hack.chart_readme
 	@$(BIN)/python -m hack.openapi
+	@$(BIN)/python -m hack.api_reference
 
 ##@ Kubernetes, with or without Docker
 .PHONY: cluster-up cluster-down cluster-status cluster-env images deploy

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cryptosource_api.access import OPEN_PATHS, Access
+from cryptosource_api.access import Access
 from cryptosource_api.cache import AnswerCache
 from cryptosource_api.context import context_of
 from cryptosource_api.exports.sending import Exports
@@ -26,12 +25,12 @@ from cryptosource_api.live.hub import Hub
 from cryptosource_api.metrics.reading import Readings
 from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.middleware import RequestMiddleware
+from cryptosource_api.openapi.building import Description
 from cryptosource_api.page import routes as page
 from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
 from cryptosource_api.reads import Reads
 from cryptosource_api.routes import data, docs, health, index, live, metrics, stats, triggers
-from cryptosource_api.routes.declaring import PROBLEM_SCHEMA
 from cryptosource_api.services import Services
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.telemetry import instrument
@@ -39,11 +38,6 @@ from cryptosource_api.versions import VersionWatch
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-
-DESCRIPTION = """Crypto market data out of Postgres, one record a coin across sources.
-
-Amounts are JSON numbers with all their digits; read them as decimals. Times are UTC. Unknown is
-null, never 0. Errors are `application/problem+json`."""
 
 
 def create_app(
@@ -59,7 +53,7 @@ def create_app(
     app = FastAPI(
         title="CryptoSource",
         version=version("cryptosource"),
-        description=DESCRIPTION,
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -93,7 +87,7 @@ def create_app(
     access = Access(settings, KeyRing(reads))
     app.add_middleware(Gate, access=access, settings=settings, shared_rates=shared_rates)
     app.add_middleware(RequestMiddleware, settings=settings, metrics=requests)
-    app.openapi = _OpenAPI(app, needs_keys=settings.needs_keys)  # type: ignore[method-assign]
+    app.openapi = Description(app, needs_keys=settings.needs_keys)  # type: ignore[method-assign]
     return app
 
 
@@ -133,43 +127,3 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         for each in error.errors()
     ]
     return _rendered(request, InvalidRequest(*mistakes))
-
-
-class _OpenAPI:
-    """Builds the description once, with the problem's schema and without FastAPI's own errors."""
-
-    def __init__(self, app: FastAPI, *, needs_keys: bool) -> None:
-        self._app = app
-        self._needs_keys = needs_keys
-        self._schema: dict[str, Any] | None = None
-
-    def __call__(self) -> dict[str, Any]:
-        if self._schema is None:
-            app = self._app
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-            )
-            schemas = schema["components"]["schemas"]
-            definitions = PROBLEM_SCHEMA.get("$defs", {})
-            problem = {key: value for key, value in PROBLEM_SCHEMA.items() if key != "$defs"}
-            schemas.update({"Problem": problem, **definitions})
-            for name in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(name, None)
-            if self._needs_keys:
-                _declare_keys(schema)
-            self._schema = schema
-        return self._schema
-
-
-def _declare_keys(schema: dict[str, Any]) -> None:
-    schema["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    }
-    for path, operations in schema["paths"].items():
-        if path not in OPEN_PATHS:
-            for operation in operations.values():
-                operation["security"] = [{"bearer": []}, {"header": []}]

@@ -15,6 +15,8 @@ MOST_LIMIT = 200
 DEEPEST_OFFSET = 100_000
 """Skipping that many rows costs 10 ms; whoever wants to go further follows next_cursor."""
 LONGEST_CURSOR = 2_000
+A_CURSOR = "WzEsImU4MzJmY2NiM2ViMCIsIjMiXQ"
+"""As an example."""
 
 MIXED = (
     "give page with page_size, or limit with offset, or cursor with limit or page_size; "
@@ -64,6 +66,7 @@ class CursorPaging(Parameters):
         default=None,
         max_length=LONGEST_CURSOR,
         description="`next_cursor` of the page before; the filters must be the same.",
+        examples=[A_CURSOR],
     )
 
     def window(self) -> Window:
@@ -74,24 +77,37 @@ class CursorPaging(Parameters):
 class Paging(Parameters):
     """Paging by page number, by offset, or by cursor."""
 
-    page: int | None = Field(default=None, ge=1, le=DEEPEST_OFFSET, description="From 1.")
+    page: int | None = Field(
+        default=None, ge=1, le=DEEPEST_OFFSET, description="From 1.", examples=[1]
+    )
     page_size: int | None = Field(
-        default=None, ge=1, le=MOST_PAGE_SIZE, description=f"Records a page; {DEFAULT_SIZE}."
+        default=None,
+        ge=1,
+        le=MOST_PAGE_SIZE,
+        description=f"Records a page; {DEFAULT_SIZE} when left out.",
+        examples=[DEFAULT_SIZE],
     )
     limit: int | None = Field(
-        default=None, ge=1, le=MOST_LIMIT, description=f"Records to return; {DEFAULT_SIZE}."
+        default=None,
+        ge=1,
+        le=MOST_LIMIT,
+        description=f"Records to return; {DEFAULT_SIZE} when left out. Of an export: as many as "
+        "you like, all when left out.",
+        examples=[DEFAULT_SIZE],
     )
     offset: int | None = Field(
         default=None,
         ge=0,
         le=DEEPEST_OFFSET,
         description="Records to skip. To go deeper follow next_cursor.",
+        examples=[0],
     )
     cursor: str | None = Field(
         default=None,
         max_length=LONGEST_CURSOR,
         description="`next_cursor` of the page before. Constant cost at any depth, and records "
         "that are inserted meanwhile neither repeat nor hide others.",
+        examples=[A_CURSOR],
     )
 
     @model_validator(mode="after")

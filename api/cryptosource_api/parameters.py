@@ -96,7 +96,19 @@ def openapi_parameters(model: type[Parameters]) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in described.get("required", ()),
             "description": schema.get("description", ""),
-            "schema": {key: value for key, value in schema.items() if key != "description"},
+            "schema": _as_written(schema),
         }
         for name, schema in described["properties"].items()
     ]
+
+
+def _as_written(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a field's schema as that of a text in a URL: never null, and a number is a number."""
+    kept = {key: schema[key] for key in schema if key not in {"title", "description", "anyOf"}}
+    kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    kept = {**next(iter(kinds), {}), **kept}
+    if kept.get("default", "") is None:
+        del kept["default"]
+    if kept.get("type") == "number" and "default" in kept:
+        kept["default"] = float(kept["default"])
+    return kept

@@ -24,10 +24,12 @@ class StreamParameters(Parameters):
     """What `GET /data/stream` understands, and the filters of a subscription to `/ws`."""
 
     ticker: Name | None = Field(
-        default=None, description="The one coin that owns the ticker: the best-ranked."
+        default=None,
+        description="The one coin that owns the ticker: the best-ranked.",
+        examples=["BTC"],
     )
     symbol: Name | None = Field(
-        default=None, description="Every coin with that symbol, in any case."
+        default=None, description="Every coin with that symbol, in any case.", examples=["btc"]
     )
     match: Literal["exact", "partial"] | None = Field(
         default=None, description="`partial`: every coin whose symbol contains `symbol`."
@@ -35,11 +37,15 @@ class StreamParameters(Parameters):
     source: Name | None = Field(
         default=None,
         description="That source's own records: a CryptoSource's name, or a type in lower case.",
+        examples=["coingecko"],
     )
-    namespace: Name | None = Field(default=None, description="Only sources of that namespace.")
+    namespace: Name | None = Field(
+        default=None, description="Only sources of that namespace.", examples=["crypto"]
+    )
     last_event_id: EventId | None = Field(
         default=None,
         description="Go on behind this event, as the header Last-Event-ID does, which wins.",
+        examples=["42.1795255261654321"],
     )
 
     @model_validator(mode="after")

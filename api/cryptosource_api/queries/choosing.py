@@ -24,9 +24,14 @@ class SourceChoice(Parameters):
         min_length=1,
         max_length=LONGEST_TEXT,
         description="A CryptoSource's name, or a type in lower case.",
+        examples=["coingecko"],
     )
     namespace: str | None = Field(
-        default=None, min_length=1, max_length=LONGEST_TEXT, description="Of the CryptoSource."
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="Of the CryptoSource.",
+        examples=["crypto"],
     )
 
     def chosen(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping
 from cryptosource_api import cursor as cursors
 from cryptosource_api.envelope import object_body
 from cryptosource_api.moments import DAWN, DUSK, End, Start
-from cryptosource_api.paging import LONGEST_CURSOR, CursorPaging
+from cryptosource_api.paging import A_CURSOR, LONGEST_CURSOR, CursorPaging
 from cryptosource_api.parameters import Parameters
 from cryptosource_api.problems import NotFound
 from cryptosource_api.queries.data import LONGEST_TEXT, fold_symbol
@@ -37,12 +37,14 @@ class HistoryFilters(Parameters):
         min_length=1,
         max_length=LONGEST_TEXT,
         description="Only that source: a CryptoSource's name, or a type in lower case.",
+        examples=["coingecko"],
     )
     namespace: str | None = Field(
         default=None,
         min_length=1,
         max_length=LONGEST_TEXT,
         description="Only sources of that namespace.",
+        examples=["crypto"],
     )
     start_date: Start | None = Field(
         default=None, description="Observed then or later: a date or an RFC 3339 time."
@@ -77,10 +79,16 @@ class HistoryParameters(HistoryFilters, CursorPaging):
     """What `GET /data/{id}/history` understands."""
 
     limit: int = Field(
-        default=DEFAULT_HISTORY, ge=1, le=MOST_HISTORY, description="Observations to return."
+        default=DEFAULT_HISTORY,
+        ge=1,
+        le=MOST_HISTORY,
+        description="Observations to return. Of an export: as many as you like, all when left out.",
     )
     cursor: str | None = Field(
-        default=None, max_length=LONGEST_CURSOR, description="`next_cursor` of the page before."
+        default=None,
+        max_length=LONGEST_CURSOR,
+        description="`next_cursor` of the page before.",
+        examples=[A_CURSOR],
     )
 
 

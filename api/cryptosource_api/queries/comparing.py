@@ -22,8 +22,14 @@ Row = Mapping[Any, Any]
 class CompareParameters(Parameters):
     """What `GET /stats/compare` understands."""
 
-    a: UUID = Field(description="The run to start from, as /stats/runs lists it.")
-    b: UUID = Field(description="The run to compare with it; it may be the earlier one.")
+    a: UUID = Field(
+        description="The run to start from, as /stats/runs lists it.",
+        examples=["f94bf25c-15d1-ab59-1de4-73a8595ad2f5"],
+    )
+    b: UUID = Field(
+        description="The run to compare with it; it may be the earlier one.",
+        examples=["aea821a7-5daf-2b28-ef63-b510c9570a0b"],
+    )
 
 
 def read_comparison(connection: Connection, parameters: CompareParameters) -> Answer:

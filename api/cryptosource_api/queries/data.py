@@ -42,12 +42,14 @@ class DataFilters(Parameters):
         min_length=1,
         max_length=LONGEST_TEXT,
         description="The one coin that owns the ticker: the best-ranked of those that share it.",
+        examples=["BTC"],
     )
     symbol: str | None = Field(
         default=None,
         min_length=1,
         max_length=LONGEST_TEXT,
         description="Every coin with that symbol, in any case.",
+        examples=["btc"],
     )
     match: Literal["exact", "partial"] | None = Field(
         default=None, description="`partial`: every coin whose symbol contains `symbol`."
@@ -58,12 +60,14 @@ class DataFilters(Parameters):
         max_length=LONGEST_TEXT,
         description="That source's own newest records: a CryptoSource's name, or a type in lower "
         "case.",
+        examples=["coingecko"],
     )
     namespace: str | None = Field(
         default=None,
         min_length=1,
         max_length=LONGEST_TEXT,
         description="Only sources of that namespace.",
+        examples=["crypto"],
     )
     start_date: Start | None = Field(
         default=None, description="Observed then or later: a date or an RFC 3339 time."

@@ -38,20 +38,27 @@ class RunsParameters(CursorPaging):
         min_length=1,
         max_length=LONGEST_TEXT,
         description="A CryptoSource's name, or a type in lower case.",
+        examples=["coingecko"],
     )
     namespace: str | None = Field(
-        default=None, min_length=1, max_length=LONGEST_TEXT, description="Of the CryptoSource."
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="Of the CryptoSource.",
+        examples=["crypto"],
     )
     status: RunStatus | None = Field(default=None, description="How the run stands or ended.")
     reason: str | None = Field(
         default=None,
         pattern="^[A-Za-z]{1,64}$",
         description="Why it ended so, in CamelCase: UpstreamUnreachable, Completed, …",
+        examples=["UpstreamUnreachable"],
     )
     trigger: str | None = Field(
         default=None,
         pattern="^[a-z]{1,64}$",
         description="What started it: schedule, manual, create, api, replay.",
+        examples=["schedule"],
     )
     since: Start | None = Field(default=None, description="Started then or later.")
     until: End | None = Field(default=None, description="Started then or earlier.")

@@ -89,6 +89,7 @@ class DriftParameters(SourceChoice, TimeSpan, CursorPaging):
         min_length=1,
         max_length=LONGEST_TEXT,
         description="The upstream's name of the field.",
+        examples=["price_usd"],
     )
     change: Literal["appeared", "vanished", "retyped"] | None = Field(
         default=None, description="What happened to the field."

@@ -12,6 +12,7 @@ from cryptosource_api.exports.forms import Form, form_of
 from cryptosource_api.exports.sending import ExportResponse
 from cryptosource_api.models.market import Bucket, Coin, Observation, Record, Summary
 from cryptosource_api.models.parts import Listing, Single
+from cryptosource_api.openapi.problem_kinds import INVALID_CURSOR, NOT_FOUND, QUERIES
 from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.queries.coins import (
     CoinParameters,
@@ -27,25 +28,33 @@ from cryptosource_api.queries.exporting import (
     select_history,
     select_records,
 )
-from cryptosource_api.routes.declaring import exportable, gives, takes
+from cryptosource_api.routes.declaring import gives, gives_rows, takes
 from cryptosource_api.routes.plain import PlainRoute
 from cryptosource_api.services import Reading, exports_of, services_of
 
 router = APIRouter(prefix="/data", tags=["data"], route_class=PlainRoute)
 
 CoinId = Annotated[
-    str, Path(description="A ticker (BTC), or SYMBOL~slug; ids that were, still are")
+    str,
+    Path(
+        description="A ticker (BTC), or SYMBOL~slug; ids that were, still are",
+        examples=["BTC", "BTC~bitcoin"],
+    ),
 ]
 
 
 @router.get(
     "",
     summary="Coins, one record each, across sources; or one source's own records",
-    responses=exportable(gives(Listing[Record], 400, 406, 422, 503, cached=True)),
+    responses=gives_rows(Listing[Record], INVALID_CURSOR, *QUERIES),
     openapi_extra=takes(DataParameters),
 )
 async def list_data(request: Request) -> Response:
-    """Filter, sort and page through the newest record of every coin."""
+    """Filter, sort and page through the newest record of every coin.
+
+    With `source` or `namespace` these are the sources' own records. CSV, NDJSON and Parquet are the
+    whole list, or its first `limit` rows, in one stream out of one snapshot.
+    """
     form = form_of(request.scope["query_string"], request.headers.get("accept"))
     if form is not Form.JSON:
         wanted = read_parameters(DataExport, request.scope["query_string"])
@@ -62,10 +71,10 @@ async def list_data(request: Request) -> Response:
 @router.get(
     "/summary",
     summary="Coins, sources and observations in figures",
-    responses=gives(Single[Summary], 422, 503, cached=True),
+    responses=gives(Single[Summary], *QUERIES, cached=True),
 )
 async def show_summary(request: Request) -> Response:
-    """Count coins, shared tickers and what each source contributed."""
+    """Count coins, shared tickers and what each source contributed; list the ten largest coins."""
 
     def question() -> Reading:
         read_parameters(NoParameters, request.scope["query_string"])
@@ -77,13 +86,15 @@ async def show_summary(request: Request) -> Response:
 @router.get(
     "/{coin_id:path}/history",
     summary="What every source observed of one coin, by time",
-    responses=exportable(
-        gives(Listing[Observation | Bucket], 400, 404, 406, 422, 503, cached=True)
-    ),
+    responses=gives_rows(Listing[Observation | Bucket], INVALID_CURSOR, NOT_FOUND, *QUERIES),
     openapi_extra=takes(HistoryParameters),
 )
 async def list_history(request: Request, coin_id: CoinId) -> Response:
-    """Page through a coin's observations."""
+    """Page through a coin's observations, or with `interval` through its candles.
+
+    CSV, NDJSON and Parquet are the whole list, or its first `limit` rows, in one stream out of one
+    snapshot.
+    """
     form = form_of(request.scope["query_string"], request.headers.get("accept"))
     if form is not Form.JSON:
         wanted = read_parameters(HistoryExport, request.scope["query_string"])
@@ -100,11 +111,14 @@ async def list_history(request: Request, coin_id: CoinId) -> Response:
 @router.get(
     "/{coin_id:path}",
     summary="One coin: every source's view and how it was matched",
-    responses=gives(Single[Coin], 404, 422, 503, cached=True),
+    responses=gives(Single[Coin], NOT_FOUND, *QUERIES, cached=True),
     openapi_extra=takes(CoinParameters),
 )
 async def show_coin(request: Request, coin_id: CoinId) -> Response:
-    """Show one coin. Ids of former owners of a ticker go on working as SYMBOL~slug."""
+    """Show one coin with every source's newest record and the evidence that matched it.
+
+    Ids of former owners of a ticker go on working as SYMBOL~slug.
+    """
 
     def question() -> Reading:
         wanted = read_parameters(CoinParameters, request.scope["query_string"])

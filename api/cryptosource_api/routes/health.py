@@ -13,6 +13,7 @@ from starlette.responses import Response
 from cryptosource_api.envelope import fresh_answer, object_body
 from cryptosource_api.models.health import DetailedHealth, Health, Live, Ready
 from cryptosource_api.models.parts import Single
+from cryptosource_api.openapi.problem_kinds import INVALID_REQUEST, SCHEMA_OUTDATED
 from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.problems import ApiProblem, Unavailable
 from cryptosource_api.process import describe_process
@@ -24,7 +25,7 @@ from cryptosource_api.queries.health import (
     read_revision,
 )
 from cryptosource_api.queries.storage import read_storage
-from cryptosource_api.routes.declaring import gives
+from cryptosource_api.routes.declaring import PROBE, gives
 from cryptosource_api.services import Services, services_of
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -33,7 +34,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 @router.get(
     "",
     summary="The database, and every source's last run and freshness",
-    responses=gives(Single[Health], 422),
+    responses=gives(Single[Health], INVALID_REQUEST),
 )
 async def show_health(request: Request) -> Response:
     """Say ok, degraded (naming the sources and why) or down. Always 200: it is a report."""
@@ -54,7 +55,7 @@ def reason_of(problem: ApiProblem) -> str:
 @router.get(
     "/detailed",
     summary="Storage, partitions, pool, migrations, checkpoints and this process",
-    responses=gives(Single[DetailedHealth], 422),
+    responses=gives(Single[DetailedHealth], INVALID_REQUEST),
 )
 async def show_detailed_health(request: Request) -> Response:
     """Say how everything is, in detail. Always 200: it is a report."""
@@ -86,7 +87,7 @@ def read_detailed_health(services: Services, connection: Connection) -> dict[str
     return {**overall(sources), "storage": read_storage(connection), "migrations": migrations}
 
 
-@router.get("/live", summary="The process runs", responses=gives(Single[Live]))
+@router.get("/live", summary="The process runs", responses=gives(Single[Live], without=PROBE))
 async def show_live(request: Request) -> Response:
     """Answer without asking anybody: a probe must not restart what only lost its database."""
     return fresh_answer(request, object_body('{"status": "ok"}'))
@@ -95,7 +96,7 @@ async def show_live(request: Request) -> Response:
 @router.get(
     "/ready",
     summary="Requests can be answered: the database is there and has our schema",
-    responses=gives(Single[Ready], 503),
+    responses=gives(Single[Ready], SCHEMA_OUTDATED, without=PROBE),
 )
 async def show_ready(request: Request) -> Response:
     """Answer 503 while the database is away or its schema is not the one this version needs."""

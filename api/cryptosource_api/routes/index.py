@@ -17,8 +17,11 @@ from cryptosource_api.routes.declaring import gives
 
 router = APIRouter(tags=["index"])
 
+_RESPONSES = gives(Single[Index], also=("Vary",))
+_RESPONSES[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
 
-@router.get("/", summary="What there is to ask for", responses=gives(Single[Index]))
+
+@router.get("/", summary="What there is to ask for", responses=_RESPONSES)
 async def show_index(request: Request) -> Response:
     """List the routes. Clients that would rather have HTML get the page for people instead."""
     if prefers_html(request.headers.get("accept")):

@@ -13,9 +13,15 @@ from cryptosource_api.live.parameters import StreamParameters
 from cryptosource_api.live.reading import place_of
 from cryptosource_api.live.sse import EventStream
 from cryptosource_api.live.websocket import Conversation
+from cryptosource_api.openapi.problem_kinds import (
+    BUSY,
+    INVALID_REQUEST,
+    SHUTTING_DOWN,
+    TOO_MANY_STREAMS,
+)
 from cryptosource_api.parameters import read_parameters
 from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
-from cryptosource_api.routes.declaring import gives_events, takes
+from cryptosource_api.routes.declaring import gives_text, takes
 from cryptosource_api.services import Services, services_of
 
 router = APIRouter(tags=["data"])
@@ -24,7 +30,14 @@ router = APIRouter(tags=["data"])
 @router.get(
     "/data/stream",
     summary="Changes as they are committed, as server-sent events",
-    responses=gives_events(422, 503),
+    response_class=EventStream,
+    status_code=200,
+    responses=gives_text(
+        "Events, for as long as the client listens",
+        "text/event-stream",
+        problems=(INVALID_REQUEST, TOO_MANY_STREAMS, SHUTTING_DOWN),
+        without=(BUSY,),
+    ),
     openapi_extra=takes(StreamParameters),
 )
 async def stream_data(request: Request) -> Response:

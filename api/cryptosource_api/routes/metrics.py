@@ -10,6 +10,7 @@ from starlette.responses import Response
 from cryptosource_api.metrics.exposition import rendered
 from cryptosource_api.metrics.families import families
 from cryptosource_api.metrics.reading import Reading
+from cryptosource_api.routes.declaring import gives_text
 from cryptosource_api.services import Services, services_of
 
 router = APIRouter(tags=["health"])
@@ -21,7 +22,7 @@ OPENMETRICS_END = b"# EOF\n"
     "/metrics",
     summary="Metrics of requests, sources and runs, for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses=gives_text("The metrics", "text/plain", "application/openmetrics-text"),
 )
 async def show_metrics(request: Request) -> Response:
     """Answer in the text format, or as OpenMetrics with exemplars to who asks for it."""

@@ -13,6 +13,12 @@ from cryptosource_api.models.comparing import Comparison
 from cryptosource_api.models.parts import Listing, Single
 from cryptosource_api.models.runs import Run, RunDetail, Stats
 from cryptosource_api.models.statistics import Anomalies, DriftEntry, Performance
+from cryptosource_api.openapi.problem_kinds import (
+    DIFFERENT_SOURCES,
+    INVALID_CURSOR,
+    NOT_FOUND,
+    QUERIES,
+)
 from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.queries.anomalies import AnomaliesParameters, read_anomalies
 from cryptosource_api.queries.comparing import CompareParameters, read_comparison
@@ -32,10 +38,10 @@ router = APIRouter(prefix="/stats", tags=["stats"])
 @router.get(
     "",
     summary="Runs, records, checkpoints, drifts and quarantine of every source",
-    responses=gives(Single[Stats], 422, 503),
+    responses=gives(Single[Stats], *QUERIES),
 )
 async def show_stats(request: Request) -> Response:
-    """Count everything that ran."""
+    """Count runs by outcome and records by fate, in all and of each source."""
     read_parameters(NoParameters, request.scope["query_string"])
     found = await services_of(request).reads(read_stats)
     return fresh_answer(request, found.body)
@@ -44,7 +50,7 @@ async def show_stats(request: Request) -> Response:
 @router.get(
     "/runs",
     summary="Runs, newest first",
-    responses=gives(Listing[Run], 400, 422, 503),
+    responses=gives(Listing[Run], INVALID_CURSOR, *QUERIES),
     openapi_extra=takes(RunsParameters),
 )
 async def list_runs(request: Request) -> Response:
@@ -57,12 +63,16 @@ async def list_runs(request: Request) -> Response:
 @router.get(
     "/runs/{run_id}",
     summary="One run, with what it rejected and the drifts it saw",
-    responses=gives(Single[RunDetail], 404, 422, 503),
+    responses=gives(Single[RunDetail], NOT_FOUND, *QUERIES),
 )
 async def show_run(
-    request: Request, run_id: Annotated[str, Path(description="The run's UUID")]
+    request: Request,
+    run_id: Annotated[
+        str,
+        Path(description="The run's UUID", examples=["aea821a7-5daf-2b28-ef63-b510c9570a0b"]),
+    ],
 ) -> Response:
-    """Show one run."""
+    """Show one run: its figures, the records it rejected last, and the drifts it saw."""
     read_parameters(NoParameters, request.scope["query_string"])
     found = await services_of(request).reads(partial(read_run, run_id=run_id))
     return fresh_answer(request, found.body)
@@ -71,7 +81,7 @@ async def show_run(
 @router.get(
     "/performance",
     summary="Runs, success rate, durations and throughput, by source and hour or day",
-    responses=gives(Listing[Performance], 422, 503),
+    responses=gives(Listing[Performance], INVALID_CURSOR, *QUERIES),
     openapi_extra=takes(PerformanceParameters),
 )
 async def list_performance(request: Request) -> Response:
@@ -84,7 +94,7 @@ async def list_performance(request: Request) -> Response:
 @router.get(
     "/drift",
     summary="What changed in the shape of upstreams, when, and what was done, newest first",
-    responses=gives(Listing[DriftEntry], 422, 503),
+    responses=gives(Listing[DriftEntry], INVALID_CURSOR, *QUERIES),
     openapi_extra=takes(DriftParameters),
 )
 async def list_drifts(request: Request) -> Response:
@@ -97,7 +107,7 @@ async def list_drifts(request: Request) -> Response:
 @router.get(
     "/anomalies",
     summary="Runs and prices that stand out, with evidence and thresholds",
-    responses=gives(Single[Anomalies], 422, 503),
+    responses=gives(Single[Anomalies], *QUERIES),
     openapi_extra=takes(AnomaliesParameters),
 )
 async def show_anomalies(request: Request) -> Response:
@@ -110,7 +120,7 @@ async def show_anomalies(request: Request) -> Response:
 @router.get(
     "/compare",
     summary="Two runs of one source side by side, and what changed between them",
-    responses=gives(Single[Comparison], 404, 422, 503),
+    responses=gives(Single[Comparison], NOT_FOUND, DIFFERENT_SOURCES, *QUERIES),
     openapi_extra=takes(CompareParameters),
 )
 async def compare_runs(request: Request) -> Response:

@@ -12,6 +12,14 @@ from cryptosource_api.access import identity_of
 from cryptosource_api.envelope import fresh_answer
 from cryptosource_api.models.parts import Single
 from cryptosource_api.models.triggers import PlacedRequest, RunRequest, TriggerBody
+from cryptosource_api.openapi.problem_kinds import (
+    KEY_REUSED,
+    NOT_FOUND,
+    QUERIES,
+    SUSPENDED,
+    TOO_MANY_TRIGGERS,
+    WRONG_MEDIA_TYPE,
+)
 from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.queries.triggers import (
     ANONYMOUS,
@@ -41,7 +49,11 @@ BODY: dict[str, Any] = {
             "required": False,
             "description": "Sent again within 24 hours by the same caller with the same body, it "
             "gets the same answer, and no second run.",
-            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            "schema": {
+                "type": "string",
+                "pattern": "^[!-~]{1,255}$",
+                "examples": ["2026-11-21-nightly"],
+            },
         }
     ],
 }
@@ -51,7 +63,17 @@ BODY: dict[str, Any] = {
     "",
     status_code=202,
     summary="Ask for a run of one source, or of all",
-    responses=gives(Single[PlacedRequest], 404, 409, 415, 422, 429, 503, success=202),
+    responses=gives(
+        Single[PlacedRequest],
+        NOT_FOUND,
+        SUSPENDED,
+        WRONG_MEDIA_TYPE,
+        KEY_REUSED,
+        TOO_MANY_TRIGGERS,
+        *QUERIES,
+        success=202,
+        also=("Location", "Idempotent-Replayed"),
+    ),
     openapi_extra=BODY,
 )
 async def trigger(request: Request) -> Response:
@@ -76,10 +98,14 @@ async def trigger(request: Request) -> Response:
 @router.get(
     "/{request_id}",
     summary="What became of a request for runs",
-    responses=gives(Single[RunRequest], 404, 422, 503),
+    responses=gives(Single[RunRequest], NOT_FOUND, *QUERIES),
 )
 async def show_request(
-    request: Request, request_id: Annotated[str, Path(description="The request's UUID")]
+    request: Request,
+    request_id: Annotated[
+        str,
+        Path(description="The request's UUID", examples=["e39a0777-71c6-4b12-a57b-61af75c461eb"]),
+    ],
 ) -> Response:
     """Show one request: who took it up, and the runs that came of it."""
     read_parameters(NoParameters, request.scope["query_string"])

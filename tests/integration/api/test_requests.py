@@ -43,7 +43,7 @@ def test_every_route_declares_what_it_answers(api: ApiClient, market: Market, pa
 
     assert response.status_code == 200
     assert "application/json" in declared["200"]["content"]
-    assert "application/problem+json" in declared["500"]["content"]
+    assert declared["500"] == {"$ref": "#/components/responses/internal-error"}
 
 
 def test_the_description_refers_to_nothing_that_is_missing(api: ApiClient):
