@@ -268,3 +268,32 @@ def test_one_value_makes_the_api_ask_for_keys(helm):
     asked = variables({"enabled": True, "schedulerToken": {"existingSecret": "scheduler"}})
     assert asked["CRYPTOSOURCE_API_AUTH"] == "keys"
     assert asked["SCHEDULER_TOKEN"] == {"secretKeyRef": {"name": "scheduler", "key": "token"}}
+
+
+def ports_out(helm, limits):
+    policy = {"enabled": True, "redisPort": 6380, "redisTo": [{"podSelector": {}}]}
+    rendered = helm.render({"api": {"networkPolicy": policy, "limits": limits}})
+    egress = only(rendered, "NetworkPolicy")["spec"]["egress"]
+    return {port["port"]: rule.get("to") for rule in egress for port in rule["ports"]}
+
+
+def test_the_api_may_reach_redis_exactly_where_replicas_share_rates(helm):
+    shared = ports_out(helm, {"redis": {"existingSecret": "redis"}})
+
+    assert shared == {53: None, 5432: None, 6380: [{"podSelector": {}}]}
+    assert ports_out(helm, {}) == {53: None, 5432: None}
+
+
+def runbooks(helm, alerts):
+    rule = only(helm.render({"alerts": {"enabled": True, **alerts}}), "PrometheusRule")
+    rules = [each for group in rule["spec"]["groups"] for each in group["rules"]]
+    return {each["alert"]: each["annotations"].get("runbook_url") for each in rules}
+
+
+def test_an_alert_links_to_its_section_by_an_absolute_url_or_not_at_all(helm):
+    told = runbooks(helm, {"runbooks": "https://wiki.example/alerts"})
+
+    assert told["CryptoSourceStale"] == "https://wiki.example/alerts#cryptosourcestale"
+    assert set(runbooks(helm, {}).values()) == {None}
+    with pytest.raises(Refused, match="runbooks"):
+        runbooks(helm, {"runbooks": "docs/alerts.md"})
