@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+from opentelemetry.context import Context
 
 from cryptosource_cli.manifests import LoadedSource
 from cryptosource_crd.schedule import next_run
 from cryptosource_etl.clock import Clock, Stopped
 from cryptosource_etl.pipeline.outcome import RunOutcome
 from cryptosource_etl.settings import RunSettings
+from cryptosource_telemetry.contexts import parent_of
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +25,19 @@ RUNS_AT_ONCE = 4
 LONGEST_NAP_SECONDS = 60.0
 """A laptop that slept wakes up to a clock that jumped; so naps are short."""
 
-Start = Callable[[LoadedSource, RunSettings], RunOutcome]
-"""Executes one run and returns how it ended."""
+Start = Callable[[LoadedSource, RunSettings, Context | None], RunOutcome]
+"""Executes one run, in the trace it belongs to, and returns how it ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestedRun:
+    """A run that somebody asked for."""
+
+    loaded: LoadedSource
+    job_name: str
+    """What the run is called."""
+    traceparent: str = ""
+    """Of who asked; empty: of nobody."""
 
 
 class Scheduler:
@@ -123,19 +137,16 @@ class Scheduler:
         )
         return self._begin_in_turn(loaded, settings)
 
-    def run_now(self, loaded: LoadedSource, job_name: str) -> RunOutcome:
-        """Make a run that somebody asked for, once the one under way has ended.
+    def run_now(self, requested: RequestedRun) -> RunOutcome:
+        """Make a run that somebody asked for, once the one under way has ended."""
+        settings = replace(self._settings, trigger="api", job_name=requested.job_name)
+        return self._begin_in_turn(requested.loaded, settings, parent_of(requested.traceparent))
 
-        Args:
-            loaded: one of the sources.
-            job_name: what the run is called.
-        """
-        settings = replace(self._settings, trigger="api", job_name=job_name)
-        return self._begin_in_turn(loaded, settings)
-
-    def _begin_in_turn(self, loaded: LoadedSource, settings: RunSettings) -> RunOutcome:
+    def _begin_in_turn(
+        self, loaded: LoadedSource, settings: RunSettings, parent: Context | None = None
+    ) -> RunOutcome:
         with self._busy[loaded.key], self._turns:
-            return self._start(loaded, settings)
+            return self._start(loaded, settings, parent)
 
 
 def _job_name(loaded: LoadedSource, settings: RunSettings, due: datetime | None) -> str:

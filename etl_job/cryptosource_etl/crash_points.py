@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-NAMES = (
+OF_A_RUN = (
     "claimed",
     "page-received",
     "page-staged",
@@ -18,7 +18,10 @@ NAMES = (
     "pages-done",
     "finished",
 )
-"""Every crash point, in the order a run passes them."""
+"""In the order a run passes them."""
+
+NAMES = ("request-accepted", *OF_A_RUN)
+"""Every crash point; the first is passed by `up`, when it has promised a run that was asked for."""
 
 
 class CrashPoints:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from cryptosource_etl.crash_points import NAMES
+from cryptosource_etl.crash_points import OF_A_RUN
 from support import postgres as postgres_support
 from support.commands import cryptosource, environment, eventually, started
 from support.held_upstream import held_upstream
@@ -85,7 +85,7 @@ def test_fail_after_ten_records_leaves_ten_and_the_next_run_loads_fifteen(
 @pytest.mark.parametrize(
     ("kind", "point"),
     [
-        *(("csv", point) for point in NAMES),
+        *(("csv", point) for point in OF_A_RUN),
         ("csv", "checkpoint-moved:3"),
         ("gecko", "page-merged:2"),
         ("gecko", "page-committed:1"),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL
 
+from support.collector import collecting
 from support.commands import cryptosource, environment, eventually
 from support.manifests import csv, row, write, write_rows
+from support.oracle import contradictions, rows, value
 from support.serving import ServedApi, serving
+
+GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -83,6 +89,81 @@ def test_up_makes_the_runs_that_the_api_and_the_command_ask_for(
         runs = api.get("/stats/runs", trigger="api")["data"]
         assert sorted(run["source"] for run in runs) == ["file", "file", "late", "late"]
         assert {run["status"] for run in runs} == {"success"}
+
+
+@pytest.mark.parametrize("point", ["request-accepted", "claimed", "page-committed", "finished"])
+def test_a_request_that_was_accepted_is_run_exactly_once_whenever_up_is_killed(
+    manifest: Path, env: dict[str, str], database: URL, tmp_path: Path, point: str
+) -> None:
+    first_runs = 0 if point == "request-accepted" else 1
+    crash = {"CRYPTOSOURCE_CRASH_AT": f"{point}:{first_runs + 1}"}
+    with serving("up", "-f", manifest, env=env | crash, folder=tmp_path) as api:
+        api.finish_first_runs()
+        request_id = ask(api, source="late")[1]["data"]["request_id"]
+        assert api.command.wait() == -signal.SIGKILL
+
+    with serving("up", "-f", manifest, env=env, folder=tmp_path, name="again") as api:
+        found = done(api, request_id)
+        eventually(lambda: api.get(f"/trigger-etl/{request_id}")["data"]["status"] == "succeeded")
+        after = done(api, ask(api, source="late")[1]["data"]["request_id"])
+
+    assert after["status"] == "succeeded"
+    assert [run["source"] for run in found["runs"]] == ["late"]
+    query = (
+        "SELECT count(*) FILTER (WHERE status = 'success'), "
+        "count(*) FILTER (WHERE status NOT IN ('success', 'interrupted')) "
+        "FROM etl_runs WHERE trigger = 'api' GROUP BY job_name"
+    )
+    assert rows(database, query) == [(1, 0), (1, 0)]
+    assert value(database, "SELECT count(*) FROM quotes") == 20
+    assert contradictions(database) == {}
+
+
+def test_of_a_request_for_all_each_source_is_run_once_though_up_is_killed(
+    manifest: Path, env: dict[str, str], database: URL, tmp_path: Path
+) -> None:
+    crash = {"CRYPTOSOURCE_CRASH_AT": "finished:2"}
+    with serving("up", "-f", manifest, env=env | crash, folder=tmp_path) as api:
+        api.finish_first_runs()
+        request_id = ask(api, all=True)[1]["data"]["request_id"]
+        assert api.command.wait() == -signal.SIGKILL
+
+    with serving("up", "-f", manifest, env=env, folder=tmp_path, name="again") as api:
+        eventually(lambda: api.get(f"/trigger-etl/{request_id}")["data"]["status"] == "succeeded")
+
+    query = (
+        "SELECT s.name, count(*) FROM etl_runs r JOIN sources s USING (source_id) "
+        "WHERE r.trigger = 'api' AND r.status = 'success' GROUP BY 1 ORDER BY 1"
+    )
+    assert rows(database, query) == [("file", 1), ("late", 1)]
+
+
+def test_a_run_that_the_api_asked_for_is_one_trace_from_the_request_to_its_row(
+    manifest: Path, env: dict[str, str], database: URL, tmp_path: Path
+) -> None:
+    with collecting() as collector:
+        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        with serving("up", "-f", manifest, env=env | told, folder=tmp_path) as api:
+            api.finish_first_runs()
+            with closing(http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)) as link:
+                headers = {"Content-Type": "application/json", "traceparent": GIVEN}
+                link.request("POST", "/trigger-etl", '{"source": "late"}', headers)
+                request_id = json.loads(link.getresponse().read())["data"]["request_id"]
+            (run,) = done(api, request_id)["runs"]
+            shown = api.get(f"/stats/runs/{run['run_id']}")["data"]
+            trace_id = GIVEN[3:35]
+            eventually(lambda: "etl.run" in {span.name for span in collector.of(trace_id)})
+
+    assert shown["trace_id"] == trace_id
+    spans = {span.span_id: span for span in collector.of(trace_id)}
+    named = {span.name: span for span in spans.values()}
+    assert named["POST /trigger-etl"].service == "cryptosource-api"
+    assert named["etl.run"].service == "cryptosource-etl"
+    assert spans[named["etl.run"].parent_id].service == "cryptosource-api"
+    strangers = {span.parent_id for span in spans.values()} - spans.keys()
+    assert strangers == {GIVEN[36:52]}
+    others = {span.trace_id for span in collector.spans if span.name == "etl.run"} - {trace_id}
+    assert len(others) == 1  # the first run, which nobody asked for
 
 
 def test_trigger_says_what_is_wrong_and_makes_nothing(env: dict[str, str], tmp_path: Path) -> None:

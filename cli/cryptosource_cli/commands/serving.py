@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from opentelemetry.context import Context
 from sqlalchemy import URL
 
 from cryptosource_cli.arguments import files_option, readable_manifests, run_settings
@@ -50,10 +51,13 @@ def _log_to_file(environment: Environment) -> Path:
 
 
 def _starter(workshop: Workshop, display: Display) -> Start:
-    def start(loaded: LoadedSource, settings: RunSettings) -> RunOutcome:
+    def start(loaded: LoadedSource, settings: RunSettings, parent: Context | None) -> RunOutcome:
         display.begins(loaded)
         run = workshop.run(
-            loaded, settings, on_progress=lambda progress: display.progresses(loaded, progress)
+            loaded,
+            settings,
+            parent=parent,
+            on_progress=lambda progress: display.progresses(loaded, progress),
         )
         outcome = run.execute()
         display.ends(loaded, outcome)
@@ -63,7 +67,13 @@ def _starter(workshop: Workshop, display: Display) -> Start:
 
 
 def _run_all(
-    environment: Environment, manifests: Manifests, url: URL, stop: threading.Event, *, once: bool
+    environment: Environment,
+    manifests: Manifests,
+    url: URL,
+    stop: threading.Event,
+    *,
+    settings: RunSettings,
+    once: bool,
 ) -> tuple[Scheduler, Callable[[], bool]]:
     """Start every source; return the scheduler and what waits for the first runs and shows them."""
     workshop = Workshop.open(environment, manifests, url, stop=stop)
@@ -72,7 +82,7 @@ def _run_all(
     scheduler = Scheduler(
         manifests.sources,
         _starter(workshop, display),
-        settings=run_settings(environment),
+        settings=settings,
         clock=workshop.clock,
         on_waiting=lambda loaded, due: print_due(loaded, due) if shown.is_set() else None,
     )
@@ -105,7 +115,7 @@ def command(
     manifests = readable_manifests(files)
     if not manifests.sources:
         raise CommandError("there is no CryptoSource in these files; see samples/")
-    run_settings(environment)  # an unusable variable is said before anything starts
+    settings = run_settings(environment)  # an unusable variable is said before anything starts
     stop = threading.Event()
     stop_on_signals(stop)
     log_path = _log_to_file(environment)
@@ -120,10 +130,17 @@ def command(
             click.echo(f"Serving {address} (docs at {address}/docs); logs in {log_path}")
             stack.enter_context(Housekeeping(url, SystemClock(stop)))
             stack.callback(stop.set)
-        scheduler, first_runs = _run_all(environment, manifests, url, stop, once=once)
+        scheduler, first_runs = _run_all(
+            environment, manifests, url, stop, settings=settings, once=once
+        )
         if not once:
-            sources = manifests.sources
-            taker = RequestTaker(url, sources, scheduler.run_now, stop=stop)
+            taker = RequestTaker(
+                url,
+                manifests.sources,
+                scheduler.run_now,
+                stop=stop,
+                crash_points=settings.crash_points,
+            )
             stack.enter_context(taker)
         succeeded = first_runs()
         if not once and not stop.is_set():

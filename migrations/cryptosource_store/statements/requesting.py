@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from cryptosource_store.statements.claiming import SOURCE_LOCK_CLASS as RUN_LOCK_CLASS
 from cryptosource_store.statements.reading import zulu
 
 REQUESTS_CHANNEL = "cryptosource_run_requests"
@@ -12,6 +13,13 @@ REQUESTS_CHANNEL = "cryptosource_run_requests"
 KEY_LOCK_CLASS = 727_005
 SOURCE_LOCK_CLASS = 727_006
 """First keys of two-key advisory locks, taken in this order, until the end of the transaction."""
+
+TAKING_LOCK_CLASS = 727_007
+"""First key of a session's advisory lock, the second is the source_id: who holds it is the one
+`up` that takes up requests for that source, and makes up for those that a dead one left."""
+
+UP = "up/"
+"""What `accepted_by` of a request begins with that a `cryptosource up` answers."""
 
 KEYS_KEPT = "24 hours"
 WINDOW_SECONDS = 60
@@ -96,6 +104,26 @@ UPDATE run_requests SET status = :status, reason = :reason, accepted_by = :accep
        accepted_at = clock_timestamp()
  WHERE request_id = CAST(:request_id AS uuid) AND status = 'pending'
 RETURNING request_id
+""")
+
+TRY_TAKING = text(f"SELECT pg_try_advisory_lock({TAKING_LOCK_CLASS}, :source_id)")
+
+# Read when an `up` begins, not again and again: it looks at every request that is kept.
+# Postgres notices the death of a session a moment late; until then its source is `busy`.
+UNFINISHED_JOBS = text(f"""
+SELECT j.source_uid AS uid, j.job_name, COALESCE(r.traceparent, '') AS traceparent,
+       EXISTS (SELECT 1 FROM sources s
+                 JOIN pg_locks l ON l.objid::bigint = s.source_id
+                 JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+                WHERE s.uid = j.source_uid AND l.locktype = 'advisory' AND l.granted
+                  AND l.classid = {RUN_LOCK_CLASS} AND l.objsubid = 2) AS busy
+  FROM run_request_jobs j
+  JOIN run_requests r USING (request_id)
+ WHERE j.source_uid = ANY(:uids) AND starts_with(r.accepted_by, '{UP}')
+   AND NOT EXISTS (SELECT 1 FROM etl_runs x
+                    WHERE x.source_uid = j.source_uid AND x.job_name = j.job_name
+                      AND x.status IN ('success', 'failure', 'skipped'))
+ ORDER BY r.accepted_at, r.request_id
 """)
 
 INSERT_JOB = text("""

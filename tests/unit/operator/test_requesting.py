@@ -7,7 +7,7 @@ import pytest
 
 from cryptosource_operator.cache import CRONJOB, SOURCE, Cache
 from cryptosource_operator.kube import ApiError
-from cryptosource_operator.mirroring import Request
+from cryptosource_operator.mirroring import DatabaseDown, Request
 from cryptosource_operator.requesting import Requester, wanted_run
 from cryptosource_store.requesting import Started
 from support.operators import UID, make_cronjob
@@ -105,6 +105,30 @@ def test_a_request_through_the_api_gets_its_job(request_):
     (name,), (jobs, _) = answer_of(request_)
 
     assert jobs == [Started(source_uid=UID, job_name=name)]
+
+
+def test_an_answer_that_is_lost_after_the_job_was_made_is_given_again_for_the_same_job():
+    class LosingOnce(FakeDatabase):
+        lost = 0
+
+        async def answer(self, request_id, *, jobs, reason=None):
+            if not self.lost:
+                self.lost = len(jobs)
+                raise DatabaseDown("OperationalError")
+            await super().answer(request_id, jobs=jobs, reason=reason)
+
+    api, database, cache = FakeApi(), LosingOnce(), filled_cache()
+
+    async def twice():
+        with pytest.raises(DatabaseDown):
+            await Requester(api, cache).answer(database, asked())
+        await Requester(api, cache).answer(database, asked())
+
+    asyncio.run(twice())
+
+    ((jobs, _),) = database.answers.values()
+    assert database.lost == 1
+    assert [job.job_name for job in jobs] == list(api.jobs)
 
 
 def test_a_request_for_a_source_that_is_gone_is_refused():
