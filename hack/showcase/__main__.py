@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,8 @@ def showcase(port: int) -> Iterator[str]:
                 reading.dispose()
 
 
-def main() -> None:
-    """Run the command line."""
+def main() -> int:
+    """Run the command line; return 1 where a page paints later than is promised."""
     parser = argparse.ArgumentParser(prog="python3 -m hack.showcase", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--screenshots", type=Path, metavar="FOLDER", help="take them and end")
@@ -50,11 +51,11 @@ def main() -> None:
         if options.screenshots is not None:
             from hack.showcase.screenshots import take  # noqa: PLC0415 - needs a browser
 
-            take(address, options.screenshots)
-            return
+            return 0 if take(address, options.screenshots) else 1
         print(f"Serving {address}. Enter stops.", flush=True)
         input()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,8 @@ from hack.browser import browser
 from playwright.sync_api import Browser, Page, sync_playwright
 
 VISITS = 5
+LONGEST_PAINT_MS = 1000
+"""What is promised of the first paint on the machine that serves it; beyond it `take` fails."""
 GREY = ["--disable-lcd-text"]
 """Edges of letters without colours: the same on every machine, and smaller files."""
 PAINT = """() => new Promise((told) => new PerformanceObserver((list) => {
@@ -34,6 +36,9 @@ PICTURES = (
     Picture(name="sources", path="/", whole=True),
     Picture(name="sources-dark", path="/", dark=True, whole=True),
     Picture(name="sources-phone", path="/", phone=True),
+    Picture(name="source", path="/sources/research/desk-prices", whole=True),
+    Picture(name="source-dark", path="/sources/crypto/coinpaprika", dark=True, whole=True),
+    Picture(name="source-phone", path="/sources/research/desk-prices", phone=True),
     Picture(name="coins", path="/coins"),
     Picture(name="coins-phone-dark", path="/coins", phone=True, dark=True),
     Picture(name="coin-dark", path="/coins/BTC", dark=True),
@@ -42,8 +47,8 @@ PICTURES = (
 )
 
 
-def take(address: str, folder: Path) -> None:
-    """Take every picture.
+def take(address: str, folder: Path) -> bool:
+    """Take every picture; return whether the first paint is as soon as is promised.
 
     Args:
         address: of an API on the showcase.
@@ -55,10 +60,13 @@ def take(address: str, folder: Path) -> None:
         for picture in PICTURES:
             _take(chromium, address, picture, folder / f"{picture.name}.png")
         print("first paint, of five visits without a cache:", flush=True)
-        for path in ("/", "/coins", "/coins/BTC", "/runs"):
+        medians = []
+        for path in ("/", "/sources/crypto/coinpaprika", "/coins", "/coins/BTC", "/runs"):
             paints = sorted(_first_paint(chromium, address + path) for _ in range(VISITS))
-            print(f"  {path:<12} median {paints[VISITS // 2]:.0f} ms, worst {paints[-1]:.0f} ms")
+            medians.append(paints[VISITS // 2])
+            print(f"  {path:<28} median {medians[-1]:.0f} ms, worst {paints[-1]:.0f} ms")
         chromium.close()
+    return max(medians) <= LONGEST_PAINT_MS
 
 
 def _first_paint(chromium: Browser, address: str) -> float:

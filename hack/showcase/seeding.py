@@ -127,6 +127,8 @@ def _add_source(
     runs = source.runs()
     for place, run in enumerate(runs):
         _insert(connection, "etl_runs", [_run(source, source_id, place, run, now)])
+    if any(run.status == "success" for run in runs):
+        _add_checkpoint(connection, source_id, source, runs, now)
     if runs and source.drifted:
         run_id = str(_id(source.name, len(runs) - 1))
         _insert(
@@ -147,6 +149,25 @@ def _add_source(
         )
     if runs and runs[-1].rejected:
         _add_rejects(connection, source_id, str(_id(source.name, len(runs) - 1)), now)
+
+
+def _add_checkpoint(
+    connection: Connection,
+    source_id: int,
+    source: SeededSource,
+    runs: list[SeededRun],
+    now: datetime,
+) -> None:
+    moved = min(run.minutes_ago for run in runs if run.status == "success")
+    row = {
+        "source_id": source_id,
+        "epoch": len(runs),
+        "cursor": json.dumps({"page": 4} if source.source_type != "csv" else {"line": 6}),
+        "records_committed": source.coins * 10,
+        "observed_at": now - timedelta(minutes=moved),
+        "updated_at": now - timedelta(minutes=moved),
+    }
+    _insert(connection, "etl_checkpoints", [row])
 
 
 def _add_rejects(connection: Connection, source_id: int, run_id: str, now: datetime) -> None:

@@ -42,8 +42,13 @@ def paths(site: Site) -> dict[str, str]:
         visit.go("/")
         row = visit.page.get_by_role("row").filter(has_text="alert(1)")
         failed = row.locator("svg a").last.get_attribute("href") or ""
+        hostile = row.locator("a.name").get_attribute("href") or ""
     return {
         "sources": "/",
+        "a failing source": "/sources/research/desk-prices",
+        "a drifted source": "/sources/crypto/coinpaprika",
+        "a source that never ran": "/sources/crypto/new-listings",
+        "a hostile source": hostile,
         "coins": "/coins",
         "a coin": "/coins/BTC",
         "a hostile coin": "/coins/~hostile",
@@ -195,7 +200,7 @@ def test_a_search_and_a_range_work_without_javascript(site: Site):
 def test_a_hostile_name_runs_nothing_and_turns_nothing_round(site: Site, paths: dict[str, str]):
     with site.visit("/") as visit:
         visit.page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-        names = ("sources", "a hostile coin", "a hostile run")
+        names = ("sources", "a hostile source", "a hostile coin", "a hostile run")
         for name in visit.tour({name: paths[name] for name in names}):
             assert "<script>alert(1)</script>" in visit.main.lower(), name
             assert visit.page.locator("footer").inner_text().startswith("CryptoSource "), name

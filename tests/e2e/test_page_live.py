@@ -86,6 +86,21 @@ def test_a_failure_appears_without_a_reload(site: Site, market: Market, gecko: i
     assert page.evaluate("window.neverReloaded")
 
 
+def test_the_page_of_a_source_follows_it_without_a_reload(site: Site, market: Market, gecko: int):
+    page = look(site, "/sources/crypto/gecko")
+    state = page.locator("h1 .state")
+    expect(state).to_have_text("fresh")
+    link = page.get_by_role("link", name="All runs of this source")
+    link.focus()
+
+    market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected", message="no")
+    wait_until(page, state, "failing")
+
+    expect(page.locator("div.message")).to_contain_text("KeyRejected: no")
+    expect(link).to_be_focused()
+    assert page.evaluate("window.neverReloaded")
+
+
 def test_a_price_appears_without_a_reload(site: Site, market: Market, gecko: int):
     asset_id = market.coin("BTC", gecko, name="Bitcoin", price_usd=100)
     page = look(site, "/coins")

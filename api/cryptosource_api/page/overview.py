@@ -112,7 +112,7 @@ def read_overview(connection: Connection, parameters: OverviewParameters) -> Ove
     return Overview(
         now=connection.scalar(sql.NOW),
         sources=[
-            _shown(facts[key], health[key], states[key], runs[facts[key]["source_id"]])
+            shown_source(facts[key], health[key], states[key], runs[facts[key]["source_id"]])
             for key in shown
         ],
         counts=[(state, counts[key]) for key, state in STATES.items() if counts[key]],
@@ -134,12 +134,23 @@ def read_recent_runs(
     return runs
 
 
-def _shown(
+def shown_source(
     facts: Mapping[Any, Any],
     health: Mapping[Any, Any],
     state: State,
     runs: Sequence[Mapping[str, Any]],
+    *,
+    slots: int = SLOTS,
 ) -> ShownSource:
+    """Return what is shown of a source.
+
+    Args:
+        facts: its row of `SOURCES_SHOWN`.
+        health: its row of `SOURCES_HEALTH`.
+        state: how it is.
+        runs: its newest runs, oldest first.
+        slots: room for so many runs.
+    """
     verdict = judge(health)
     ended = [run for run in runs if run["status"] not in {"running", "skipped"}]
     wait = ended[-1]["next_attempt_at"] if ended else None
@@ -150,7 +161,7 @@ def _shown(
         reason=None if state.key in SPEAKING else verdict.reason,
         message=_explained(state, facts, health) or verdict.message,
         due=next_due({**facts, "next_attempt_at": wait}, suspended=health["suspended"]),
-        bars=run_bars(runs),
+        bars=run_bars(runs, slots=slots),
         running=next((run for run in runs if run["status"] == "running"), None),
     )
 

@@ -51,6 +51,11 @@ def _coin_path(coin: Any) -> str:
     return f"/coins/{quote(coin['id'] if plain else '~' + coin['slug'], safe='~')}"
 
 
+def _source_path(facts: Any) -> str:
+    """Return where a source is shown."""
+    return f"/sources/{quote(facts['namespace'], safe='')}/{quote(facts['name'], safe='')}"
+
+
 def _environment() -> Environment:
     """Return the templates; a name that is not given is an error, everything is escaped."""
     environment = Environment(
@@ -72,6 +77,7 @@ def _environment() -> Environment:
         "relative": formats.relative,
         "plural": formats.plural,
         "coin_path": _coin_path,
+        "source_path": _source_path,
     }
     environment.globals |= {
         "time": _time,

@@ -1,4 +1,4 @@
-"""`/coins`, `/runs` and the page's files; `/` itself is shared with the API's index."""
+"""`/coins`, `/runs`, `/sources/…` and the page's files; `/` itself is shared with the API's index."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cryptosource_api.page.coins import CoinsParameters, read_coins
 from cryptosource_api.page.files import PATH, file_response
 from cryptosource_api.page.overview import OverviewParameters, read_overview
 from cryptosource_api.page.runs import RunListParameters, read_run_list, read_shown_run
+from cryptosource_api.page.source import read_source_page
 from cryptosource_api.parameters import Parameters, read_parameters
 from cryptosource_api.problems import ApiProblem, NotFound
 from cryptosource_api.services import services_of
@@ -64,6 +65,14 @@ async def show_overview(request: Request) -> Response:
         request,
         "overview.html",
         lambda: partial(read_overview, parameters=_asked(request, OverviewParameters)),
+    )
+
+
+@router.get("/sources/{namespace}/{name:path}")
+async def show_source(request: Request, namespace: str, name: str) -> Response:
+    """Show one source."""
+    return await _shown(
+        request, "source.html", lambda: partial(read_source_page, namespace=namespace, name=name)
     )
 
 

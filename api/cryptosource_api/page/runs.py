@@ -110,7 +110,7 @@ def read_shown_run(connection: Connection, run_id: str) -> ShownRun:
         run={
             **run,
             "rejects": [times(each, ("first_seen_at", "last_seen_at")) for each in run["rejects"]],
-            "drifts": [_drift(each) for each in run["drifts"]],
+            "drifts": [shown_drift(each) for each in run["drifts"]],
         },
         reasons=connection.execute(sql.REJECT_REASONS, bound).mappings().all(),
         before=beside["before"],
@@ -118,7 +118,8 @@ def read_shown_run(connection: Connection, run_id: str) -> ShownRun:
     )
 
 
-def _drift(drift: Mapping[str, Any]) -> Mapping[str, Any]:
+def shown_drift(drift: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """Return a change of a field, its types in words."""
     return {
         **drift,
         **{name: _types(drift[name]) for name in ("types_before", "types_after")},

@@ -20,7 +20,7 @@ DETAILS_SHOWN = 20
 # Index etl_runs_source_started_idx: a few entries of each source. Skipped runs say nothing about
 # the source: another run was at work; nor does a replay, which asks no upstream. Ages are by the
 # database's clock, which stamped the runs.
-SOURCES_HEALTH = text("""
+_HEALTH = """
 SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
        running.run_id IS NOT NULL AS running, last.run_id::text, last.status, last.reason,
        last.message, last.started_at, last.finished_at, good.finished_at AS last_success_at,
@@ -44,9 +44,12 @@ SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
                       WHERE r.source_id = s.source_id AND r.status = 'success'
                         AND r.trigger <> 'replay'
                       ORDER BY r.started_at DESC LIMIT 1) good ON true
- WHERE s.retired_at IS NULL
- ORDER BY s.namespace, s.name
-""")
+ WHERE s.retired_at IS NULL"""
+
+SOURCES_HEALTH = text(f"{_HEALTH} ORDER BY s.namespace, s.name")
+
+# Index sources_identity_idx.
+SOURCE_HEALTH = text(f"{_HEALTH} AND s.source_id = :source_id")
 
 RUN_FIELDS = f"""r.run_id, s.name AS source, s.namespace, s.source_type, r.job_name, r.attempt,
          r.trigger, r.status, r.reason, r.message, {zulu("r.started_at")} AS started_at,

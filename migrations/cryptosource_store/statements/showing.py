@@ -9,12 +9,13 @@ from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements.reading import AMOUNT_FIELDS, coin_id
 from cryptosource_store.statements.reading_pages import TOTAL_CAP, sort_key
+from cryptosource_store.statements.reading_runs import CURSOR_SUMMARY
 
 DRIFT_SHOWN_FOR = "3 days"
 """A source counts as drifted that long after its upstream changed: over a weekend."""
 
 # Unique keys and schema_drifts_source_idx: the newest drifts of each source, no more than 20.
-SOURCES_SHOWN = text(f"""
+_SHOWN = f"""
 SELECT s.source_id, s.namespace, s.name, s.schedule, s.time_zone, s.created_at,
        COALESCE(d.total, 0) AS records, clock_timestamp() AS now, drift.changes AS drifts,
        drift.detected_at AS drifted_at, drift.run_id AS drift_run_id
@@ -26,8 +27,40 @@ SELECT s.source_id, s.namespace, s.name, s.schedule, s.time_zone, s.created_at,
          FROM (SELECT f.drift_id, f.run_id, f.detected_at FROM schema_drifts f
                 WHERE f.source_id = s.source_id ORDER BY f.drift_id DESC LIMIT 20) x
         WHERE x.detected_at > clock_timestamp() - interval '{DRIFT_SHOWN_FOR}') drift ON true
- WHERE s.retired_at IS NULL
+ WHERE s.retired_at IS NULL"""
+
+SOURCES_SHOWN = text(_SHOWN)
+
+# Index sources_identity_idx.
+SOURCE_SHOWN = text(f"""{_SHOWN} AND s.namespace = :namespace AND s.name = :name
+ ORDER BY s.source_id LIMIT 1
 """)
+
+# Index etl_runs_source_started_idx, back to the failure; runs are kept for a time.
+LAST_FAILURE = text("""
+SELECT r.run_id::text AS run_id, r.status, r.reason, r.message, r.started_at FROM etl_runs r
+ WHERE r.source_id = :source_id AND r.status IN ('failure', 'interrupted')
+ ORDER BY r.started_at DESC LIMIT 1
+""")
+
+# Index schema_drifts_source_idx.
+SOURCE_DRIFTS = text("""
+SELECT f.run_id::text AS run_id, f.field, f.change, f.types_before, f.types_after, f.detected_at
+  FROM schema_drifts f WHERE f.source_id = :source_id
+ ORDER BY f.drift_id DESC LIMIT 20
+""")
+
+# The source's part of the key of rejected_records: what is in quarantine and not yet out of it.
+SOURCE_REJECTS = text("""
+SELECT q.reason, count(*) AS records, max(q.last_seen_at) AS last_seen_at,
+       (array_agg(q.run_id::text ORDER BY q.last_seen_at DESC))[1] AS run_id
+  FROM rejected_records q
+ WHERE q.source_id = :source_id AND q.replayed_at IS NULL
+ GROUP BY q.reason ORDER BY records DESC, q.reason
+""")
+
+# Primary key.
+SOURCE_CURSOR = text(f"SELECT {CURSOR_SUMMARY} FROM etl_checkpoints k WHERE source_id = :source_id")
 
 # Index etl_runs_source_started_idx: the newest entries of each source.
 RECENT_RUNS = text("""

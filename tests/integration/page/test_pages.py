@@ -132,7 +132,8 @@ def test_a_hostile_name_is_only_text(market: Market, show, name):
         run_id=str(run_id),
     )
 
-    for path in ("/", "/coins", "/coins/~hostile", "/runs", f"/runs/{run_id}"):
+    source = show("/").one("a", class_="name").attributes["href"]
+    for path in ("/", source, "/coins", "/coins/~hostile", "/runs", f"/runs/{run_id}"):
         page: Element = show(path)
         assert len(page.all("script")) == 1, path
         assert not page.all("img"), path
@@ -151,6 +152,7 @@ def test_what_is_searched_for_is_shown_as_text(show):
 def test_what_is_not_there_is_told_on_a_page(show):
     for path in (
         "/coins/NOPE",
+        "/sources/crypto/nobody",
         "/runs/00000000-0000-0000-0000-000000000000",
         "/page/secret.css",
     ):

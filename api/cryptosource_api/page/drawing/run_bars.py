@@ -37,25 +37,26 @@ class RunBars:
     bars: Sequence[RunBar]
     summary: str
     """In words: how many ended how."""
-    width: int = SLOTS * SLOT
+    width: int
     height: int = UP + DOWN + 2
     line: int = UP + 1
     bar: int = BAR
 
 
-def run_bars(runs: Sequence[Mapping[str, Any]]) -> RunBars:
+def run_bars(runs: Sequence[Mapping[str, Any]], *, slots: int = SLOTS) -> RunBars:
     """Return the drawing of a source's runs.
 
     Heights go by the square root, so that one long run does not flatten all others.
 
     Args:
-        runs: oldest first, with `status` and `seconds`; the newest `SLOTS` are drawn.
+        runs: oldest first, with `status` and `seconds`; the newest are drawn.
+        slots: room for so many.
     """
-    runs = runs[-SLOTS:]
+    runs = runs[-slots:]
     longest = max((float(run["seconds"]) for run in runs), default=0.0)
-    first = SLOTS - len(runs)
+    first = slots - len(runs)
     bars = [_bar(run, first + place, longest) for place, run in enumerate(runs)]
-    return RunBars(bars=bars, summary=_summary(runs))
+    return RunBars(bars=bars, summary=_summary(runs), width=slots * SLOT)
 
 
 def _bar(run: Mapping[str, Any], slot: int, longest: float) -> RunBar:

@@ -1,0 +1,92 @@
+"""What a person is to do about a source. Pure; docs/conditions.md says it at greater length."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from cryptosource_api.page.overview import ShownSource
+from cryptosource_store.reasons import Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What to do."""
+
+    words: str
+    command: str | None = None
+    """What to type for it."""
+
+
+_LATER = "Nothing yet: it is tried again when it is due."
+
+BY_REASON = {
+    Reason.INTERRUPTED: "Nothing: the next run goes on where this one was cut off.",
+    Reason.TERMINATED: "Nothing: the next run goes on where this one was asked to stop.",
+    Reason.UPSTREAM_UNREACHABLE: f"{_LATER} If it lasts, check the URL, DNS and the network.",
+    Reason.UPSTREAM_ERROR: f"{_LATER} If it lasts, look at the vendor's status page.",
+    Reason.RATE_LIMITED: f"{_LATER} If it recurs, lower spec.rateLimit or run less often.",
+    Reason.QUOTA_EXCEEDED: "Run less often, ask for fewer coins, or take a larger plan.",
+    Reason.MALFORMED_RESPONSE: f"{_LATER} If it lasts, something between here and the vendor "
+    "changes its answers.",
+    Reason.BODY_TOO_LARGE: "Select fewer coins, or check that the address serves what it should.",
+    Reason.DEADLINE_EXCEEDED: "Raise spec.activeDeadlineSeconds, or look at what hangs.",
+    Reason.TOO_MANY_REJECTED: "Look at the rejected records below: the format has changed, or "
+    "spec.rejectLimitPercent is too low. Nothing was lost.",
+    Reason.FILE_CHANGED: "Nothing: the file changed while it was read, and is read again when due.",
+    Reason.DATABASE_UNAVAILABLE: f"{_LATER} If it lasts, look at Postgres.",
+    Reason.STORAGE_FULL: "Make room for Postgres, or shorten the retention of raw records.",
+    Reason.SCHEMA_OUTDATED: "Bring the database up to date, then ask for a run.",
+    Reason.FENCED: "Nothing: a newer run took the source over from a silent one.",
+    Reason.INJECTED_FAILURE: "Unset FAIL_AFTER_N_RECORDS: the run failed because it was told to.",
+    Reason.INTERNAL_ERROR: "Look at the run's log, and report it: this is a defect of ours.",
+    Reason.INVALID_SPEC: "Correct the field that the message names, and apply the resource again.",
+    Reason.KEY_MISSING: "Give the key in the Secret that spec names, then ask for a run.",
+    Reason.KEY_REJECTED: "Correct the key in the Secret that spec names, then ask for a run.",
+    Reason.PLAN_TOO_LOW: "Set spec's plan to the one that the key belongs to, or take a larger one.",
+    Reason.EGRESS_DENIED: "Correct the address, or allow it with CRYPTOSOURCE_EGRESS_ALLOW.",
+    Reason.UPSTREAM_REFUSED: "Correct the address or the selection: the vendor does not serve it.",
+    Reason.FILE_NOT_FOUND: "Correct spec.csv, or the ConfigMap or volume that it names.",
+    Reason.FILE_UNREADABLE: "Correct the file, or what spec.csv says of its columns and encoding.",
+}
+"""Every reason of a run that did not succeed."""
+
+COMMANDS = {Reason.SCHEMA_OUTDATED: "cryptosource migrate"}
+
+BY_STATE = {
+    "stale": "See whether runs are started at all: the CronJob in a cluster, the process on a "
+    "machine. Then ask for one.",
+    "drifted": "See below what changed. Payloads are kept as they came, so nothing is lost; a field "
+    "that vanished is empty from then on.",
+    "never_run": "Wait until it is due, or ask for a run.",
+}
+
+ASKING = ("stale", "never_run")
+WHEN_CORRECTED = (
+    Reason.INVALID_SPEC,
+    Reason.KEY_MISSING,
+    Reason.KEY_REJECTED,
+    Reason.PLAN_TOO_LOW,
+    Reason.EGRESS_DENIED,
+    Reason.UPSTREAM_REFUSED,
+    Reason.FILE_NOT_FOUND,
+    Reason.FILE_UNREADABLE,
+)
+"""Only a person ends them, and should not have to wait for the schedule then."""
+
+
+def advice_for(source: ShownSource) -> Advice | None:
+    """Return what to do about a source; None where there is nothing."""
+    facts = source.facts
+    trigger = shlex.join(["cryptosource", "trigger", f"{facts['namespace']}/{facts['name']}"])
+    if source.state.key == "failing":
+        reason = source.reason
+        if reason not in set(BY_REASON):
+            return Advice(words="Its message and the run's log say more.")
+        known = Reason(reason)
+        command = COMMANDS.get(known, trigger if known in WHEN_CORRECTED else None)
+        return Advice(words=BY_REASON[known], command=command)
+    if source.state.key not in BY_STATE:
+        return None
+    command = trigger if source.state.key in ASKING else None
+    return Advice(words=BY_STATE[source.state.key], command=command)
