@@ -24,6 +24,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from hack.bench.api_exports import (
+    FORMS,
+    ExportFigures,
+    measure_exports,
+    show_exports,
+    target_of,
+)
 from hack.bench.api_rows import COINS, OBSERVATIONS, fill
 from hack.bench.servers import bench_server
 from sqlalchemy import URL
@@ -35,6 +42,7 @@ FRESH, UNCHANGED, CONDITIONAL = "first page, fresh", "unchanged page", "unchange
 CURSOR, OFFSET = f"depth {DEPTH} by cursor, fresh", f"depth {DEPTH} by offset, fresh"
 SYMBOL, TRACED = "symbol look-up, fresh", "first page, fresh, traced"
 TRACED_UNCHANGED = "unchanged page, traced"
+EXPORTS = "exports"
 TARGETS = {
     UNCHANGED: 0.5,
     CONDITIONAL: 0.7,
@@ -214,8 +222,18 @@ def parts_of(api: Api) -> list[Part]:
     ]
 
 
-def measure(url: URL, options: argparse.Namespace) -> dict[str, Figures]:
-    """Measure every part in each round."""
+def exports_of(api: Api, *, rounds: int) -> dict[str, ExportFigures]:
+    """Measure whole exports beside their bare responses."""
+    bare = {
+        form: api.bare(Part(name=f"export {form}", targets=[target_of(form)])) for form in FORMS
+    }
+    return measure_exports(api.get, bare, rows=COINS, rounds=rounds)
+
+
+def measure(
+    url: URL, options: argparse.Namespace
+) -> tuple[dict[str, Figures], dict[str, ExportFigures]]:
+    """Measure every part in each round, then the exports."""
     found: dict[str, Figures] = defaultdict(Figures)
     with (
         tempfile.TemporaryDirectory(prefix="cryptosource-bench-") as folder,
@@ -229,7 +247,9 @@ def measure(url: URL, options: argparse.Namespace) -> dict[str, Figures]:
             bare = api.bare(part)
             figures = api.ask(part, part.targets, options=options)
             found[part.name].add(figures, api.ask(part, [bare], options=options))
-    return found
+        wanted = not options.part or EXPORTS in options.part
+        exports = exports_of(plain, rounds=options.rounds) if wanted else {}
+    return found, exports
 
 
 def verdicts(found: dict[str, Figures]) -> list[tuple[str, float, str, float, bool]]:
@@ -278,7 +298,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each part in a round")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--part", action="append", help="by its name; default: each")
+    parser.add_argument(
+        "--part", action="append", help=f"by its name, or {EXPORTS!r}; default: each"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     return parser.parse_args()
 
@@ -294,16 +316,20 @@ def main() -> int:
                     f"connections, median of {options.rounds} rounds"
                 )
             fill(url)
-            found = measure(url, options)
+            found, exports = measure(url, options)
             machine = server.machine()
     except Failed as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if options.json:
         samples = {name: figures.samples for name, figures in found.items()}
-        print(json.dumps({**vars(options), "machine": machine, "parts": samples}, indent=2))
+        files = {form: figures.samples for form, figures in exports.items()}
+        whole = {**vars(options), "machine": machine, "parts": samples, "exports": files}
+        print(json.dumps(whole, indent=2))
     else:
         _show(found)
+        if exports:
+            show_exports(exports)
     return 0
 
 

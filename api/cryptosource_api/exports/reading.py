@@ -81,7 +81,8 @@ class ExportSession:
                 selection.rows.statement(as_json=self._encoder.as_json),
                 {**selection.bound, "most": most},
             )
-            self._batches = iter(result.partitions())
+            # SQLAlchemy forgets yield_per for a textual statement: unsaid, one batch would be all.
+            self._batches = iter(result.partitions(BATCH_ROWS))
 
     def _check_length(self, connection: Connection, selection: Selection) -> None:
         if selection.limit is not None and selection.limit <= self._most_rows:

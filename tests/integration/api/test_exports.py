@@ -10,9 +10,13 @@ from decimal import Decimal
 import httpx
 import pytest
 from pyarrow import parquet
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
+from cryptosource_api.exports import reading
+from cryptosource_api.exports.forms import Form
+from cryptosource_api.exports.reading import ExportSession
 from cryptosource_api.models.parts import Problem
+from cryptosource_api.queries.exporting import HistoryExport, select_history
 from support.api import NOON, ApiClient, Market, api_client
 
 TINY = Decimal("0.000000000000000001234567890123456789")
@@ -176,6 +180,19 @@ def test_what_an_export_cannot_do_is_said_before_anything_is_sent(
 
 def test_an_unknown_coin_is_a_404_in_any_form(api: ApiClient):
     assert api.get("/data/NOPE/history?format=parquet").status_code == 404
+
+
+def test_rows_are_taken_from_the_database_a_batch_at_a_time(
+    engine: Engine, filled: Market, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reading, "BATCH_ROWS", 3)
+    session = ExportSession(engine, Form.NDJSON, most_rows=100)
+    session.open(lambda connection: select_history(connection, "BTC", HistoryExport()))
+
+    batches = list(iter(session.next, None))
+    session.close()
+
+    assert [batch.count(b"\n") for batch in batches] == [3, 2, 0]
 
 
 def test_a_query_that_takes_too_long_is_a_503_and_gives_its_place_back(

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -49,9 +50,14 @@ def test_no_text_of_a_csv_begins_as_a_formula_and_each_can_be_had_back(names):
     assert [cell.removeprefix(GUARD) for cell in shown] == names
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_what_owasp_lists_is_guarded(start):
-    assert guarded(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
+    formula = f"{start}cmd|' /C calc'!A0"
+
+    _, row = cells(encoded(Form.CSV, [(formula, None, None, None, None)]))
+
+    assert row[0] == f"'{formula}"
+    assert guarded(f"Bit{formula}") == f"Bit{formula}"
 
 
 def test_a_negative_number_stays_a_number():
@@ -93,6 +99,14 @@ def test_parquet_has_types_and_every_digit():
     assert first["at"].isoformat() == "2026-11-20T12:00:00.500000+00:00"
     assert first["sources"] == ["a", "b"]
     assert second == {**dict.fromkeys(first), "sources": []}
+
+
+@pytest.mark.parametrize("price", ["1e-25", "123456789012345678901234567890.000000000000000001"])
+def test_no_digit_of_an_amount_is_lost_in_parquet(price):
+    row = ("x", f"{Decimal(price):f}", None, None, None)
+    table = parquet.read_table(io.BytesIO(encoded(Form.PARQUET, [row])))
+
+    assert Decimal(table["price"][0].as_py()) == Decimal(price)
 
 
 def test_parquet_without_rows_is_a_file_with_columns():
