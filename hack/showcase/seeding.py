@@ -122,6 +122,7 @@ def _add_source(
         "time_zone": source.time_zone,
         "suspended": source.suspended,
         "max_age_seconds": source.max_age_seconds,
+        "created_at": now - timedelta(days=DAYS),
     }
     _insert(connection, "sources", [facts])
     runs = source.runs()

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cryptosource_api.page.advice import Advice, advice_for
+from cryptosource_api.page.drawing.run_bars import SLOTS
 from cryptosource_api.page.overview import ShownSource, read_recent_runs, shown_source
 from cryptosource_api.page.runs import shown_drift
 from cryptosource_api.page.states import state_of
@@ -70,7 +71,7 @@ def read_source_page(connection: Connection, *, namespace: str, name: str) -> So
         raise NotFound(f"{namespace[:100]}/{name[:100]} has just been deleted")
     state = state_of(health, drifts=facts["drifts"])
     runs = read_recent_runs(connection, [facts["source_id"]], size=DRAWN)[facts["source_id"]]
-    source = shown_source(facts, health, state, runs, slots=DRAWN)
+    source = shown_source(facts, health, state, runs, slots=max(SLOTS, len(runs)))
     drifts = connection.execute(sql.SOURCE_DRIFTS, of_source).mappings()
     return SourcePage(
         now=facts["now"],
