@@ -23,6 +23,10 @@ CONFIG = """
 # What no schema can say is refused with these: which ways to page exclude each other, what a
 # cursor or a moment in time is.
 expected-statuses = ["2xx", "304", 400, 404, 409, 422, 429]
+
+[checks.negative_data_rejection]
+# 414 rejects too: a value beyond its maxLength may be longer than any URL may be.
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 414, 415, 422, 429]
 """
 _CASES = re.compile(r"(\d+) generated")
 
