@@ -1,7 +1,8 @@
 """`python -m hack.bench.api`: requests a second of the API beside bare responses of the same bytes.
 
-One million quotes of a hundred thousand coins. Several rounds; in each one every part is asked and
-then, from the same server process, a bare response of the same status and bytes. Read the ratios.
+One million quotes of a hundred thousand coins. Several rounds; in each one every part is asked and,
+from the same server process, a bare response of the same status, headers and bytes, now before the
+part and now behind it. Read the ratios.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from hack.bench.api_exports import (
     target_of,
 )
 from hack.bench.api_rows import COINS, OBSERVATIONS, fill
+from hack.bench.api_server import write_answer
+from hack.bench.process_figures import cpu_seconds
 from hack.bench.servers import bench_server
 from sqlalchemy import URL
 
@@ -99,8 +102,8 @@ class Figures:
         """Take one round."""
         for name, value in found.items():
             self.samples[name].append(value)
-        self.samples["bare_per_second"].append(bare["per_second"])
-        self.samples["bare_busy"].append(bare["busy"])
+        for name in ("per_second", "busy", "server_us"):
+            self.samples[f"bare_{name}"].append(bare[name])
         self.samples["ratio"].append(found["per_second"] / bare["per_second"])
 
     def __getitem__(self, name: str) -> float:
@@ -113,10 +116,12 @@ class Api:
     Args:
         port: where.
         folder: of the bare responses.
+        pid: of the process.
     """
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, *, pid: int) -> None:
         self.port = port
+        self.pid = pid
         self._folder = folder
 
     def get(self, target: str, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
@@ -134,11 +139,11 @@ class Api:
     def bare(self, part: Part) -> str:
         """Make the bare response of a part; return where it is answered."""
         headers = dict(line.split(": ", 1) for line in part.headers)
-        status, _, body = self.get(part.targets[0], headers)
+        status, answered, body = self.get(part.targets[0], headers)
         if status != part.status:
             raise Failed(f"{part.name}: {status} {body[:300]!r}")
         name = f"{part.name.replace(' ', '-').replace(',', '')}-{self.port}"
-        (self._folder / name).write_bytes(b"%d\n" % status + body)
+        write_answer(self._folder / name, status=status, headers=answered.items(), body=body)
         return f"/bare/{name}"
 
     def ask(self, part: Part, targets: list[str], *, options: argparse.Namespace) -> dict[str, Any]:
@@ -150,6 +155,7 @@ class Api:
             "connections": options.connections,
             "seconds": options.seconds,
         }
+        before = cpu_seconds(self.pid)
         found = subprocess.run(
             [sys.executable, "-m", "hack.bench.requests", str(self.port)],
             input=json.dumps(job),
@@ -160,6 +166,8 @@ class Api:
         if found.returncode:
             raise Failed(f"{part.name}: {found.stdout}{found.stderr}")
         figures: dict[str, Any] = json.loads(found.stdout)
+        count = figures.pop("count")
+        figures["server_us"] = (cpu_seconds(self.pid) - before) / max(count, 1) * 1e6
         return figures
 
 
@@ -177,7 +185,7 @@ def serving(url: URL, folder: Path, **variables: str) -> Iterator[Api]:
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - asked for
-            yield Api(int(process.stdout.readline()), folder)
+            yield Api(int(process.stdout.readline()), folder, pid=process.pid)
         finally:
             process.terminate()
 
@@ -242,11 +250,12 @@ def measure(
         serving(url, Path(folder), OTEL_EXPORTER_OTLP_ENDPOINT=sink) as traced,
     ):
         parts = [part for part in parts_of(plain) if not options.part or part.name in options.part]
-        for _, part in itertools.product(range(options.rounds), parts):
+        for number, part in itertools.product(range(options.rounds), parts):
             api = traced if part.traced else plain
-            bare = api.bare(part)
-            figures = api.ask(part, part.targets, options=options)
-            found[part.name].add(figures, api.ask(part, [bare], options=options))
+            asked = [part.targets, [api.bare(part)]]
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            figures = {which: api.ask(part, asked[which], options=options) for which in order}
+            found[part.name].add(figures[0], figures[1])
         wanted = not options.part or EXPORTS in options.part
         exports = exports_of(plain, rounds=options.rounds) if wanted else {}
     return found, exports
@@ -275,16 +284,18 @@ def verdicts(found: dict[str, Figures]) -> list[tuple[str, float, str, float, bo
 
 def _show(found: dict[str, Figures]) -> None:
     print(
-        f"\n  {'part':32}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'bare/s':>9}{'ratio':>8}   lowest..highest"
+        f"\n  {'part':32}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'bare/s':>9}{'ratio':>8}"
+        f"   lowest..highest{'server µs':>12}{'bare µs':>9}"
     )
     for name, figures in found.items():
         spread = figures.samples["ratio"]
         print(
             f"  {name:32}{figures['per_second']:11.0f}{figures['p50_ms']:9.2f}"
             f"{figures['p99_ms']:9.2f}{figures['bare_per_second']:9.0f}{figures['ratio']:8.3f}"
-            f"   {min(spread):.3f}..{max(spread):.3f}"
+            f"   {min(spread):.3f}..{max(spread):.3f}    "
+            f"{figures['server_us']:12.0f}{figures['bare_server_us']:9.0f}"
         )
-    print()
+    print("\n  µs: processor time of the server's process for a request, without Postgres'\n")
     for what, figure, bound, target, met in verdicts(found):
         print(f"  {what:46}{figure:8.3f}   {bound} {target}: {'met' if met else 'MISSED'}")
 

@@ -1,13 +1,16 @@
 """The process that serves: the API, and bare responses of the same bytes from the same server.
 
-`python -m hack.bench.api_server FOLDER`, with DATABASE_URL and the API's own settings. A file
-NAME in the folder is answered at /bare/NAME as it is: its first line says the status.
+`python -m hack.bench.api_server FOLDER`, with DATABASE_URL and the API's own settings. An answer
+that `write_answer` put into the folder as NAME is given at /bare/NAME as it is: status, headers and
+body, out of memory, through the same uvicorn with the same settings, before any code of the API.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvicorn
@@ -22,6 +25,25 @@ from cryptosource_store.settings import DatabaseSettings
 from cryptosource_telemetry.logs import configure_logging
 
 BARE = "/bare/"
+OF_THE_SERVER = frozenset({"date", "connection"})
+"""Headers that uvicorn writes itself, to the API's answers and to bare ones."""
+
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+def write_answer(
+    file: Path, *, status: int, headers: Iterable[tuple[str, str]], body: bytes
+) -> None:
+    """Keep an answer as it came, to be given again."""
+    own = [(name.lower(), value) for name, value in headers if name.lower() not in OF_THE_SERVER]
+    file.write_bytes(json.dumps([status, own]).encode() + b"\n" + body)
+
+
+def read_answer(file: Path) -> Answer:
+    """Return an answer that was kept, ready to be sent."""
+    head, _, body = file.read_bytes().partition(b"\n")
+    status, headers = json.loads(head)
+    return status, [(name.encode(), value.encode()) for name, value in headers], body
 
 
 class Beside:
@@ -35,7 +57,7 @@ class Beside:
     def __init__(self, app: ASGIApp, folder: Path) -> None:
         self._app = app
         self._folder = folder
-        self._responses: dict[str, tuple[int, bytes]] = {}
+        self._answers: dict[str, Answer] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
@@ -43,13 +65,9 @@ class Beside:
             await self._app(scope, receive, send)
             return
         name = scope["path"].removeprefix(BARE)
-        if name not in self._responses:
-            status, _, body = (self._folder / name).read_bytes().partition(b"\n")
-            self._responses[name] = int(status), body
-        status, body = self._responses[name]
-        headers = [(b"content-type", b"application/json")]
-        if body:
-            headers.append((b"content-length", str(len(body)).encode()))
+        if name not in self._answers:
+            self._answers[name] = read_answer(self._folder / name)
+        status, headers, body = self._answers[name]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

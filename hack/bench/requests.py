@@ -122,6 +122,7 @@ def main() -> int:
     print(
         json.dumps(
             {
+                "count": count,
                 "per_second": count / took,
                 "p50_ms": asking.seconds[count // 2] * 1000,
                 "p99_ms": asking.seconds[count * 99 // 100] * 1000,
