@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope as AsgiScope
 
+from cryptosource_api.context import context_of
 from cryptosource_api.keys import Identity, KeyRing
 from cryptosource_api.problems import URN, ApiProblem
 from cryptosource_api.settings import ApiSettings
@@ -28,21 +29,28 @@ ADMIN_PATHS = frozenset({"/health/detailed"})
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 REALM = 'realm="cryptosource"'
-SCHEDULER = Identity(name="scheduler", scopes=frozenset({Scope.TRIGGER}))
 SCOPE_KEY = "cryptosource.identity"
+
+
+NOBODYS: frozenset[Scope] = frozenset()
+READERS = frozenset({Scope.READ})
+TRIGGERERS = frozenset({Scope.TRIGGER})
+FOLLOWERS = READERS | TRIGGERERS
+ADMINS = frozenset({Scope.ADMIN})
+SCHEDULER = Identity(name="scheduler", scopes=TRIGGERERS)
 
 
 def needed_scopes(method: str, path: str) -> frozenset[Scope]:
     """Return the scopes of which one is needed; none at all for what is open to everybody."""
     if path in OPEN_PATHS or path.startswith(OPEN_BELOW):
-        return frozenset()
+        return NOBODYS
     if method not in SAFE_METHODS:
-        return frozenset({Scope.TRIGGER})
+        return TRIGGERERS
     if path in ADMIN_PATHS:
-        return frozenset({Scope.ADMIN})
+        return ADMINS
     if path == TRIGGER_PATH or path.startswith(f"{TRIGGER_PATH}/"):
-        return frozenset({Scope.TRIGGER, Scope.READ})
-    return frozenset({Scope.READ})
+        return FOLLOWERS
+    return READERS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +68,14 @@ def credential_of(scope: AsgiScope) -> Credential | None:
     Raises:
         ApiProblem: 401; what was sent cannot be read, or there are several.
     """
+    present = context_of(scope).headers
+    if b"authorization" not in present and b"x-api-key" not in present:
+        return None
     sent = [
         (name, value.decode("latin-1").strip())
         for name, value in scope["headers"]
         if name in {b"authorization", b"x-api-key"}
     ]
-    if not sent:
-        return None
     if len(sent) > 1:
         raise unauthorized(scope, "Send one Authorization or one X-API-Key header, not several")
     name, value = sent[0]
@@ -137,7 +146,7 @@ class Access:
         """Return whether a request with those needs must prove who asks."""
         if self._settings.needs_keys:
             return bool(needed)
-        return needed == {Scope.TRIGGER} and self._settings.scheduler_token_digest is not None
+        return needed == TRIGGERERS and self._settings.scheduler_token_digest is not None
 
     def would_look_up(self, credential: Credential) -> bool:
         """Return whether `identify` would ask the database."""

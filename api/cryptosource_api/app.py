@@ -86,7 +86,12 @@ def create_app(
     app.add_middleware(HeadRequests)
     access = Access(settings, KeyRing(reads))
     app.add_middleware(Gate, access=access, settings=settings, shared_rates=shared_rates)
-    app.add_middleware(RequestMiddleware, settings=settings, metrics=requests)
+    app.add_middleware(
+        RequestMiddleware,
+        settings=settings,
+        metrics=requests,
+        traced=tracer_provider is not None,
+    )
     app.openapi = Description(app, needs_keys=settings.needs_keys)  # type: ignore[method-assign]
     return app
 

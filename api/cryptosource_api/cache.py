@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 OVERHEAD_BYTES = 500
 """What an entry costs beside its key and its body: objects, dictionary slots."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+REVALIDATE = "no-cache"
+"""Keep it, but ask each time whether it still holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CachedAnswer:
     """The part of an answer that depends on the data alone."""
 
@@ -24,6 +29,25 @@ class CachedAnswer:
     """JSON up to where the meta goes."""
     route: Any = None
     """Of the application, for metrics: what is kept is answered before a route is looked for."""
+
+    @cached_property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What every answer from it has, the one without a body too."""
+        return (
+            (b"etag", self.etag.encode("ascii")),
+            (b"cache-control", REVALIDATE.encode("ascii")),
+            (b"vary", b"Accept"),
+        )
+
+    @cached_property
+    def opaque(self) -> bytes:
+        """The ETag as it is compared (RFC 9110 8.8.3.2)."""
+        return opaque_of(self.etag)
+
+
+def opaque_of(etag: str) -> bytes:
+    """Return what two ETags are compared by: weakly, RFC 9110 8.8.3.2."""
+    return etag.removeprefix("W/").encode("ascii")
 
 
 class AnswerCache:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
@@ -17,14 +17,16 @@ EXTRA_HEADERS = "cryptosource.headers"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class RequestContext:
-    """One request."""
+    """One request. Not frozen: that would triple what making one costs."""
 
     request_id: str
     """The client's X-Request-ID when it is sane, else a new one."""
     began: float
     """`time.perf_counter()` at its arrival, in seconds."""
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    """By name; of a header that was sent several times, the first."""
 
     def seconds(self) -> float:
         """Return seconds since the arrival."""
@@ -35,19 +37,26 @@ class RequestContext:
         return round(self.seconds() * 1000, 3)
 
 
+def new_request_id() -> str:
+    """Return an id that no other request has."""
+    return os.urandom(16).hex()
+
+
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the id that the client sent if it is sane and alone, else a new one."""
     sent = [value for name, value in headers if name == HEADER]
     if len(sent) == 1 and _SANE_ID.fullmatch(sent[0]):
         return sent[0].decode("ascii")
-    return os.urandom(16).hex()
+    return new_request_id()
 
 
 def begin(scope: Scope) -> RequestContext:
     """Note a request's arrival in its scope."""
-    context = RequestContext(
-        request_id=request_id_of(scope.get("headers", [])), began=time.perf_counter()
-    )
+    began = time.perf_counter()
+    sent = scope.get("headers", [])
+    headers = dict(reversed(sent))
+    request_id = request_id_of(sent) if HEADER in headers else new_request_id()
+    context = RequestContext(request_id=request_id, began=began, headers=headers)
     scope[SCOPE_KEY] = context
     return context
 

@@ -14,15 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from cryptosource_api.cache import CachedAnswer
+from cryptosource_api.cache import CachedAnswer, opaque_of
 from cryptosource_api.context import context_of
 from cryptosource_api.versions import EMPTY
 
 REVISION = "1"
 """Goes into every ETag; raise it when the form of the answers changes."""
-
-REVALIDATE = "no-cache"
-"""Keep it, but ask each time whether it still holds."""
 
 
 def list_body(data: str, pagination: dict[str, Any]) -> bytes:
@@ -38,10 +35,10 @@ def object_body(data: str) -> bytes:
 def with_meta(body: bytes, scope: Scope) -> bytes:
     """Return the whole envelope. A request id needs no escaping: it was checked or made here."""
     context = context_of(scope)
-    return b'%b,"meta":{"request_id": "%b", "api_latency_ms": %b}}' % (
+    return b'%b,"meta":{"request_id": "%b", "api_latency_ms": %.3f}}' % (
         body,
         context.request_id.encode("ascii"),
-        b"%.3f" % context.latency_ms(),
+        context.seconds() * 1000,
     )
 
 
@@ -59,7 +56,12 @@ def etag_of(key: bytes, version: str | None) -> str:
 
 def is_current(scope: Scope, etag: str) -> bool:
     """Return whether the client already holds the answer (If-None-Match, RFC 9110 13.1.2)."""
-    opaque = etag.removeprefix("W/").encode("ascii")
+    return _holds(scope, opaque_of(etag))
+
+
+def _holds(scope: Scope, opaque: bytes) -> bool:
+    if b"if-none-match" not in context_of(scope).headers:
+        return False
     for name, value in scope["headers"]:
         if name == b"if-none-match":
             held = {tag.strip().removeprefix(b"W/") for tag in value.split(b",")}
@@ -70,12 +72,8 @@ def is_current(scope: Scope, etag: str) -> bool:
 
 def kept_parts(scope: Scope, kept: CachedAnswer) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Return status, headers and body for an answer that depends on the data's version."""
-    headers = [
-        (b"etag", kept.etag.encode("ascii")),
-        (b"cache-control", REVALIDATE.encode("ascii")),
-        (b"vary", b"Accept"),
-    ]
-    if is_current(scope, kept.etag):
+    headers = list(kept.headers)
+    if _holds(scope, kept.opaque):
         return 304, headers, b""
     body = with_meta(kept.body, scope)
     headers.append((b"content-length", b"%d" % len(body)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.access import (
@@ -18,6 +20,12 @@ from cryptosource_api.limits.rates import LocalBuckets, Rate
 from cryptosource_api.limits.shared import SharedBuckets
 from cryptosource_api.problems import ApiProblem, Unavailable, render
 from cryptosource_api.settings import ApiSettings
+
+
+@lru_cache(maxsize=4096)
+def _bucket_of(address: str) -> str:
+    return f"address:{subnet_of(address)}"
+
 
 UNCOUNTED = OPEN_PATHS | {"/data/stream", "/ws"}
 """Not among the requests at a time: probes must be answered, and streams have a cap of their own."""
@@ -92,7 +100,8 @@ class Gate:
         return await self._access.identify(credential)
 
     def _bucket(self, scope: Scope) -> str:
-        return f"address:{subnet_of(str((scope.get('client') or ('',))[0]))}"
+        client = scope.get("client")
+        return _bucket_of(str(client[0]) if client else "")
 
     async def _count(self, scope: Scope, bucket: str, rate: Rate) -> None:
         if not rate.per_minute:

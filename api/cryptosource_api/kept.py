@@ -9,6 +9,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.cache import AnswerCache, CachedAnswer
+from cryptosource_api.context import context_of
 from cryptosource_api.envelope import kept_parts, key_of
 from cryptosource_api.versions import VersionWatch
 
@@ -48,6 +49,10 @@ class KeptAnswers:
         version = self._versions.known()
         if version is None:
             return None
-        if any(name == b"accept" and value not in JSON_WANTED for name, value in scope["headers"]):
+        if b"accept" in context_of(scope).headers and not _wants_json(scope):
             return None
         return self._answers.get(key_of(scope), version=version)
+
+
+def _wants_json(scope: Scope) -> bool:
+    return all(value in JSON_WANTED for name, value in scope["headers"] if name == b"accept")

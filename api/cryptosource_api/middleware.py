@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from opentelemetry import trace
+from opentelemetry.trace import INVALID_SPAN, Span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cryptosource_api.clients import forwarded_client
@@ -19,7 +20,7 @@ from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.problems import ApiProblem, internal_error, render
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.telemetry import trace_id_of
-from cryptosource_telemetry.contexts import current_traceparent
+from cryptosource_telemetry.contexts import traceparent_of
 from cryptosource_telemetry.secrets import BLOT
 
 logger = logging.getLogger("cryptosource.api")
@@ -33,10 +34,6 @@ SECURITY_HEADERS = (
 """For JSON. A page for people brings a policy of its own, which then stands."""
 
 
-def _header(scope: Scope, name: bytes) -> bytes | None:
-    return next((value for key, value in scope["headers"] if key == name), None)
-
-
 class RequestMiddleware:
     """The outermost layer of our own.
 
@@ -44,10 +41,14 @@ class RequestMiddleware:
         app: what answers.
         settings: `body_bytes` and `query_bytes`.
         metrics: where requests are counted.
+        traced: requests have spans. Where none has, nobody looks for one.
     """
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, metrics: RequestMetrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ApiSettings, metrics: RequestMetrics, *, traced: bool = True
+    ) -> None:
         self._app = app
+        self._traced = traced
         self._settings = settings
         self._metrics = metrics
 
@@ -60,11 +61,12 @@ class RequestMiddleware:
             client = forwarded_client(scope, self._settings.trusted_proxies)
             scope["client"] = client, 0
         context = begin(scope)
-        sending = _Sending(send, scope, context, self._metrics)
+        span = trace.get_current_span() if self._traced else INVALID_SPAN
+        sending = _Sending(send, scope, context, self._metrics, span)
         self._metrics.begins()
         try:
-            problem = self._refusal(scope)
-            if problem is None and _has_body(scope):
+            problem = self._refusal(scope, context)
+            if problem is None and _has_body(context):
                 # Whole before it takes a place among the requests at a time: one that drips must
                 # not keep others out.
                 problem, receive = await self._gather(receive)
@@ -74,7 +76,6 @@ class RequestMiddleware:
                 await self._refuse(problem, scope, receive, sending)
         except Exception as error:
             logger.exception("request failed", extra={"request_id": context.request_id})
-            span = trace.get_current_span()
             if span.is_recording():
                 span.record_exception(error)
             if sending.status:
@@ -82,7 +83,8 @@ class RequestMiddleware:
             await self._refuse(internal_error(), scope, receive, sending)
         finally:
             self._metrics.ends()
-            _log_access(scope, context, sending)
+            if access_logger.isEnabledFor(logging.INFO):
+                _log_access(scope, context, sending)
 
     async def _refuse(
         self, problem: ApiProblem, scope: Scope, receive: Receive, send: Send
@@ -91,15 +93,15 @@ class RequestMiddleware:
         response = render(problem, instance=scope["path"], request_id=request_id)
         await response(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> ApiProblem | None:
+    def _refusal(self, scope: Scope, context: RequestContext) -> ApiProblem | None:
         """Return what is wrong with the request's size, going by its head."""
-        longest = max(len(scope["query_string"]), len(scope.get("raw_path") or b""))
-        if longest > self._settings.query_bytes:
+        most = self._settings.query_bytes
+        if len(scope["query_string"]) > most or len(scope.get("raw_path") or b"") > most:
             return ApiProblem(
                 status=414,
                 detail=f"Path and query string may have {self._settings.query_bytes} bytes each",
             )
-        length = _header(scope, b"content-length") or b"0"
+        length = context.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > self._settings.body_bytes:
             return self._too_large()
         return None
@@ -133,9 +135,11 @@ def _body_is_late() -> ApiProblem:
     return ApiProblem(status=408, detail="The body did not arrive in time")
 
 
-def _has_body(scope: Scope) -> bool:
-    length = _header(scope, b"content-length")
-    return length not in {None, b"0"} or _header(scope, b"transfer-encoding") is not None
+def _has_body(context: RequestContext) -> bool:
+    return (
+        context.headers.get(b"content-length", b"0") != b"0"
+        or b"transfer-encoding" in context.headers
+    )
 
 
 def _replay(messages: Iterable[Message], receive: Receive) -> Receive:
@@ -151,32 +155,47 @@ def _replay(messages: Iterable[Message], receive: Receive) -> Receive:
 class _Sending:
     """Adds the headers that every answer carries and remembers what was sent."""
 
+    __slots__ = ("_context", "_metrics", "_scope", "_send", "_span", "sent_bytes", "status")
+
     def __init__(
-        self, send: Send, scope: Scope, context: RequestContext, metrics: RequestMetrics
+        self,
+        send: Send,
+        scope: Scope,
+        context: RequestContext,
+        metrics: RequestMetrics,
+        span: Span,
     ) -> None:
         self._send = send
         self._scope = scope
         self._context = context
         self._metrics = metrics
+        self._span = span
         self.status = 0
         self.sent_bytes = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self._metrics.answers(self._scope, self.status, self._context.seconds())
-            headers = list(message.get("headers", ()))
-            present = {name for name, _ in headers}
-            headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
-            headers += self._scope.get(EXTRA_HEADERS, ())
-            headers.append((b"x-request-id", self._context.request_id.encode("ascii")))
-            own = current_traceparent()
-            if own:
-                headers.append((b"traceresponse", own.encode("ascii")))
-            message["headers"] = headers
+            seconds = self._context.seconds()
+            self._metrics.answers(self._scope, self.status, seconds, self._span)
+            message["headers"] = self._all_headers(message.get("headers", ()))
         elif message["type"] == "http.response.body":
             self.sent_bytes += len(message.get("body", b""))
         await self._send(message)
+
+    def _all_headers(self, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        headers = [
+            *own,
+            *self._scope.get(EXTRA_HEADERS, ()),
+            (b"x-request-id", self._context.request_id.encode("ascii")),
+        ]
+        present = dict(headers)
+        headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
+        if self._span is not INVALID_SPAN:
+            traced = traceparent_of(self._span.get_span_context())
+            if traced:
+                headers.append((b"traceresponse", traced.encode("ascii")))
+        return headers
 
 
 _SECRET_PARAMETER = re.compile(
@@ -190,8 +209,6 @@ def _shown_query(query: bytes) -> str:
 
 
 def _log_access(scope: Scope, context: RequestContext, sending: _Sending) -> None:
-    if not access_logger.isEnabledFor(logging.INFO):
-        return
     access_logger.info(
         "request",
         extra={

@@ -8,17 +8,16 @@ caller's decision is kept, unless OTEL_TRACES_SAMPLER says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 
 from fastapi import FastAPI
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult, TraceIdRatioBased
-from opentelemetry.trace import Link, SpanKind, TraceState, format_trace_id
-from opentelemetry.util.types import Attributes
+from opentelemetry.trace import format_trace_id
 from sqlalchemy import Engine
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from cryptosource_telemetry import contexts
 from cryptosource_telemetry.exporting import export_wanted
@@ -31,33 +30,6 @@ EXCLUDED = "^https?://[^/]+/(health|metrics)"
 """Probes and scrapes are not traced."""
 
 
-class RequestSampler(Sampler):
-    """Samples a share of the reads, and whatever sets something going."""
-
-    def __init__(self, share: float) -> None:
-        self._reads = TraceIdRatioBased(share)
-
-    def should_sample(  # noqa: PLR0917 - the signature is OpenTelemetry's
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        """Decide by the span's name, which begins with the method."""
-        chosen = ALWAYS_ON if name.startswith("POST ") else self._reads
-        return chosen.should_sample(
-            parent_context, trace_id, name, kind, attributes, links, trace_state
-        )
-
-    def get_description(self) -> str:
-        """Return the sampler in words."""
-        return f"RequestSampler{{{self._reads.get_description()}}}"
-
-
 def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
     """Return what requests are to be traced with, or None when nobody receives spans.
 
@@ -65,7 +37,14 @@ def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
     """
     if not export_wanted(environ):
         return None
-    return new_provider(environ, service_name=SERVICE_NAME, roots=RequestSampler(SAMPLED_SHARE))
+    from cryptosource_api.sampling import ChosenTraceIds, RequestSampler  # noqa: PLC0415
+
+    return new_provider(
+        environ,
+        service_name=SERVICE_NAME,
+        roots=RequestSampler(SAMPLED_SHARE),
+        ids=ChosenTraceIds(),
+    )
 
 
 def instrument(app: FastAPI, engine: Engine, provider: TracerProvider) -> None:
@@ -78,13 +57,25 @@ def instrument(app: FastAPI, engine: Engine, provider: TracerProvider) -> None:
     """
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
 
+    from cryptosource_api.sampling import SampledFirst, can_decide_first  # noqa: PLC0415
+
     trace_statements(engine, provider)
+    plain = cache(app.build_middleware_stack)  # one stack, within the spans and without them
+    app.build_middleware_stack = plain  # type: ignore[method-assign]
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=provider,
+        meter_provider=NoOpMeterProvider(),
         excluded_urls=EXCLUDED,
         exclude_spans=["receive", "send"],
     )
+    if can_decide_first(provider):
+        traced = app.build_middleware_stack
+
+        def build() -> ASGIApp:
+            return SampledFirst(traced=traced(), plain=plain(), provider=provider)
+
+        app.build_middleware_stack = build  # type: ignore[method-assign]
 
 
 def traceparent_of(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
 from cryptosource_telemetry.exporting import export_wanted
@@ -22,7 +23,11 @@ _TIMEOUTS = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
 
 
 def new_provider(
-    environ: Mapping[str, str], *, service_name: str, roots: Sampler
+    environ: Mapping[str, str],
+    *,
+    service_name: str,
+    roots: Sampler,
+    ids: IdGenerator | None = None,
 ) -> TracerProvider:
     """Return a provider of its own, which exports where the environment says so.
 
@@ -31,12 +36,14 @@ def new_provider(
         service_name: what the service is called where OTEL_SERVICE_NAME does not say so.
         roots: decides on traces that begin here; a caller's decision is kept, and
             OTEL_TRACES_SAMPLER goes before it.
+        ids: makes ids of traces and spans; random ones by default.
     """
     name = environ.get("OTEL_SERVICE_NAME") or service_name
     chosen = environ.get("OTEL_TRACES_SAMPLER")
     provider = TracerProvider(
         sampler=None if chosen else ParentBased(roots),
         resource=Resource.create({"service.name": name}),
+        id_generator=ids,
     )
     if export_wanted(environ):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415

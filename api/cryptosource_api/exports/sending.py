@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from cryptosource_api.envelope import REVALIDATE, etag_of, is_current
+from cryptosource_api.cache import REVALIDATE
+from cryptosource_api.envelope import etag_of, is_current
 from cryptosource_api.exports.forms import CONTENT_TYPES, Form
 from cryptosource_api.exports.reading import ExportSession, Select
 from cryptosource_api.problems import Unavailable

@@ -6,6 +6,8 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from cryptosource_api.problems import URN, ApiProblem
 
@@ -28,8 +30,13 @@ class Rate:
         return WINDOW_SECONDS / self.per_minute
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Count:
+@lru_cache
+def _policy(rate: Rate) -> tuple[bytes, bytes]:
+    text = f'"{rate.name}";q={rate.per_minute};w={WINDOW_SECONDS}'
+    return b"ratelimit-policy", text.encode()
+
+
+class Count(NamedTuple):
     """How a bucket stands after a request."""
 
     rate: Rate
@@ -44,10 +51,8 @@ class Count:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the RateLimit headers, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
-        name, quota = self.rate.name, self.rate.per_minute
-        policy = f'"{name}";q={quota};w={WINDOW_SECONDS}'
-        now = f'"{name}";r={self.remaining};t={math.ceil(self.backlog)}'
-        return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", now.encode())]
+        now = f'"{self.rate.name}";r={self.remaining};t={math.ceil(self.backlog)}'
+        return [_policy(self.rate), (b"ratelimit", now.encode())]
 
     def refusal(self) -> ApiProblem:
         """Return the 429."""
@@ -77,7 +82,8 @@ class LocalBuckets:
     def take(self, bucket: str, rate: Rate) -> Count:
         """Count one request if it is allowed."""
         now = time.monotonic()
-        empty_at = max(self._empty_at.get(bucket, now), now)
+        empty_at = self._empty_at.get(bucket, now)
+        empty_at = max(empty_at, now)
         filled = empty_at + rate.interval
         allowed = filled - now <= WINDOW_SECONDS + 1e-9
         if allowed:
@@ -85,4 +91,4 @@ class LocalBuckets:
             self._empty_at.move_to_end(bucket)
             if len(self._empty_at) > MOST_BUCKETS:
                 self._empty_at.popitem(last=False)
-        return Count(rate=rate, backlog=empty_at - now, allowed=allowed)
+        return Count(rate, empty_at - now, allowed)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
+import opentelemetry.instrumentation.asgi as opentelemetry_asgi
 import pytest
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler
 from sqlalchemy import create_engine
 
 from cryptosource_api.app import create_app
+from cryptosource_api.sampling import ChosenTraceIds, RequestSampler
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import RequestSampler, request_provider, traceparent_of
+from cryptosource_api.telemetry import request_provider, traceparent_of
 from cryptosource_telemetry.secrets import Redactor
 from support.api import ApiClient
 from support.spans import CaughtSpans
@@ -23,13 +26,22 @@ def spans() -> CaughtSpans:
     return CaughtSpans(redact=Redactor())
 
 
+def client_of(spans: CaughtSpans) -> ApiClient:
+    """Return a client of an application without a database."""
+    engine = create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    return ApiClient(create_app(ApiSettings(), engine, tracer_provider=spans.provider))
+
+
 @pytest.fixture
 def client(spans: CaughtSpans) -> Iterator[ApiClient]:
     """A client of an application without a database."""
-    engine = create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/none")
-    client = ApiClient(create_app(ApiSettings(), engine, tracer_provider=spans.provider))
-    yield client
-    client.close()
+    with closing(client_of(spans)) as client:
+        yield client
+
+
+def sampled_first(sampler: Sampler) -> CaughtSpans:
+    """Return spans of a provider as `request_provider` makes it."""
+    return CaughtSpans(redact=Redactor(), sampler=ParentBased(sampler), ids=ChosenTraceIds())
 
 
 def test_a_request_is_one_span_and_a_probe_or_a_scrape_is_none(client, spans):
@@ -68,6 +80,52 @@ def test_a_tenth_of_the_reads_is_sampled_and_every_trigger():
 
     assert 90 <= sampled("GET /data") <= 110
     assert sampled("POST /trigger-etl") == 1000
+
+
+def test_what_is_decided_before_the_span_is_what_the_span_says():
+    spans = sampled_first(RequestSampler(0.5))
+    with closing(client_of(spans)) as client:
+        answers = [client.get("/").headers["traceresponse"] for _ in range(60)]
+
+    told = {answer.split("-")[1] for answer in answers if answer.endswith("-01")}
+    assert told == {f"{span.context.trace_id:032x}" for span in spans.all}
+    assert 0 < len(told) < len(answers) == len(set(answers))
+    assert spans.names == ["GET /"] * len(told)
+
+
+def test_a_request_that_is_not_sampled_never_reaches_what_would_describe_its_span(monkeypatch):
+    def described(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(opentelemetry_asgi, "collect_request_attributes", described)
+    spans = sampled_first(RequestSampler(0.0))
+    with closing(client_of(spans)) as client:
+        response = client.get("/")
+
+    assert response.status_code == 200
+    assert response.headers["traceresponse"].endswith("-00")
+    assert spans.names == []
+
+
+@pytest.mark.parametrize(("flag", "names"), [("01", ["GET /"]), ("00", [])])
+def test_the_decision_of_the_caller_is_kept(flag: str, names: list[str]):
+    spans = sampled_first(RequestSampler(0.5))
+    with closing(client_of(spans)) as client:
+        answer = client.get("/", headers={"traceparent": GIVEN[:-2] + flag})
+
+    assert spans.names == names
+    assert answer.headers["traceresponse"].startswith(GIVEN[:35])
+    assert answer.headers["traceresponse"].endswith(flag)
+
+
+def test_every_trigger_is_sampled_and_no_probe_has_a_trace():
+    spans = sampled_first(RequestSampler(0.0))
+    with closing(client_of(spans)) as client:
+        client.request("POST", "/trigger-etl")
+        probe = client.get("/health/live")
+
+    assert spans.names == ["POST /trigger-etl"]
+    assert "traceresponse" not in probe.headers
 
 
 def test_nobody_receives_spans_unless_told_where():
