@@ -25,7 +25,7 @@ from cryptosource_store.settings import DatabaseSettings
 from cryptosource_telemetry.logs import configure_logging
 
 BARE = "/bare/"
-OF_THE_SERVER = frozenset({"date", "connection"})
+OF_THE_SERVER = frozenset({"date", "connection", "transfer-encoding"})
 """Headers that uvicorn writes itself, to the API's answers and to bare ones."""
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -36,6 +36,8 @@ def write_answer(
 ) -> None:
     """Keep an answer as it came, to be given again."""
     own = [(name.lower(), value) for name, value in headers if name.lower() not in OF_THE_SERVER]
+    if body and "content-length" not in dict(own):  # it was streamed
+        own.append(("content-length", str(len(body))))
     file.write_bytes(json.dumps([status, own]).encode() + b"\n" + body)
 
 

@@ -155,12 +155,24 @@ def _total(shape: PageShape, rows: str, filters: Sequence[str]) -> str:
     return f"(SELECT count(*) FROM {rows}{where(filters)})"
 
 
+def _best_of_each_source(after: Sequence[str]) -> str:
+    """Return the rows among which those of a page by rank are: a few of each source.
+
+    One scan of several sources comes in no order, so each is asked by itself.
+    """
+    return f"""chosen CROSS JOIN LATERAL (
+        SELECT u.* FROM {SOURCE_ROWS}{where(["u.source_id = chosen.source_id", *after])}
+         ORDER BY {BEST_FIRST.expression}, u.asset_id
+         LIMIT :size + 1 + :offset) u"""
+
+
 @lru_cache(maxsize=256)
 def page_statement(shape: PageShape) -> TextClause:
     """Return the statement of a page of records.
 
     The first page and any page behind a cursor by rank read `size + 1` entries of
-    unified_rank_idx; other sorts keep the best `size + 1` rows of one scan.
+    unified_rank_idx, or of quotes_latest_rank_idx for each source; other sorts keep the best
+    `size + 1` rows of one scan.
 
     Args:
         shape: binds `size`, `offset`, what its conditions name, and behind a cursor `after_key`,
@@ -171,11 +183,14 @@ def page_statement(shape: PageShape) -> TextClause:
     filters = [*own, *shape.conditions]
     key = sort_key(shape.sort, descending=shape.descending)
     after = [_after(key, shape)] if shape.after else []
+    asked = f"{rows}{where([*filters, *after])}"
+    if shape.of_sources and key is BEST_FIRST and not shape.conditions:
+        asked = _best_of_each_source(after)
     return text(f"""
 WITH {CHOSEN_SOURCES if shape.of_sources else ""}page AS (
   SELECT row_number() OVER () AS n, ordered.* FROM (
     SELECT u.*, ({key.expression})::text AS sort_key
-      FROM {rows}{where([*filters, *after])}
+      FROM {asked}
      ORDER BY {order_of(shape)}
      LIMIT :size + 1 OFFSET :offset) ordered
 )

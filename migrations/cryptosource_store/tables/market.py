@@ -133,6 +133,12 @@ quotes_latest = Table(
     comment="Newest observation per (source, external id)",
 )
 Index("quotes_latest_asset_idx", quotes_latest.c.asset_id)
+Index(
+    "quotes_latest_rank_idx",
+    quotes_latest.c.source_id,
+    func.coalesce(quotes_latest.c.rank, text(str(UNRANKED))),
+    quotes_latest.c.asset_id,
+)
 
 unified = Table(
     "unified",

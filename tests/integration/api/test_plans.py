@@ -17,6 +17,12 @@ FILL = (
         SELECT 'c' || n, 'C' || n FROM generate_series(1, {COINS}) n""",
     """INSERT INTO unified (asset_id, symbol, rank, observed_at, source_id, source_ids)
        SELECT asset_id, symbol, asset_id, now(), 1, '{1}' FROM assets""",
+    """INSERT INTO sources (uid, namespace, name, source_type)
+       VALUES ('v', 'crypto', 'paprika', 'y')""",
+    """INSERT INTO quotes_latest (source_id, external_id, asset_id, observed_at, inferred_time,
+              symbol, rank, run_id, raw_id, digest)
+       SELECT source_id, slug, asset_id, now(), false, symbol, NULLIF(asset_id % 2000, 0),
+              gen_random_uuid(), 1, gen_random_uuid() FROM assets CROSS JOIN sources""",
     "INSERT INTO tickers (ticker, asset_id) SELECT symbol, asset_id FROM assets",
     f"INSERT INTO dataset_versions (dataset, version, total) VALUES ('unified', 1, {COINS})",
 )
@@ -59,6 +65,35 @@ def test_a_page_by_rank_reads_the_index_and_only_its_rows(crowded: Engine, depth
     assert page.get("Rows Removed by Filter", 0) == 0
     sorted_rows = [node["Actual Rows"] for node in plan if "Sort" in node["Node Type"]]
     assert max(sorted_rows, default=0) <= 101
+
+
+@pytest.mark.parametrize("source", ["gecko", "paprika", None])
+@pytest.mark.parametrize("depth", [0, 700])
+def test_a_page_of_sources_by_rank_reads_as_many_rows_of_each_as_it_shows(
+    crowded: Engine, source: str | None, depth: int
+):
+    after = {"after_key": str(depth), "after_asset": 0, "after_source": 0} if depth else {}
+    bound = {"source": source, "namespace": "crypto"}
+    statement = page_statement(PageShape(of_sources=True, after=bool(depth)))
+
+    plan = explain(crowded, statement, size=100, offset=0, **after, **bound)
+
+    (page,) = on(plan, "quotes_latest")
+    assert page["Index Name"] == "quotes_latest_rank_idx"
+    assert page["Actual Rows"] == 101
+    assert page["Actual Loops"] == (1 if source else 2)
+    assert page.get("Rows Removed by Filter", 0) <= 1
+
+
+def test_a_source_without_ranks_comes_by_the_same_index(crowded: Engine):
+    with crowded.begin() as connection:
+        connection.execute(text("UPDATE quotes_latest SET rank = NULL WHERE source_id = 1"))
+    bound = {"source": "gecko", "namespace": None}
+
+    plan = explain(crowded, page_statement(PageShape(of_sources=True)), size=100, offset=0, **bound)
+
+    (page,) = on(plan, "quotes_latest")
+    assert (page["Index Name"], page["Actual Rows"]) == ("quotes_latest_rank_idx", 101)
 
 
 def test_a_ticker_is_found_by_primary_keys(crowded: Engine):
