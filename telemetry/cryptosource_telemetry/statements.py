@@ -18,8 +18,14 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode, Tracer
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-TEXT_LIMIT = 2_000
+TEXT_LIMIT = 8_000
 """Characters of a statement that are recorded."""
+
+SUMMARY_LIMIT = 255
+"""Characters of a summary: OpenTelemetry's conventions allow no more."""
+
+_SEPARATOR = "\n;\n"
+"""Between statements that are sent in one message."""
 
 _SCOPE = "cryptosource.sql"
 _KEY = "cryptosource.span"
@@ -29,7 +35,11 @@ _TARGET = re.compile(r"\b(?:INTO|UPDATE|FROM|COPY)\s+(?:ONLY\s+)?(\w+)")
 
 @lru_cache(maxsize=512)
 def summary(statement: str) -> str:
-    """Return a statement in two words, such as `INSERT etl_runs`."""
+    """Return what is sent in two words a statement, such as `INSERT etl_runs; UPDATE sources`."""
+    return "; ".join(map(_summary, statement.split(_SEPARATOR)))[:SUMMARY_LIMIT]
+
+
+def _summary(statement: str) -> str:
     verb = _VERB.match(statement)
     target = _TARGET.search(statement)
     words = [verb[1].upper() if verb else "SQL", target[1] if target else ""]

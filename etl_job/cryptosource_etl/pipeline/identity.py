@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -63,6 +64,12 @@ class Proposal(NamedTuple):
     """External id -> line for `COPY_ALIASES`."""
     symbols: str
     """Array literal of the newcomers' symbols."""
+    version: int
+    """Of unified; no older than what `candidates` were read from."""
+    asset_copy: bytes
+    """`asset_lines` as one COPY."""
+    alias_copy: bytes
+    """`alias_lines` as one COPY."""
 
     def without(self, external_ids: Collection[str]) -> Proposal:
         """Return the proposal for the other newcomers."""
@@ -79,8 +86,26 @@ class Proposal(NamedTuple):
             alias_lines=kept(self.alias_lines),
         )
 
+    def with_copies(self) -> Proposal:
+        """Return the proposal with its lines as bytes."""
+        return self._replace(
+            asset_copy=copy_buffer(self.asset_lines.values()),
+            alias_copy=copy_buffer(self.alias_lines.values()),
+        )
 
-NO_NEWCOMERS = Proposal((), (), {}, frozenset(), {}, {}, "{}")
+
+NO_NEWCOMERS = Proposal((), (), {}, frozenset(), {}, {}, "{}", 0, b"", b"")
+
+
+class OthersInFlight(NamedTuple):
+    """Coins that pages ahead are about to store for the same source."""
+
+    slugs: Collection[str]
+    bearing: Callable[[Collection[str]], Iterable[Candidate]]
+    """Returns those that bear one of the symbols, as they will be found, each of them taken."""
+
+
+NOBODY_IN_FLIGHT = OthersInFlight((), lambda _: ())
 
 
 def propose(
@@ -88,7 +113,7 @@ def propose(
     newcomers: Sequence[Newcomer],
     *,
     id_scope: str,
-    slugs_in_flight: Collection[str] = (),
+    in_flight: OthersInFlight = NOBODY_IN_FLIGHT,
 ) -> Proposal:
     """Match newcomers with what is known, and reserve ids and names for the others.
 
@@ -96,15 +121,20 @@ def propose(
         connection: any session; nothing is written but the sequence of ids.
         newcomers: each external id once, none of them pinned.
         id_scope: who issues the external ids.
-        slugs_in_flight: names of coins that another page is about to store.
+        in_flight: what pages ahead are about to store.
     """
     if not newcomers:
         return NO_NEWCOMERS
-    symbols = text_array(sorted({coin.symbol for coin in newcomers if coin.symbol}))
-    candidates = _candidates(connection, id_scope, symbols)
+    wanted = {coin.symbol for coin in newcomers if coin.symbol}
+    symbols = text_array(sorted(wanted))
+    version = int(
+        connection.scalar(sql.UNIFIED_VERSION) or 0
+    )  # before the look-up, never behind it
+    stored = _candidates(connection, id_scope, symbols)
+    candidates = _as_they_will_be(stored, in_flight.bearing(wanted))
     verdicts = match(newcomers, candidates)
     own = [coin for coin in newcomers if _asset_of(verdicts.get(coin.external_id)) is None]
-    assets, slugs, asset_lines = _coins_of_their_own(connection, own, slugs_in_flight)
+    assets, slugs, asset_lines = _coins_of_their_own(connection, own, in_flight.slugs)
     assets |= {
         external_id: verdict.asset_id
         for external_id, verdict in verdicts.items()
@@ -120,7 +150,26 @@ def propose(
         )
         for coin in newcomers
     }
-    return Proposal(newcomers, candidates, assets, slugs, asset_lines, alias_lines, symbols)
+    proposal = NO_NEWCOMERS._replace(
+        newcomers=newcomers,
+        candidates=candidates,
+        assets=assets,
+        slugs=slugs,
+        asset_lines=asset_lines,
+        alias_lines=alias_lines,
+        symbols=symbols,
+        version=version,
+    )
+    return proposal.with_copies()
+
+
+def _as_they_will_be(
+    stored: Iterable[Candidate], in_flight: Iterable[Candidate]
+) -> list[Candidate]:
+    """Return the known coins once the pages ahead are in: theirs are taken."""
+    coming = {candidate.asset_id: candidate for candidate in in_flight}
+    known = [each for each in stored if each.asset_id not in coming]
+    return sorted([*known, *coming.values()], key=itemgetter(0))
 
 
 def _asset_of(verdict: Verdict | None) -> int | None:
@@ -164,6 +213,7 @@ class IdentityResolver:
 
     Args:
         connection: the claiming session.
+        source_id: whose run it is; only its pages in flight may change what was proposed on.
         id_scope: who issues the external ids.
         pins: external id -> `scope:external id` of the coin the user says it is.
         others_may_know: ids of this scope may have become known since they were looked up:
@@ -174,16 +224,20 @@ class IdentityResolver:
         self,
         connection: Connection,
         *,
+        source_id: int,
         id_scope: str,
         pins: Mapping[str, str],
         others_may_know: bool = True,
     ) -> None:
         self._connection = connection
+        self._source_id = source_id
         self._scope = id_scope
         self._pins = pins
         self._looks_again = others_may_know or bool(pins)
 
-    def settle(self, newcomers: Sequence[Newcomer], proposal: Proposal) -> dict[str, int]:
+    def settle(
+        self, newcomers: Sequence[Newcomer], proposal: Proposal, *, surprised: bool = False
+    ) -> dict[str, int]:
         """Store the newcomers; return the assets of those that are not what was proposed.
 
         Must run inside the page's transaction: it takes the identity lock until the commit.
@@ -191,26 +245,27 @@ class IdentityResolver:
         Args:
             newcomers: those of the proposal, and pinned ones.
             proposal: coins for all that are not pinned.
+            surprised: a page that was in flight then turned out otherwise.
 
         Raises:
             Permanent: InvalidSpec; a pin contradicts what is stored.
         """
-        self._connection.execute(sql.LOCK_IDENTITY)
+        asked = {"version": proposal.version, "source_id": self._source_id}
+        changed = bool(self._connection.scalar(sql.LOCK_AND_ASK, asked))
+        outdated = changed or surprised or bool(self._pins)
         decided = {}
         if self._looks_again:
             decided = self._known(self._scope, [newcomer.external_id for newcomer in newcomers])
+            self._pin_all(newcomers, decided)
+        revised = self._revise(proposal, decided) if outdated or decided else proposal
+        self._copy(sql.COPY_ASSETS, revised.asset_copy)
+        self._copy(sql.COPY_ALIASES, revised.alias_copy)
+        return decided | _differences(proposal.assets, revised.assets)
+
+    def _pin_all(self, newcomers: Iterable[Newcomer], decided: dict[str, int]) -> None:
         for newcomer in newcomers:
             if newcomer.external_id in self._pins and newcomer.external_id not in decided:
                 decided[newcomer.external_id] = self._pin(newcomer)
-        revised = self._revise(proposal, decided)
-        self._copy(sql.COPY_ASSETS, revised.asset_lines.values())
-        self._copy(sql.COPY_ALIASES, revised.alias_lines.values())
-        decided |= {
-            external_id: asset_id
-            for external_id, asset_id in revised.assets.items()
-            if asset_id != proposal.assets[external_id]
-        }
-        return decided
 
     def _revise(self, proposal: Proposal, decided: Mapping[str, int]) -> Proposal:
         """Return the proposal as what is stored by now wants it, without what is decided."""
@@ -228,7 +283,7 @@ class IdentityResolver:
         candidates = [each for each in seen if each.symbol in symbols] + unseen
         verdicts = match(outdated, candidates)
         gone = [each for each in proposal.assets if each in decided]
-        return self._judged_again(proposal, verdicts, outdated).without(gone)
+        return self._judged_again(proposal, verdicts, outdated).without(gone).with_copies()
 
     def _judged_again(
         self, proposal: Proposal, verdicts: Mapping[str, Verdict], outdated: Sequence[Newcomer]
@@ -280,7 +335,7 @@ class IdentityResolver:
                 "source already has another id for that coin; remove the pin",
             )
         own = _Alias(self._scope, newcomer.external_id, asset_id, "pinned", Decimal(1), evidence)
-        self._copy(sql.COPY_ALIASES, map(_line, [*aliases, own]))
+        self._copy(sql.COPY_ALIASES, copy_buffer(map(_line, [*aliases, own])))
         return asset_id
 
     def _has_alias(self, asset_id: int) -> bool:
@@ -289,13 +344,22 @@ class IdentityResolver:
 
     def _mint(self, newcomer: Newcomer) -> int:
         assets, _, lines = _coins_of_their_own(self._connection, [newcomer], ())
-        self._copy(sql.COPY_ASSETS, lines.values())
+        self._copy(sql.COPY_ASSETS, copy_buffer(lines.values()))
         return assets[newcomer.external_id]
 
-    def _copy(self, statement: str, lines: Iterable[str]) -> None:
-        buffer = copy_buffer(lines)
+    def _copy(self, statement: str, buffer: bytes) -> None:
         if buffer:
             copy_into(self._connection, statement, buffer)
+
+
+def _differences(proposed: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+    if found is proposed:
+        return {}
+    return {
+        external_id: asset_id
+        for external_id, asset_id in found.items()
+        if asset_id != proposed[external_id]
+    }
 
 
 def _unique_slugs(

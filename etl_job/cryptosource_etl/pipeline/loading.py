@@ -117,6 +117,7 @@ class PageLoader:
         self._writer = PageWriter(connection, claim)
         self._identity = IdentityResolver(
             connection,
+            source_id=claim.source_id,
             id_scope=claim.source.id_scope,
             pins=pins,
             others_may_know=claim.source.shares_ids,
@@ -222,7 +223,7 @@ class PageLoader:
     def _commit(self, batch: Batch, prepared: Prepared) -> Counts:
         payload_of = safe_payload(self._reader.payload)
         try:
-            counts, assets = self._transact(batch, prepared, payload_of)
+            counts, decided = self._transact(batch, prepared, payload_of)
         except DBAPIError as error:
             again = prepared
             if blames_payload(error):
@@ -232,9 +233,10 @@ class PageLoader:
                 again = self._prepare(batch)
             else:
                 raise
-            counts, assets = self._transact(batch, again, payload_of)
+            counts, decided = self._transact(batch, again, payload_of)
+            decided = _otherwise(prepared.proposal.assets, {**again.assets, **decided})
         self._crash.reach("page-committed")
-        self._decided.append(_differences(prepared.proposal.assets, assets))
+        self._decided.append(decided)
         self.totals += counts
         self._reject_reasons += _reasons(prepared.sifted)
         return counts
@@ -247,13 +249,16 @@ class PageLoader:
     def _transact(
         self, batch: Batch, prepared: Prepared, payload_of: PayloadOf
     ) -> tuple[Counts, Mapping[str, int]]:
-        """Commit the page; return what became of its records and the assets of its coins."""
+        """Commit the page; return what became of its records, and coins that were not foreseen."""
         sifted = prepared.sifted
+        decided: Mapping[str, int] = {}
         with self._connection.begin():
             ingested_at = self._clock.now()
             stored_before = 0
             if prepared.newcomers:
-                decided = self._identity.settle(prepared.newcomers, prepared.proposal)
+                decided = self._identity.settle(
+                    prepared.newcomers, prepared.proposal, surprised=any(self._decided)
+                )
                 prepared = prepared.with_assets(decided) if decided else prepared
             if sifted.accepted:
                 stored_before = self._stage(prepared)
@@ -272,7 +277,7 @@ class PageLoader:
             if sifted.rejected:
                 self._writer.count_rejects(self._reject_reasons + _reasons(sifted))
             self._crash.reach("checkpoint-moved")
-        return counts, prepared.assets
+        return counts, decided
 
     def _stage(self, prepared: Prepared) -> int:
         """Stage the accepted records; return how many of them turned out to be stored already."""
@@ -283,10 +288,10 @@ class PageLoader:
 
     def _check_point(self, batch: Batch, observed_at: datetime | None, counts: Counts) -> None:
         self._writer.move_checkpoint(
-            batch.cursor, records_committed=batch.records_committed, observed_at=observed_at
-        )
-        self._writer.count(
-            {
+            batch.cursor,
+            records_committed=batch.records_committed,
+            observed_at=observed_at,
+            counters={
                 "processed": counts.processed,
                 "loaded": counts.loaded,
                 "unchanged": counts.unchanged,
@@ -295,7 +300,7 @@ class PageLoader:
                 "requests": batch.requests,
                 "retries": batch.retries,
                 "records_total": batch.records_total,
-            }
+            },
         )
 
 
@@ -303,7 +308,8 @@ def _reasons(sifted: Sifted) -> Counter[str]:
     return Counter(str(refused.rejection.reason) for refused in sifted.rejected)
 
 
-def _differences(proposed: Mapping[str, int], assets: Mapping[str, int]) -> dict[str, int]:
+def _otherwise(proposed: Mapping[str, int], assets: Mapping[str, int]) -> dict[str, int]:
+    """Return the assets that are not what was proposed to the pages behind."""
     return {
         external_id: assets[external_id]
         for external_id, asset_id in proposed.items()

@@ -6,7 +6,7 @@ pages before; see `preparing_ahead`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -16,8 +16,14 @@ from sqlalchemy import Connection
 
 from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.encoding import copy_buffer, text_array
-from cryptosource_etl.pipeline.identity import NO_NEWCOMERS, Proposal, propose
-from cryptosource_etl.pipeline.matching import Newcomer
+from cryptosource_etl.pipeline.identity import (
+    NO_NEWCOMERS,
+    NOBODY_IN_FLIGHT,
+    OthersInFlight,
+    Proposal,
+    propose,
+)
+from cryptosource_etl.pipeline.matching import Candidate, Newcomer
 from cryptosource_etl.pipeline.sifting import Accepted, Known, Sifted, sift
 from cryptosource_etl.pipeline.staging import PayloadOf, accepted_lines, quote_text
 from cryptosource_etl.pipeline.storing import is_storable, safe_payload
@@ -55,6 +61,23 @@ class Prepared(NamedTuple):
         texts = _texts(self.sifted.accepted, payload_of)
         return self._replace(texts=texts, buffer=_buffer(self.sifted, self.assets, texts))
 
+    def bearing(self, symbols: Collection[str]) -> Iterator[Candidate]:
+        """Yield the coins of this page that will bear one of the symbols once it is in."""
+        for entry in self.sifted.accepted:
+            quote = entry.quote
+            symbol, asset_id = quote.symbol, self.assets.get(quote.external_id)
+            if symbol is not None and symbol in symbols and asset_id is not None:
+                yield Candidate(
+                    asset_id,
+                    symbol,
+                    quote.name,
+                    quote.price_usd,
+                    quote.market_cap_usd,
+                    quote.rank,
+                    quote.observed_at,
+                    taken=True,
+                )
+
     def with_assets(self, others: Mapping[str, int]) -> Prepared:
         """Return the same page with the assets of some ids decided otherwise."""
         assets = {**self.assets, **others}
@@ -65,10 +88,10 @@ class InFlight(NamedTuple):
     """What pages that are not committed yet are about to store."""
 
     known: Mapping[str, Known]
-    slugs: Collection[str]
+    coins: OthersInFlight
 
 
-NOTHING_IN_FLIGHT = InFlight({}, ())
+NOTHING_IN_FLIGHT = InFlight({}, NOBODY_IN_FLIGHT)
 
 
 class Preparer:
@@ -115,9 +138,8 @@ class Preparer:
             free = [coin for coin in newcomers if coin.external_id not in self._pinned]
             proposal = NO_NEWCOMERS
             if free:
-                proposal = propose(
-                    connection, free, id_scope=self._scope, slugs_in_flight=in_flight.slugs
-                )
+                coins = in_flight.coins
+                proposal = propose(connection, free, id_scope=self._scope, in_flight=coins)
         assets |= proposal.assets
         texts = _texts(sifted.accepted, safe_payload(reader.payload))
         buffer = _buffer(sifted, assets, texts) if len(free) == len(newcomers) else None

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
+from cryptosource_etl.pipeline.identity import OthersInFlight
+from cryptosource_etl.pipeline.matching import Candidate
 from cryptosource_etl.pipeline.preparing import InFlight, Prepared, Preparer
 from cryptosource_etl.pipeline.sifting import Known
 from cryptosource_etl.records import Page
@@ -59,7 +61,7 @@ class _Page(NamedTuple):
 
     number: int
     known: dict[str, Known]
-    slugs: frozenset[str]
+    prepared: Prepared
 
 
 class PreparingAhead:
@@ -80,7 +82,7 @@ class PreparingAhead:
         for number, page in enumerate(pages, start=1):
             in_flight = self._in_flight()
             prepared = self._preparer.prepare(page.records, page.received_at, in_flight)
-            self._pages.append(_Page(number, _known_after(prepared), prepared.proposal.slugs))
+            self._pages.append(_Page(number, _known_after(prepared), prepared))
             yield page, prepared
 
     def _in_flight(self) -> InFlight:
@@ -91,8 +93,12 @@ class PreparingAhead:
         slugs: set[str] = set()
         for page in self._pages:
             known |= page.known
-            slugs |= page.slugs
-        return InFlight(known, slugs)
+            slugs |= page.prepared.proposal.slugs
+        return InFlight(known, OthersInFlight(slugs, self._bearing))
+
+    def _bearing(self, symbols: Collection[str]) -> Iterator[Candidate]:
+        for page in self._pages:
+            yield from page.prepared.bearing(symbols)
 
 
 def _known_after(prepared: Prepared) -> dict[str, Known]:

@@ -12,7 +12,7 @@ from cryptosource_etl.pipeline.replay_reading import StoredRow
 from cryptosource_etl.pipeline.sifting import Known
 from cryptosource_etl.pipeline.writing import PageWriter
 from cryptosource_etl.records import Quote
-from cryptosource_store.statements import loading
+from cryptosource_store.statements import identity, loading
 from cryptosource_store.statements import replaying as sql
 
 
@@ -24,7 +24,6 @@ class ReplayWriter(PageWriter):
         self._scope = claim.source.id_scope
         self._source_type = claim.source.source_type
         self._source_id = claim.source_id
-        self._dataset = f"source:{claim.source_id}"
 
     def make_stages(self) -> None:
         """Make the session's stage tables."""
@@ -78,10 +77,11 @@ class ReplayWriter(PageWriter):
         self._execute(sql.DROP_UNIFIED)
         still_missing = int(self._connection.scalar(sql.COUNT_UNKNOWN) or 0)
         self._execute(sql.FOLLOW_SYMBOLS)
-        self._move_tickers()
+        self._execute(identity.LOCK_TICKERS)
+        self._execute(identity.MOVE_TICKERS)
         self._execute(sql.DROP_TICKERS)
-        self._add_to_dataset(self._dataset, self._count_latest() - before)
-        self._tell_change(added=missing - still_missing)
+        change = self._change(self._count_latest() - before, missing - still_missing)
+        self._execute(loading.TELL, **change)
 
     def restamp(self) -> None:
         """Note on the raw records what they were judged to be."""

@@ -14,7 +14,7 @@ from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.copying import copy_into
 from cryptosource_etl.records import Cursor
 from cryptosource_store.reasons import Reason
-from cryptosource_store.statements import claiming, identity
+from cryptosource_store.statements import claiming
 from cryptosource_store.statements import loading as sql
 
 
@@ -47,14 +47,8 @@ class PageWriter:
             new_records: external ids of the stage that had no observation before.
         """
         source_type = self._claim.source.source_type
-        self._execute(sql.INSERT_RAW, source_type=source_type, ingested_at=ingested_at)
-        self._execute(sql.UPSERT_QUOTES)
-        self._execute(sql.UPSERT_LATEST)
-        new_coins = int(self._connection.scalar(sql.LOCK_UNIFIED) or 0)
-        self._execute(sql.UPSERT_UNIFIED)
-        self._move_tickers()
-        self._add_to_dataset(f"source:{self._claim.source_id}", new_records)
-        self._tell_change(added=new_coins)
+        new_coins = self._scalar(sql.MERGE, source_type=source_type, ingested_at=ingested_at)
+        self._execute(sql.SHARE, **self._change(new_records, new_coins))
 
     def quarantine(self, buffer: bytes, *, contract_version: str, ingested_at: datetime) -> None:
         """COPY rejected records and keep each of them once, with its payload."""
@@ -67,56 +61,61 @@ class PageWriter:
         )
 
     def move_checkpoint(
-        self, cursor: Cursor | None, *, records_committed: int, observed_at: datetime | None
+        self,
+        cursor: Cursor | None,
+        *,
+        records_committed: int,
+        observed_at: datetime | None,
+        counters: Mapping[str, int | None],
     ) -> None:
-        """Move the checkpoint, or with no cursor only prove that it is still ours to move.
+        """Move the checkpoint, add a page to the run row, and tell who listens.
+
+        Args:
+            cursor: with None the checkpoint stays, and is only proven to be still ours to move.
+            records_committed: of the pass.
+            observed_at: the newest observation of the page.
+            counters: what to add, as in `COUNT_PAGE`.
 
         Raises:
             Retryable: Fenced; another run has claimed the source since.
         """
+        told = {
+            **counters,
+            "epoch": self._claim.epoch,
+            "channel": claiming.RUNS_CHANNEL,
+            "payload": self._claim.source.uid,
+        }
         if cursor is None:
-            moved = self._execute(sql.KEEP_CHECKPOINT, epoch=self._claim.epoch)
+            ours = self._scalar(sql.STAY, **told)
         else:
-            moved = self._execute(
-                sql.MOVE_CHECKPOINT,
+            ours = self._scalar(
+                sql.ADVANCE,
                 cursor=json.dumps(dict(cursor)),
                 records_committed=records_committed,
                 observed_at=observed_at,
-                epoch=self._claim.epoch,
+                **told,
             )
-        if not moved:
+        if not ours:
             message = "Another run has claimed this source; nothing of this page is kept"
             raise Retryable(Reason.FENCED, message)
-
-    def count(self, counters: Mapping[str, int | None]) -> None:
-        """Add a page to the run row and tell who listens."""
-        self._execute(sql.COUNT_PAGE, **counters)
-        self._notify(claiming.RUNS_CHANNEL, self._claim.source.uid)
-
-    def _move_tickers(self) -> None:
-        """Give each ticker of the stage to its best coin."""
-        self._execute(identity.LOCK_TICKERS)
-        self._execute(identity.MOVE_TICKERS)
-
-    def _tell_change(self, *, added: int) -> None:
-        """Count a version of unified, record which coins it changed, and tell who listens."""
-        version = self._add_to_dataset("unified", added)
-        self._execute(sql.RECORD_CHANGE)
-        self._notify(claiming.DATA_CHANNEL, f"{self._claim.source_id}:{version}")
 
     def count_rejects(self, reasons: Mapping[str, int]) -> None:
         """Put the run's rejected records by reason into its row."""
         self._execute(sql.COUNT_REJECTS, reasons=json.dumps(dict(reasons)))
 
-    def _add_to_dataset(self, dataset: str, added: int) -> int:
-        parameters = {"dataset": dataset, "added": added}
-        return int(self._connection.scalar(sql.ADD_TO_DATASET, parameters) or 0)
+    def _change(self, new_records: int, new_coins: int) -> dict[str, Any]:
+        """Return the parameters of `COUNT_CHANGE`."""
+        return {
+            "dataset": f"source:{self._claim.source_id}",
+            "new_records": new_records,
+            "new_coins": new_coins,
+        }
+
+    def _scalar(self, statement: TextClause, **parameters: Any) -> int:
+        return int(self._connection.scalar(statement, {**self._bound, **parameters}) or 0)
 
     def _execute(self, statement: TextClause, **parameters: Any) -> int:
         return self._connection.execute(statement, {**self._bound, **parameters}).rowcount
-
-    def _notify(self, channel: str, payload: str) -> None:
-        self._connection.execute(claiming.NOTIFY, {"channel": channel, "payload": payload})
 
     def _copy(self, statement: str, buffer: bytes) -> None:
         copy_into(self._connection, statement, buffer)

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from cryptosource_store.statements.together import together
+
 IDENTITY_LOCK = 727_003
 
 LOCK_IDENTITY = text(f"SELECT pg_advisory_xact_lock({IDENTITY_LOCK})")
+
+UNIFIED_VERSION = text("SELECT version FROM dataset_versions WHERE dataset = 'unified'")
+
+# Primary key of data_changes, which has a row for each page that changed unified: behind a version
+# that was just read there are a few.
+CHANGED_BY_OTHERS = text("""
+SELECT EXISTS (SELECT 1 FROM data_changes
+                WHERE version > :version AND source_id IS DISTINCT FROM :source_id)
+""")
+LOCK_AND_ASK = together(LOCK_IDENTITY, CHANGED_BY_OTHERS)
 
 # Index unified_symbol_idx, then a look-up of aliases by (asset_id, id_scope) for each. OFFSET 0 keeps
 # the planner from hashing all aliases for every page instead.

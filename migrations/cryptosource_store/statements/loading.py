@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from cryptosource_store.statements.claiming import DATA_CHANNEL, NOTIFY
+from cryptosource_store.statements.identity import LOCK_TICKERS, MOVE_TICKERS
+from cryptosource_store.statements.together import together
+
 STAGE_COLUMNS = (
     "seq",
     "repeated",
@@ -202,15 +206,16 @@ SELECT :source_type, p.raw_id, :ingested_at, :source_id, :run_id, p.external_id,
   FROM page_rejects p JOIN stored USING (raw_id)
 """)
 
-# The counter row is the last lock a page takes, and holds it only until its commit.
-ADD_TO_DATASET = text("""
-INSERT INTO dataset_versions AS d (dataset, version, total) VALUES (:dataset, 1, :added)
+# In this order: the counter of unified is the last lock a page takes, and holds it only until its
+# commit.
+COUNT_CHANGE = text("""
+INSERT INTO dataset_versions AS d (dataset, version, total)
+VALUES (:dataset, 1, :new_records), ('unified', 1, :new_coins)
 ON CONFLICT (dataset) DO UPDATE SET version = d.version + 1, total = d.total + excluded.total,
    changed_at = clock_timestamp()
-RETURNING version
 """)
 
-# Behind ADD_TO_DATASET of unified, whose row lock makes versions commit in their order. One row for
+# Behind COUNT_CHANGE, whose row lock makes versions commit in their order. One row for
 # a page: a version column in unified would need an index, and each update would write to it. A ticker
 # that moved in this transaction renamed two coins, which need not be in the page.
 RECORD_CHANGE = text("""
@@ -224,7 +229,12 @@ ON CONFLICT (version) DO UPDATE SET changed_at = excluded.changed_at,
    source_id = excluded.source_id, asset_ids = excluded.asset_ids
 """)
 
-# 0 rows: somebody claimed the source after us, so this page must not be committed.
+TELL_CHANGE = text(f"""
+SELECT pg_notify('{DATA_CHANNEL}', concat_ws(':', CAST(:source_id AS bigint), version))
+  FROM dataset_versions WHERE dataset = 'unified'
+""")
+
+# Changes nothing when somebody claimed the source after us; then this page must not be committed.
 MOVE_CHECKPOINT = text("""
 UPDATE etl_checkpoints SET cursor = :cursor, records_committed = :records_committed,
        observed_at = greatest(observed_at, :observed_at), run_id = :run_id,
@@ -237,12 +247,6 @@ KEEP_CHECKPOINT = text("""
 UPDATE etl_checkpoints SET run_id = :run_id WHERE source_id = :source_id AND epoch = :epoch
 """)
 
-# Only for a page that has any: with those of the run's pages before.
-COUNT_REJECTS = text("""
-UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
- WHERE run_id = :run_id AND status = 'running'
-""")
-
 COUNT_PAGE = text("""
 UPDATE etl_runs SET processed = processed + :processed, loaded = loaded + :loaded,
        unchanged = unchanged + :unchanged, rejected = rejected + :rejected, pages = pages + :pages,
@@ -250,3 +254,21 @@ UPDATE etl_runs SET processed = processed + :processed, loaded = loaded + :loade
        heartbeat_at = clock_timestamp()
  WHERE run_id = :run_id AND status = 'running'
 """)
+
+# Behind MOVE_CHECKPOINT or KEEP_CHECKPOINT, which hold the row if they found it.
+STILL_OURS = text("""
+SELECT EXISTS (SELECT 1 FROM etl_checkpoints WHERE source_id = :source_id AND epoch = :epoch)
+""")
+
+# Only for a page that has any: with those of the run's pages before.
+COUNT_REJECTS = text("""
+UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
+ WHERE run_id = :run_id AND status = 'running'
+""")
+
+# The page's transaction, in as few messages as what is asked back allows.
+MERGE = together(INSERT_RAW, UPSERT_QUOTES, UPSERT_LATEST, LOCK_UNIFIED)
+TELL = together(COUNT_CHANGE, RECORD_CHANGE, TELL_CHANGE)
+SHARE = together(UPSERT_UNIFIED, LOCK_TICKERS, MOVE_TICKERS, TELL)
+ADVANCE = together(MOVE_CHECKPOINT, COUNT_PAGE, NOTIFY, STILL_OURS)
+STAY = together(KEEP_CHECKPOINT, COUNT_PAGE, NOTIFY, STILL_OURS)
