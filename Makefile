@@ -3,6 +3,8 @@
 .SHELLFLAGS := -eu -o pipefail -c
 SHELL := bash
 BIN := .venv/bin
+# Set in many containers; here it would have each process compile all that it imports, every time.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Start here
 .PHONY: help setup demo

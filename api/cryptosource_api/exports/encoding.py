@@ -155,7 +155,7 @@ class ParquetEncoder:
     def rows(self, rows: Iterable[Row]) -> bytes:
         """Return the row groups that are full.
 
-        What is gathered for one waits in columns: as rows of Python texts it is ten times the size.
+        What is gathered for one waits in columns, which are smaller than rows of Python texts.
         """
         batch = self._batch(list(rows))
         self._gathered.append(batch)
