@@ -54,6 +54,7 @@ def create_app(
         title="CryptoSource",
         version=version("cryptosource"),
         generate_unique_id_function=lambda route: route.name,
+        openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -78,7 +79,8 @@ def create_app(
     )
     for routes in (index, live, data, health, stats, triggers, metrics, page):
         app.include_router(routes.router)
-    docs.add_docs(app)
+    if settings.docs:
+        docs.add_docs(app)
     app.add_exception_handler(ApiProblem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)

@@ -49,7 +49,12 @@ def _end(value: object) -> object:
     return parse_moment(value, end_of_day=True) if isinstance(value, str) else value
 
 
-_SCHEMA = WithJsonSchema({"type": "string", "examples": ["2026-11-21", "2026-11-21T10:00:00Z"]})
+_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}],
+        "examples": ["2026-11-21", "2026-11-21T10:00:00Z"],
+    }
+)
 Start = Annotated[datetime, BeforeValidator(_start), _SCHEMA]
 """Start of a range; a date means its first moment."""
 End = Annotated[datetime, BeforeValidator(_end), _SCHEMA]

@@ -17,6 +17,8 @@ DEEPEST_OFFSET = 100_000
 LONGEST_CURSOR = 2_000
 A_CURSOR = "WzEsImU4MzJmY2NiM2ViMCIsIjMiXQ"
 """As an example."""
+CURSOR: dict[str, Any] = {"pattern": "^[A-Za-z0-9_-]+$"}
+"""As the description says it; a cursor that is none is a problem of its own, not a mistake."""
 
 MIXED = (
     "give page with page_size, or limit with offset, or cursor with limit or page_size; "
@@ -67,6 +69,7 @@ class CursorPaging(Parameters):
         max_length=LONGEST_CURSOR,
         description="`next_cursor` of the page before; the filters must be the same.",
         examples=[A_CURSOR],
+        json_schema_extra=CURSOR,
     )
 
     def window(self) -> Window:
@@ -91,8 +94,8 @@ class Paging(Parameters):
         default=None,
         ge=1,
         le=MOST_LIMIT,
-        description=f"Records to return; {DEFAULT_SIZE} when left out. Of an export: as many as "
-        "you like, all when left out.",
+        description=f"Records to return; {DEFAULT_SIZE} when left out, at most {MOST_LIMIT}. Of an "
+        "export: as many as you like, all when left out.",
         examples=[DEFAULT_SIZE],
     )
     offset: int | None = Field(
@@ -108,6 +111,7 @@ class Paging(Parameters):
         description="`next_cursor` of the page before. Constant cost at any depth, and records "
         "that are inserted meanwhile neither repeat nor hide others.",
         examples=[A_CURSOR],
+        json_schema_extra=CURSOR,
     )
 
     @model_validator(mode="after")

@@ -7,14 +7,37 @@ because a misspelled parameter should be told its right name.
 from __future__ import annotations
 
 import difflib
-from typing import Any, ClassVar, TypeVar
+import re
+from decimal import Decimal
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cryptosource_api.problems import InvalidRequest, Mistake
 
 MOST_PARAMETERS = 40
+WITHOUT_NUL = r"^[^\u0000]*$"
+"""Postgres holds no text with one."""
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class _Form(NamedTuple):
+    """How a value of a type is written in a URL."""
+
+    written: re.Pattern[str]
+    advice: str
+
+
+_FORMS = {
+    int: _Form(re.compile(r"-?\d{1,18}", re.ASCII), "write a whole number, such as 50"),
+    Decimal: _Form(re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII), "write a number, such as 2.5"),
+    UUID: _Form(_UUID, "write a UUID, as the API gives it"),
+}
+"""Python reads more than that: 1_000, +5, 5e1, digits of other scripts, {braces} around a UUID."""
 
 
 class Parameters(BaseModel):
@@ -41,23 +64,50 @@ def read_parameters(model: type[P], query: bytes) -> P:
     given, mistakes = _pairs(query)
     known = list(model.model_fields)
     mistakes += [_unknown(name, known) for name in given if name not in known]
+    misspelt = {
+        name: Mistake(parameter=name, detail=form.advice)
+        for name, form in _forms(model).items()
+        if name in given and not form.written.fullmatch(given[name])
+    }
+    mistakes += misspelt.values()
     try:
         parameters = model.model_validate(
             {name: value for name, value in given.items() if name in known}
         )
     except ValidationError as error:
-        mistakes += [_mistake(each) for each in error.errors(include_url=False)]
+        found = map(_mistake, error.errors(include_url=False))
+        mistakes += [each for each in found if each.parameter not in misspelt]
         raise InvalidRequest(*mistakes) from None
     if mistakes:
         raise InvalidRequest(*mistakes)
     return parameters
 
 
+@cache
+def _forms(model: type[Parameters]) -> dict[str, _Form]:
+    """Return how the fields are written whose type says it."""
+    return {
+        name: _FORMS[kind]
+        for name, field in model.model_fields.items()
+        for kind in (field.annotation, *get_args(field.annotation))
+        if isinstance(kind, type) and kind in _FORMS
+    }
+
+
+def is_uuid(text: str) -> bool:
+    """Return whether a text is a UUID in the one form that the API gives."""
+    return _UUID.fullmatch(text) is not None
+
+
 def _pairs(query: bytes) -> tuple[dict[str, str], list[Mistake]]:
+    ascii_alone = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], query).decode("ascii")
     try:
         pairs = parse_qsl(
-            query.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS
+            ascii_alone, keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="strict"
         )
+    except UnicodeDecodeError:
+        detail = "write names and values in UTF-8, each byte beyond ASCII as %XX"
+        raise InvalidRequest(Mistake(parameter="*", detail=detail)) from None
     except ValueError:
         detail = f"at most {MOST_PARAMETERS} parameters can be given"
         raise InvalidRequest(Mistake(parameter="*", detail=detail)) from None
@@ -106,7 +156,11 @@ def _as_written(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a field's schema as that of a text in a URL: never null, and a number is a number."""
     kept = {key: schema[key] for key in schema if key not in {"title", "description", "anyOf"}}
     kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
-    kept = {**next(iter(kinds), {}), **kept}
+    numbers = [each for each in kinds if each.get("type") == "number"]  # or a text, says pydantic
+    kinds = numbers or kinds
+    kept = {**(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}), **kept}
+    if kept.get("type") == "string" and not kept.keys() & {"enum", "format", "pattern"}:
+        kept["pattern"] = WITHOUT_NUL
     if kept.get("default", "") is None:
         del kept["default"]
     if kept.get("type") == "number" and "default" in kept:

@@ -12,6 +12,7 @@ from cryptosource_api.clients import Network, parse_networks
 PREFIX = "CRYPTOSOURCE_API_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 AUTH_MODES = ("off", "keys")
+SWITCH = ("on", "off")
 SHORTEST_TOKEN = 16
 
 
@@ -93,6 +94,8 @@ class ApiSettings:
     """LOG_LEVEL; one line per request is logged at INFO."""
     auth: str = "off"
     """`keys`: whoever asks needs a key of `cryptosource keys`. CRYPTOSOURCE_API_AUTH."""
+    docs: bool = True
+    """Serve /docs, /redoc and /openapi.json; `off` answers 404 there. …_DOCS."""
     scheduler_token_digest: bytes | None = field(default=None, repr=False)
     """SHA-256 of SCHEDULER_TOKEN, which may trigger runs. Once it is set, nobody may without it
     or a key."""
@@ -119,7 +122,8 @@ class ApiSettings:
             host=host,
             pool_wait_seconds=wait,
             log_level=_level(environ, cls.log_level),
-            auth=_auth(environ, cls.auth),
+            auth=_word(environ, "AUTH", AUTH_MODES, cls.auth),
+            docs=_word(environ, "DOCS", SWITCH, "on") == "on",
             scheduler_token_digest=_token_digest(environ),
             redis_url=_redis_url(environ),
             trusted_proxies=_proxies(environ),
@@ -178,11 +182,11 @@ def _level(environ: Mapping[str, str], default: str) -> str:
     return level
 
 
-def _auth(environ: Mapping[str, str], default: str) -> str:
-    mode = environ.get(f"{PREFIX}AUTH", "").strip().lower() or default
-    if mode not in AUTH_MODES:
-        raise InvalidSetting(f"{PREFIX}AUTH={mode[:40]!r}: write one of {', '.join(AUTH_MODES)}")
-    return mode
+def _word(environ: Mapping[str, str], name: str, words: tuple[str, ...], default: str) -> str:
+    word = environ.get(PREFIX + name, "").strip().lower() or default
+    if word not in words:
+        raise InvalidSetting(f"{PREFIX}{name}={word[:40]!r}: write one of {', '.join(words)}")
+    return word
 
 
 def _token_digest(environ: Mapping[str, str]) -> bytes | None:

@@ -35,7 +35,7 @@ def published(
         port: 0 lets the system choose.
 
     Yields:
-        The address, for a person to click on.
+        The address, for a person to click on, and where the documentation is.
 
     Raises:
         CommandError: a setting cannot be used, or the port is in use.
@@ -56,7 +56,7 @@ def published(
     except CannotListen as error:
         raise CommandError(str(error)) from error
     try:
-        yield server.url
+        yield f"{server.url} (docs at {server.url}/docs)" if settings.docs else server.url
     finally:
         server.stop()
         engine.dispose()

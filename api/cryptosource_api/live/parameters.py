@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cryptosource_api.live.reading import place_of
+from cryptosource_api.live.reading import ID_PATTERN, place_of
 from cryptosource_api.parameters import Parameters
 from cryptosource_api.queries.data import LONGEST_TEXT
 
@@ -46,6 +46,7 @@ class StreamParameters(Parameters):
         default=None,
         description="Go on behind this event, as the header Last-Event-ID does, which wins.",
         examples=["42.1795255261654321"],
+        json_schema_extra={"pattern": ID_PATTERN},
     )
 
     @model_validator(mode="after")

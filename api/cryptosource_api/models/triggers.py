@@ -21,7 +21,25 @@ class TriggerBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
-        json_schema_extra={"examples": [{"source": "coingecko", "namespace": "crypto"}]},
+        json_schema_extra={
+            "examples": [{"source": "coingecko", "namespace": "crypto"}],
+            "oneOf": [
+                {
+                    "title": "One source",
+                    "required": ["source"],
+                    "properties": {"source": {"type": "string"}, "all": {"const": False}},
+                },
+                {
+                    "title": "All of them",
+                    "required": ["all"],
+                    "properties": {
+                        "all": {"const": True},
+                        "source": {"type": "null"},
+                        "namespace": {"type": "null"},
+                    },
+                },
+            ],
+        },
     )
 
     source: ResourceName | None = Field(default=None, description="A CryptoSource's name.")

@@ -36,7 +36,7 @@ async def _shown(
         found = await services_of(request).reads(ask())
     except ApiProblem as problem:
         return problem_page(request, problem)
-    return rendering.page(template, view=found)
+    return rendering.page(template, view=found, documented=_is_documented(request))
 
 
 def problem_page(request: Request, problem: ApiProblem) -> Response:
@@ -47,9 +47,14 @@ def problem_page(request: Request, problem: ApiProblem) -> Response:
         problem=problem,
         request_id=context_of(request.scope).request_id,
         here=request.scope["path"],
+        documented=_is_documented(request),
     )
     response.headers.update(problem.headers)
     return response
+
+
+def _is_documented(request: Request) -> bool:
+    return request.app.openapi_url is not None
 
 
 def _asked(request: Request, model: type[P]) -> P:

@@ -28,15 +28,13 @@ class AnomaliesParameters(SourceChoice, TimeSpan):
         default=Decimal(6),
         ge=2,
         le=100,
-        max_digits=6,
         description="How many scales from the median a value must be to stand out. A scale is "
         "1.4826 times the median absolute deviation, or the floor that `rules` tells.",
     )
     spread_percent: Decimal = Field(
         default=Decimal(10),
-        gt=0,
+        ge=Decimal("0.01"),
         le=1_000_000,
-        max_digits=12,
         description="How far the highest price may be above the lowest among the sources.",
     )
     top: int = Field(

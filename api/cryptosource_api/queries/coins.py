@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping
 from cryptosource_api import cursor as cursors
 from cryptosource_api.envelope import object_body
 from cryptosource_api.moments import DAWN, DUSK, End, Start
-from cryptosource_api.paging import A_CURSOR, LONGEST_CURSOR, CursorPaging
+from cryptosource_api.paging import A_CURSOR, CURSOR, LONGEST_CURSOR, CursorPaging
 from cryptosource_api.parameters import Parameters
 from cryptosource_api.problems import NotFound
 from cryptosource_api.queries.data import LONGEST_TEXT, fold_symbol
@@ -82,13 +82,15 @@ class HistoryParameters(HistoryFilters, CursorPaging):
         default=DEFAULT_HISTORY,
         ge=1,
         le=MOST_HISTORY,
-        description="Observations to return. Of an export: as many as you like, all when left out.",
+        description=f"Observations to return, at most {MOST_HISTORY:,}. Of an export: as many as you "
+        "like, all when left out.",
     )
     cursor: str | None = Field(
         default=None,
         max_length=LONGEST_CURSOR,
         description="`next_cursor` of the page before.",
         examples=[A_CURSOR],
+        json_schema_extra=CURSOR,
     )
 
 

@@ -21,8 +21,8 @@ WRONG = (
     "PT1M, PT1H, P1D"
 )
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": DAY}
-_SHORT = re.compile(r"(\d{1,4})(m|h|d)", re.ASCII)
-_ISO = re.compile(r"P(?:(\d{1,4})D|T(\d{1,4})H|T(\d{1,4})M)", re.ASCII)
+_SHORT = re.compile(r"([1-9]\d{0,3})(m|h|d)", re.ASCII)
+_ISO = re.compile(r"P(?:([1-9]\d{0,3})D|T([1-9]\d{0,3})H|T([1-9]\d{0,3})M)", re.ASCII)
 
 
 def parse_interval(text: str) -> timedelta:
@@ -31,9 +31,9 @@ def parse_interval(text: str) -> timedelta:
     Raises:
         ValueError: it is none that divides a day; the message says what would be right.
     """
-    if short := _SHORT.fullmatch(text.strip().lower()):
+    if short := _SHORT.fullmatch(text.lower()):
         found = int(short[1]) * _UNITS[short[2]]
-    elif iso := _ISO.fullmatch(text.strip().upper()):
+    elif iso := _ISO.fullmatch(text.upper()):
         days, hours, minutes = (int(part or 0) for part in iso.groups())
         found = timedelta(days=days, hours=hours, minutes=minutes)
     else:
@@ -43,6 +43,17 @@ def parse_interval(text: str) -> timedelta:
     return found
 
 
+def _dividing(whole: int) -> str:
+    return "|".join(str(each) for each in range(1, whole + 1) if whole % each == 0)
+
+
+PATTERN = (
+    f"^((({_dividing(24 * 60)})[mM]|({_dividing(24)})[hH]|1[dD])"
+    f"|[pP](1[dD]|[tT](({_dividing(24)})[hH]|({_dividing(24 * 60)})[mM])))$"
+)
+"""All of them, for the description."""
+
+
 def _interval(value: object) -> object:
     return parse_interval(value) if isinstance(value, str) else value
 
@@ -50,7 +61,7 @@ def _interval(value: object) -> object:
 Interval = Annotated[
     timedelta,
     BeforeValidator(_interval),
-    WithJsonSchema({"type": "string", "examples": ["5m", "1h", "1d", "PT15M"]}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["5m", "1h", "1d", "PT15M"]}),
 ]
 INTERVAL: Any = Field(
     default=None,

@@ -13,6 +13,7 @@ from cryptosource_api import cursor as cursors
 from cryptosource_api.envelope import object_body
 from cryptosource_api.moments import End, Start
 from cryptosource_api.paging import CursorPaging
+from cryptosource_api.parameters import is_uuid
 from cryptosource_api.problems import InvalidRequest, Mistake, NotFound
 from cryptosource_api.queries.data import LONGEST_TEXT
 from cryptosource_api.queries.lists import Answer, list_answer
@@ -106,11 +107,10 @@ def read_run(connection: Connection, run_id: str) -> Answer:
         InvalidRequest: the id is no UUID.
         NotFound: there is no such run.
     """
-    try:
-        wanted = uuid.UUID(run_id)
-    except ValueError:
+    if not is_uuid(run_id):
         detail = "write a run's UUID, as /stats/runs lists them"
-        raise InvalidRequest(Mistake(parameter="run_id", detail=detail)) from None
+        raise InvalidRequest(Mistake(parameter="run_id", detail=detail))
+    wanted = uuid.UUID(run_id)
     body = connection.scalar(sql.RUN, {"run_id": str(wanted)})
     if body is None:
         raise NotFound(f"There is no run {wanted}")

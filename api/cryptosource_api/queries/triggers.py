@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from cryptosource_api.envelope import object_body
 from cryptosource_api.keys import Identity
 from cryptosource_api.models.triggers import TriggerBody
+from cryptosource_api.parameters import is_uuid
 from cryptosource_api.problems import URN, ApiProblem, InvalidRequest, Mistake, NotFound
 from cryptosource_api.queries.lists import Answer
 from cryptosource_store import requesting
@@ -141,11 +142,10 @@ def read_request(connection: Connection, request_id: str) -> Answer:
         InvalidRequest: the id is no UUID.
         NotFound: there is no such request, or it is past its retention.
     """
-    try:
-        wanted = uuid.UUID(request_id)
-    except ValueError:
+    if not is_uuid(request_id):
         detail = "write the request_id that POST /trigger-etl answered"
-        raise InvalidRequest(Mistake(parameter="request_id", detail=detail)) from None
+        raise InvalidRequest(Mistake(parameter="request_id", detail=detail))
+    wanted = uuid.UUID(request_id)
     body = connection.scalar(sql.REQUEST, {"request_id": str(wanted)})
     if body is None:
         raise NotFound(f"There is no run request {wanted}")

@@ -28,7 +28,7 @@ from cryptosource_api.queries.exporting import (
     select_history,
     select_records,
 )
-from cryptosource_api.routes.declaring import gives, gives_rows, takes
+from cryptosource_api.routes.declaring import gives, gives_rows, takes, takes_of_rows
 from cryptosource_api.routes.plain import PlainRoute
 from cryptosource_api.services import Reading, exports_of, services_of
 
@@ -47,7 +47,7 @@ CoinId = Annotated[
     "",
     summary="Coins, one record each, across sources; or one source's own records",
     responses=gives_rows(Listing[Record], INVALID_CURSOR, *QUERIES),
-    openapi_extra=takes(DataParameters),
+    openapi_extra=takes_of_rows(DataParameters),
 )
 async def list_data(request: Request) -> Response:
     """Filter, sort and page through the newest record of every coin.
@@ -87,7 +87,7 @@ async def show_summary(request: Request) -> Response:
     "/{coin_id:path}/history",
     summary="What every source observed of one coin, by time",
     responses=gives_rows(Listing[Observation | Bucket], INVALID_CURSOR, NOT_FOUND, *QUERIES),
-    openapi_extra=takes(HistoryParameters),
+    openapi_extra=takes_of_rows(HistoryParameters),
 )
 async def list_history(request: Request, coin_id: CoinId) -> Response:
     """Page through a coin's observations, or with `interval` through its candles.

@@ -17,6 +17,7 @@ from cryptosource_api.openapi.problem_kinds import (
 )
 from cryptosource_api.parameters import Parameters, openapi_parameters
 from cryptosource_api.problems import MEDIA_TYPE
+from cryptosource_api.queries.exporting import MOST_LIMIT
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -125,3 +126,11 @@ def gives_text(
 def takes(model: type[Parameters]) -> dict[str, Any]:
     """Return a route's `openapi_extra`."""
     return {"parameters": openapi_parameters(model)}
+
+
+def takes_of_rows(model: type[Parameters]) -> dict[str, Any]:
+    """Return the `openapi_extra` of a list whose other forms may be longer than a page."""
+    parameters = openapi_parameters(model)
+    (limit,) = (each["schema"] for each in parameters if each["name"] == "limit")
+    limit["maximum"] = MOST_LIMIT
+    return {"parameters": parameters}

@@ -17,6 +17,14 @@ from cryptosource_api.routes.declaring import gives
 
 router = APIRouter(tags=["index"])
 
+PAGES = (("/coins", "Coins, for people"), ("/runs", "Runs, for people"))
+DOCS = (
+    ("/docs", "Interactive documentation"),
+    ("/redoc", "Documentation to read"),
+    ("/openapi.json", "OpenAPI description"),
+)
+"""Where they are not switched off."""
+
 _RESPONSES = gives(Single[Index], also=("Vary",))
 _RESPONSES[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
 
@@ -31,17 +39,9 @@ async def show_index(request: Request) -> Response:
         {"path": path, "summary": next(iter(operations.values()))["summary"]}
         for path, operations in sorted(paths.items())
     ]
-    docs = [
-        {"path": path, "summary": summary}
-        for path, summary in (
-            ("/coins", "Coins, for people"),
-            ("/runs", "Runs, for people"),
-            ("/docs", "Interactive documentation"),
-            ("/redoc", "Documentation to read"),
-            ("/openapi.json", "OpenAPI description"),
-        )
-    ]
-    index = {"name": "CryptoSource", "version": version("cryptosource"), "routes": routes + docs}
+    shown = PAGES + (DOCS if request.app.openapi_url else ())
+    routes += [{"path": path, "summary": summary} for path, summary in shown]
+    index = {"name": "CryptoSource", "version": version("cryptosource"), "routes": routes}
     answer = fresh_answer(request, object_body(json.dumps(index)))
     answer.headers["Vary"] = "Accept"
     return answer

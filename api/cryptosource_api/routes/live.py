@@ -10,7 +10,7 @@ from starlette.responses import Response
 from cryptosource_api.context import context_of
 from cryptosource_api.live.events import Filters
 from cryptosource_api.live.parameters import StreamParameters
-from cryptosource_api.live.reading import place_of
+from cryptosource_api.live.reading import ID_PATTERN, place_of
 from cryptosource_api.live.sse import EventStream
 from cryptosource_api.live.websocket import Conversation
 from cryptosource_api.openapi.problem_kinds import (
@@ -19,12 +19,24 @@ from cryptosource_api.openapi.problem_kinds import (
     SHUTTING_DOWN,
     TOO_MANY_STREAMS,
 )
-from cryptosource_api.parameters import read_parameters
+from cryptosource_api.parameters import openapi_parameters, read_parameters
 from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
-from cryptosource_api.routes.declaring import gives_text, takes
+from cryptosource_api.routes.declaring import gives_text
 from cryptosource_api.services import Services, services_of
 
 router = APIRouter(tags=["data"])
+
+LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "Go on behind this event. Browsers send it by themselves.",
+    "schema": {
+        "type": "string",
+        "pattern": ID_PATTERN,
+        "examples": ["42.1795255261654321"],
+    },
+}
 
 
 @router.get(
@@ -38,12 +50,12 @@ router = APIRouter(tags=["data"])
         problems=(INVALID_REQUEST, TOO_MANY_STREAMS, SHUTTING_DOWN),
         without=(BUSY,),
     ),
-    openapi_extra=takes(StreamParameters),
+    openapi_extra={"parameters": [*openapi_parameters(StreamParameters), LAST_EVENT_ID]},
 )
 async def stream_data(request: Request) -> Response:
     """Tell every record that changes. Send Last-Event-ID to go on without loss."""
     parameters = read_parameters(StreamParameters, request.scope["query_string"])
-    last = request.headers.get("last-event-id") or parameters.last_event_id
+    last = request.headers.get("last-event-id", parameters.last_event_id)
     try:
         since = None if last is None else place_of(last)
     except ValueError as error:

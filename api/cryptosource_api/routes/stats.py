@@ -69,7 +69,11 @@ async def show_run(
     request: Request,
     run_id: Annotated[
         str,
-        Path(description="The run's UUID", examples=["aea821a7-5daf-2b28-ef63-b510c9570a0b"]),
+        Path(
+            description="The run's UUID",
+            examples=["aea821a7-5daf-2b28-ef63-b510c9570a0b"],
+            json_schema_extra={"format": "uuid"},
+        ),
     ],
 ) -> Response:
     """Show one run: its figures, the records it rejected last, and the drifts it saw."""

@@ -104,7 +104,11 @@ async def show_request(
     request: Request,
     request_id: Annotated[
         str,
-        Path(description="The request's UUID", examples=["e39a0777-71c6-4b12-a57b-61af75c461eb"]),
+        Path(
+            description="The request's UUID",
+            examples=["e39a0777-71c6-4b12-a57b-61af75c461eb"],
+            json_schema_extra={"format": "uuid"},
+        ),
     ],
 ) -> Response:
     """Show one request: who took it up, and the runs that came of it."""

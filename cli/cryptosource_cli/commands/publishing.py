@@ -41,5 +41,5 @@ def command(host: str | None, port: int | None) -> None:
         host = settings.host if host is None else host
         port = settings.port if port is None else port
         with published(environment, url, host=host, port=port) as address:
-            click.echo(f"Serving {address} (docs at {address}/docs). Ctrl-C stops.")
+            click.echo(f"Serving {address}. Ctrl-C stops.")
             stop.wait()

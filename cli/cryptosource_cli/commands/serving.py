@@ -127,7 +127,7 @@ def command(
         migrate(url)
         if not once:
             address = stack.enter_context(published(environment, url, host=host, port=port))
-            click.echo(f"Serving {address} (docs at {address}/docs); logs in {log_path}")
+            click.echo(f"Serving {address}; logs in {log_path}")
             stack.enter_context(Housekeeping(url, SystemClock(stop)))
             stack.callback(stop.set)
         scheduler, first_runs = _run_all(

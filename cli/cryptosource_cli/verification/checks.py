@@ -19,7 +19,8 @@ CERTIFICATE_DAYS = 14
 RECORDS = 50_000
 """Records of `/data` that are looked at."""
 PAGE = 100
-OK, UNAUTHORIZED, FORBIDDEN = 200, 401, 403
+OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
+DESCRIPTION = "/openapi.json"
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -185,7 +186,11 @@ class Verification:
         yield _fine("metrics", f"{len(declared)} families")
 
     def _endpoints(self) -> Iterator[Finding]:
-        document = self._told("/openapi.json").json()
+        if self._deployment.get(DESCRIPTION, accept=JSON).status == NOT_FOUND:
+            words = "the description is switched off (CRYPTOSOURCE_API_DOCS)"
+            yield Finding(check="endpoints", verdict=Verdict.SKIPPED, detail=words)
+            return
+        document = self._told(DESCRIPTION).json()
         for path, operations in sorted(document["paths"].items()):
             if "get" in operations:
                 yield from self._guarded(f"GET {path}", partial(self._endpoint, path, document))

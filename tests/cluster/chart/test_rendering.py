@@ -255,17 +255,22 @@ def test_helm_lint_finds_nothing_wrong(helm, values):
     assert "0 chart(s) failed" in helm.run("lint", "--strict", str(CHART), *given)
 
 
-def test_one_value_makes_the_api_ask_for_keys(helm):
-    def variables(auth):
-        (api,) = [
-            one
-            for name, one in pod_templates(helm.render({"api": {"auth": auth}}))
-            if name.endswith("-api")
-        ]
-        return environment(api, "api")
+def api_variables(helm, **values):
+    (api,) = [
+        one for name, one in pod_templates(helm.render({"api": values})) if name.endswith("-api")
+    ]
+    return environment(api, "api")
 
-    assert "CRYPTOSOURCE_API_AUTH" not in variables({})
-    asked = variables({"enabled": True, "schedulerToken": {"existingSecret": "scheduler"}})
+
+def test_one_value_takes_the_documentation_away(helm):
+    assert "CRYPTOSOURCE_API_DOCS" not in api_variables(helm)
+    assert api_variables(helm, docs=False)["CRYPTOSOURCE_API_DOCS"] == "off"
+
+
+def test_one_value_makes_the_api_ask_for_keys(helm):
+    assert "CRYPTOSOURCE_API_AUTH" not in api_variables(helm)
+    auth = {"enabled": True, "schedulerToken": {"existingSecret": "scheduler"}}
+    asked = api_variables(helm, auth=auth)
     assert asked["CRYPTOSOURCE_API_AUTH"] == "keys"
     assert asked["SCHEDULER_TOKEN"] == {"secretKeyRef": {"name": "scheduler", "key": "token"}}
 

@@ -1,7 +1,9 @@
 """The OWASP API Security Top 10 of 2023, a test for each row that applies to this service.
 
 API7 (requests forged through us) and API10 (what upstreams send) concern the ETL job: tests/unit/http
-and tests/unit/sources hold them.
+and tests/unit/sources hold them. Of API8, TLS ends in front of the service (SECURITY.md). The other
+half of API9, that nothing described goes away under the same version, is
+tests/unit/api/test_description_gate.py; that nothing undescribed is answered, tests/fuzz.
 """
 
 from __future__ import annotations
@@ -134,6 +136,18 @@ def test_api8_a_failure_of_ours_says_nothing_of_how(api: ApiClient, monkeypatch,
 
 def test_api8_out_of_the_box_only_this_machine_can_ask():
     assert ApiSettings().host == "127.0.0.1"
+
+
+def test_api8_one_setting_takes_the_documentation_away_everywhere(database: URL):
+    with api_client(database, docs=False) as api:
+        paths = ("/docs", "/redoc", "/openapi.json", "/docs/assets/swagger-ui.css")
+        listed = {route["path"] for route in api.get("/").json()["data"]["routes"]}
+        page = api.get("/", headers={"Accept": "text/html"}).text
+
+        assert {path: api.get(path).status_code for path in paths} == dict.fromkeys(paths, 404)
+        assert "/data" in listed
+        assert not listed & set(paths)
+        assert "/docs" not in page
 
 
 def test_api9_every_route_is_described_and_none_is_open_but_those_listed(guarded: ApiClient):

@@ -129,6 +129,17 @@ def test_without_a_key_it_says_that_one_is_needed_and_with_one_it_passes(
     assert "scopes" in findings["GET /health/detailed"]["detail"]
 
 
+def test_without_a_description_the_endpoints_are_not_judged(database: URL, tmp_path: Path):
+    loaded_now(database)
+    env = environment(database, tmp_path, CRYPTOSOURCE_API_DOCS="off")
+    with serving("api", env=env, folder=tmp_path, name="api") as api:
+        code, findings = verify(at(api))
+
+        assert "docs at" not in api.command.stdout
+    assert code == 0
+    assert findings["endpoints"]["result"] == "skipped"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

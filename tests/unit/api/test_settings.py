@@ -51,6 +51,13 @@ def test_whether_keys_are_asked_for_is_one_word():
         ApiSettings.from_environ({"CRYPTOSOURCE_API_AUTH": "yes"})
 
 
+def test_whether_there_is_documentation_is_one_word():
+    assert ApiSettings.from_environ({}).docs
+    assert not ApiSettings.from_environ({"CRYPTOSOURCE_API_DOCS": "Off"}).docs
+    with pytest.raises(InvalidSetting, match=r"CRYPTOSOURCE_API_DOCS='no': .*on, off"):
+        ApiSettings.from_environ({"CRYPTOSOURCE_API_DOCS": "no"})
+
+
 def test_a_token_is_kept_as_its_hash_alone_and_must_be_long():
     settings = ApiSettings.from_environ({"SCHEDULER_TOKEN": "0123456789abcdef"})
 
