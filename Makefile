@@ -21,7 +21,7 @@ demo: setup ## Load the samples into an embedded Postgres and serve them on loca
 
 ##@ Check
 .PHONY: test lint types test-unit test-integration test-faults test-fuzz test-cluster generate
-test: lint types test-unit test-integration test-cluster test-faults ## Everything: what CI runs
+test: lint types test-unit test-integration test-fuzz test-cluster test-faults ## Everything: what CI runs
 
 lint: setup ## Style, spelling, imports between parts, generated files
 	@$(BIN)/ruff format --check .
