@@ -103,17 +103,18 @@ def read_shown_coin(
         coin=_with_times(coin),
         chosen=asked,
         start=found.start,
-        end=now,
+        end=found.end,
         step=found.step,
         series=series,
         left_out=len(source_ids[LINES:]),
-        charts=_charts(series, found.start, now),
+        charts=_charts(series, found.start, found.end),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
     start: datetime
+    end: datetime
     step: timedelta
     points: Mapping[int, Sequence[Point]]
 
@@ -129,8 +130,9 @@ class _Window:
 
     def read(self, name: str) -> _Found:
         """Return the last price of each step, for each source that has any."""
-        start = self._start(RANGES[name])
-        step = max((self.now - start) / POINTS, timedelta(seconds=1))
+        length = RANGES[name]
+        start, end = self._all() if length is None else (self.now - length, self.now)
+        step = max((end - start) / POINTS, timedelta(seconds=1))
         bound = {
             "asset_id": self.asset_id,
             "source_ids": list(self.source_ids),
@@ -141,16 +143,16 @@ class _Window:
         points: dict[int, list[Point]] = {}
         for source_id, observed_at, price in self.connection.execute(sql.PRICES, bound):
             points.setdefault(source_id, []).append((observed_at, price))
-        return _Found(start=start, step=step, points=points)
+        return _Found(start=start, end=end, step=step, points=points)
 
-    def _start(self, length: timedelta | None) -> datetime:
-        if length is not None:
-            return self.now - length
+    def _all(self) -> tuple[datetime, datetime]:
+        """Return from when to when there is anything, however long ago that was."""
         bound = {"asset_id": self.asset_id, "source_ids": list(self.source_ids)}
-        oldest = self.connection.scalar(sql.OLDEST_QUOTE, bound)
-        # A little earlier, so that the oldest observation itself lies within the first step.
-        least = self.now - timedelta(hours=1)
-        return least if oldest is None else min(oldest - timedelta(minutes=1), least)
+        oldest, newest = self.connection.execute(sql.QUOTED_SPAN, bound).one()
+        # A little more at both ends, so that the outermost observations lie within a step.
+        end = self.now if newest is None else newest + timedelta(minutes=1)
+        least = end - timedelta(hours=1)
+        return (least if oldest is None else min(oldest - timedelta(minutes=1), least)), end
 
 
 def _charts(series: Sequence[Series], start: datetime, end: datetime) -> dict[str, PriceChart]:

@@ -167,11 +167,15 @@ SELECT (SELECT count(*) FROM ({counted}) counted) AS total, clock_timestamp() AS
 
 
 # Key of quotes, once for each source and month.
-OLDEST_QUOTE = text("""
-SELECT min(oldest.observed_at) FROM unnest(CAST(:source_ids AS integer[])) AS chosen(source_id)
+QUOTED_SPAN = text("""
+SELECT min(oldest.observed_at) AS oldest, max(newest.observed_at) AS newest
+  FROM unnest(CAST(:source_ids AS integer[])) AS chosen(source_id)
  CROSS JOIN LATERAL (SELECT q.observed_at FROM quotes q
                       WHERE q.asset_id = :asset_id AND q.source_id = chosen.source_id
                       ORDER BY q.observed_at LIMIT 1) oldest
+ CROSS JOIN LATERAL (SELECT q.observed_at FROM quotes q
+                      WHERE q.asset_id = :asset_id AND q.source_id = chosen.source_id
+                      ORDER BY q.observed_at DESC LIMIT 1) newest
 """)
 
 # One look-up by the key of quotes for each source and step, however much lies in between.

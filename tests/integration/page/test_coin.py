@@ -86,6 +86,19 @@ def test_a_coin_that_was_last_seen_long_ago_is_shown_whole(market: Market, show)
     assert "Nothing was observed in this range" in show("/coins/OLD?range=24h").one("main").text
 
 
+def test_a_few_observations_of_long_ago_are_a_line_and_not_a_dot(market: Market, show):
+    source_id = market.source("archive", "csv")
+    then = NOW - timedelta(days=900)
+    asset_id = market.coin("OLD", source_id, observed_at=then, price_usd=5)
+    for hours in range(8):
+        market.quote(asset_id, source_id, then - timedelta(hours=hours), price_usd=5 + hours)
+
+    page = show("/coins/OLD?range=all")
+
+    assert drawn(page) == [8]
+    assert f"to {then.astimezone(UTC):%-d %b %Y}." in page.one("div", id="chart").text
+
+
 def test_every_source_says_how_it_was_matched(bitcoin, market: Market, show):
     market.run_sql(
         "UPDATE asset_aliases SET method = 'evidence', confidence = 0.98, "
