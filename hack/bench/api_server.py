@@ -2,7 +2,8 @@
 
 `python -m hack.bench.api_server FOLDER`, with DATABASE_URL and the API's own settings. An answer
 that `write_answer` put into the folder as NAME is given at /bare/NAME as it is: status, headers and
-body, out of memory, through the same uvicorn with the same settings, before any code of the API.
+body, out of memory, by a Starlette application with this one route, through the same uvicorn with
+the same settings and before any code of the API.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.app import create_app
@@ -49,7 +54,7 @@ def read_answer(file: Path) -> Answer:
 
 
 class Beside:
-    """Answers bare responses itself and leaves the rest to the API.
+    """Leaves bare responses to a bare Starlette, and the rest to the API.
 
     Args:
         app: the API.
@@ -60,18 +65,21 @@ class Beside:
         self._app = app
         self._folder = folder
         self._answers: dict[str, Answer] = {}
+        self._bare = Starlette(routes=[Route(BARE + "{name}", self._give)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        if scope["type"] != "http" or not scope["path"].startswith(BARE):
-            await self._app(scope, receive, send)
-            return
-        name = scope["path"].removeprefix(BARE)
+        bare = scope["type"] == "http" and scope["path"].startswith(BARE)
+        await (self._bare if bare else self._app)(scope, receive, send)
+
+    async def _give(self, request: Request) -> Response:
+        name = request.path_params["name"]
         if name not in self._answers:
             self._answers[name] = read_answer(self._folder / name)
         status, headers, body = self._answers[name]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        response = Response(body, status_code=status)
+        response.raw_headers = headers
+        return response
 
 
 def main() -> None:
