@@ -7,12 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, Engine
 
 from cryptosource_store.engine import session_engine
 from support import postgres as postgres_support
 
 CHECKOUT = Path(__file__).parents[1]
+
+# How fast the machine is says nothing about the code: timings belong in benchmarks.
+settings.register_profile(
+    "claims", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("claims")
 
 
 @pytest.fixture(scope="session")
