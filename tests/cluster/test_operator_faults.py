@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from support import postgres as postgres_support
+from support.api import api_client
 from support.kube import eventually, namespace
 from support.operator_process import operating
 from support.source_objects import NEVER, Sources
@@ -81,6 +82,34 @@ def test_killed_while_it_answers_a_request_the_request_is_answered_once(
         eventually(lambda: sources.status().get("lastHandledRunRequest") == "once")
 
     assert len(sources.jobs()) == 1
+
+
+def test_killed_between_a_job_and_its_answer_a_request_of_the_api_becomes_one_job(
+    operator_kubeconfig, tmp_path, sources, database_url
+):
+    sources.create(runOnCreate=False)
+    options = {"namespaces": [sources.namespace], "database": database_url}
+    body = {"source": "a-source", "namespace": sources.namespace}
+    with api_client(database_url) as api:
+        with operating(operator_kubeconfig, tmp_path, **options):
+            eventually(lambda: converged(sources))
+            eventually(lambda: sources.condition("Ready")[1] == "AwaitingSchedule")
+        answer = api.request("POST", "/trigger-etl", json=body)
+
+        def looked_at():
+            return api.get(answer.headers["location"]).json()["data"]
+
+        crash = {"CRYPTOSOURCE_OPERATOR_CRASH_AFTER": "1"}
+        with operating(operator_kubeconfig, tmp_path, **options, wait=False, **crash) as operator:
+            eventually(lambda: operator.process.poll() is not None)
+        assert looked_at()["status"] == "pending"
+
+        with operating(operator_kubeconfig, tmp_path, **options):
+            eventually(lambda: looked_at()["status"] == "accepted")
+        runs = looked_at()["runs"]
+
+    (job,) = sources.jobs()
+    assert [run["job_name"] for run in runs] == [job["metadata"]["name"]]
 
 
 def test_two_operators_make_one_of_everything_and_leave_each_other_in_peace(
