@@ -170,7 +170,7 @@ def test_a_coin_is_found_by_keyboard_alone(site: Site):
         assert page.get_by_role("heading", level=1).inner_text().split() == ["Monero", "XMR"]
 
 
-PASSING = re.compile(r"\d+ (s|min) ago|in \d+ (s|min)|[\d:]{8}|request \S+|\d+ min \d+ s|now")
+PASSING = re.compile(r"\d+ (s|min) ago|(in|for) \d+ (s|min)|[\d:]{8}|request \S+|\d+ min \d+ s|now")
 """What differs between two looks at a page."""
 
 
