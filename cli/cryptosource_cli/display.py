@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -148,7 +149,30 @@ def _cells(outcome: RunOutcome) -> tuple[str | Text, ...]:
     )
 
 
-def print_due(loaded: LoadedSource, due: datetime | None) -> None:
-    """Print when a source runs next."""
+class DueTimes:
+    """Says when each source runs next. What is learnt during the first runs waits for their table."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[tuple[str, str], datetime | None] = {}
+        self._shown = False
+
+    def waits(self, loaded: LoadedSource, due: datetime | None) -> None:
+        """Take in when a source runs next; None: it is suspended."""
+        with self._lock:
+            if self._shown:
+                _print_due(loaded.key, due)
+            else:
+                self._held[loaded.key] = due
+
+    def show(self) -> None:
+        """Print what is known by now, by name, and from now on at once."""
+        with self._lock:
+            self._shown = True
+            for key, due in sorted(self._held.items()):
+                _print_due(key, due)
+
+
+def _print_due(key: tuple[str, str], due: datetime | None) -> None:
     when = "suspended" if due is None else f"next run at {due:%Y-%m-%d %H:%M} UTC"
-    click.echo(f"{'/'.join(loaded.key)}: {when}")
+    click.echo(f"{'/'.join(key)}: {when}")

@@ -88,7 +88,10 @@ class Scheduler:
             thread.start()
 
     def first_outcomes(self) -> dict[tuple[str, str], RunOutcome]:
-        """Wait until every source has made its first run, or need not, and return the outcomes."""
+        """Wait until every source has made its first run, or need not, and return the outcomes.
+
+        By then `on_waiting` has been told when each of them runs next.
+        """
         for done in self._first_done.values():
             while not done.wait(timeout=0.2):  # short waits, so that Ctrl-C gets through
                 pass
@@ -107,7 +110,6 @@ class Scheduler:
             spec = loaded.source.spec
             if not spec.suspend and (once or spec.run_on_create):
                 self._first[loaded.key] = self._run(loaded, "create", None)
-            done.set()
             if not once and not spec.suspend:
                 self._follow_schedule(loaded)
             elif spec.suspend:
@@ -122,6 +124,7 @@ class Scheduler:
         while True:
             due = next_run(spec.schedule, spec.time_zone, self._clock.now())
             self._on_waiting(loaded, due)
+            self._first_done[loaded.key].set()
             while (left := (due - self._clock.now()).total_seconds()) > 0:
                 self._clock.sleep(min(left, LONGEST_NAP_SECONDS))
             if -left > spec.starting_deadline_seconds:

@@ -13,7 +13,7 @@ from sqlalchemy import URL
 
 from cryptosource_cli.arguments import files_option, readable_manifests, run_settings
 from cryptosource_cli.assembly import Workshop
-from cryptosource_cli.display import Display, make_display, print_due, print_outcomes
+from cryptosource_cli.display import Display, DueTimes, make_display, print_outcomes
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.failures import CommandError
 from cryptosource_cli.housekeeping import Housekeeping
@@ -78,13 +78,13 @@ def _run_all(
     """Start every source; return the scheduler and what waits for the first runs and shows them."""
     workshop = Workshop.open(environment, manifests, url, stop=stop)
     display = make_display()
-    shown = threading.Event()
+    due_times = DueTimes()
     scheduler = Scheduler(
         manifests.sources,
         _starter(workshop, display),
         settings=settings,
         clock=workshop.clock,
-        on_waiting=lambda loaded, due: print_due(loaded, due) if shown.is_set() else None,
+        on_waiting=due_times.waits,
     )
 
     def first_runs() -> bool:
@@ -92,7 +92,7 @@ def _run_all(
             scheduler.begin(once=once)
             outcomes = scheduler.first_outcomes()
         print_outcomes(manifests.sources, outcomes)
-        shown.set()
+        due_times.show()
         return all(outcome.status is not RunStatus.FAILURE for outcome in outcomes.values())
 
     return scheduler, first_runs
