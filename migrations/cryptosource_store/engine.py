@@ -71,6 +71,20 @@ def session_engine(
     )
 
 
+def _pool(
+    url: URL, arguments: dict[str, Any], *, size: int, wait_seconds: float, **own: Any
+) -> Engine:
+    return create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        connect_args=arguments,
+        **own,
+    )
+
+
 def pooled_engine(
     url: URL,
     *,
@@ -91,15 +105,8 @@ def pooled_engine(
         wait_seconds: how long a request waits for one before it fails.
         timeouts: limits of each session.
     """
-    return create_engine(
-        url,
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=wait_seconds,
-        pool_pre_ping=True,
-        connect_args=_connect_arguments(application, timeouts or SessionTimeouts()),
-    )
+    arguments = _connect_arguments(application, timeouts or SessionTimeouts())
+    return _pool(url, arguments, size=size, wait_seconds=wait_seconds, pool_pre_ping=True)
 
 
 def reading_engine(
@@ -124,15 +131,13 @@ def reading_engine(
         wait_seconds: how long a request waits for one before it fails.
         timeouts: limits of each session.
     """
-    return create_engine(
+    return _pool(
         url,
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=wait_seconds,
+        _connect_arguments(application, timeouts or SessionTimeouts()),
+        size=size,
+        wait_seconds=wait_seconds,
         pool_recycle=RECYCLE_SECONDS,
         isolation_level="AUTOCOMMIT",
-        connect_args=_connect_arguments(application, timeouts or SessionTimeouts()),
     )
 
 

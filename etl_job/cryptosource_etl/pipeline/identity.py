@@ -127,9 +127,8 @@ def propose(
         return NO_NEWCOMERS
     wanted = {coin.symbol for coin in newcomers if coin.symbol}
     symbols = text_array(sorted(wanted))
-    version = int(
-        connection.scalar(sql.UNIFIED_VERSION) or 0
-    )  # before the look-up, never behind it
+    # Read before the look-up: a change between the two is then asked about again, not missed.
+    version = int(connection.scalar(sql.VERSION_OF_UNIFIED) or 0)
     stored = _candidates(connection, id_scope, symbols)
     candidates = _as_they_will_be(stored, in_flight.bearing(wanted))
     verdicts = match(newcomers, candidates)
@@ -260,7 +259,7 @@ class IdentityResolver:
         revised = self._revise(proposal, decided) if outdated or decided else proposal
         self._copy(sql.COPY_ASSETS, revised.asset_copy)
         self._copy(sql.COPY_ALIASES, revised.alias_copy)
-        return decided | _differences(proposal.assets, revised.assets)
+        return decided | not_as_proposed(proposal.assets, revised.assets)
 
     def _pin_all(self, newcomers: Iterable[Newcomer], decided: dict[str, int]) -> None:
         for newcomer in newcomers:
@@ -352,13 +351,14 @@ class IdentityResolver:
             copy_into(self._connection, statement, buffer)
 
 
-def _differences(proposed: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+def not_as_proposed(proposed: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+    """Return, by external id, the found assets that are not the proposed ones."""
     if found is proposed:
         return {}
     return {
-        external_id: asset_id
-        for external_id, asset_id in found.items()
-        if asset_id != proposed[external_id]
+        external_id: found[external_id]
+        for external_id, asset_id in proposed.items()
+        if found.get(external_id, asset_id) != asset_id
     }
 
 

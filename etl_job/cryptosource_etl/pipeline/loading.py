@@ -18,7 +18,7 @@ from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.claiming import Claim
 from cryptosource_etl.pipeline.encoding import copy_buffer
 from cryptosource_etl.pipeline.failures import sqlstate
-from cryptosource_etl.pipeline.identity import NO_NEWCOMERS, IdentityResolver
+from cryptosource_etl.pipeline.identity import NO_NEWCOMERS, IdentityResolver, not_as_proposed
 from cryptosource_etl.pipeline.preparing import Prepared, Preparer
 from cryptosource_etl.pipeline.sifting import Sifted
 from cryptosource_etl.pipeline.staging import PayloadOf, rejected_lines
@@ -234,7 +234,7 @@ class PageLoader:
             else:
                 raise
             counts, decided = self._transact(batch, again, payload_of)
-            decided = _otherwise(prepared.proposal.assets, {**again.assets, **decided})
+            decided = not_as_proposed(prepared.proposal.assets, {**again.assets, **decided})
         self._crash.reach("page-committed")
         self._decided.append(decided)
         self.totals += counts
@@ -306,12 +306,3 @@ class PageLoader:
 
 def _reasons(sifted: Sifted) -> Counter[str]:
     return Counter(str(refused.rejection.reason) for refused in sifted.rejected)
-
-
-def _otherwise(proposed: Mapping[str, int], assets: Mapping[str, int]) -> dict[str, int]:
-    """Return the assets that are not what was proposed to the pages behind."""
-    return {
-        external_id: assets[external_id]
-        for external_id, asset_id in proposed.items()
-        if assets[external_id] != asset_id
-    }

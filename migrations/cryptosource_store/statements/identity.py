@@ -14,7 +14,7 @@ IDENTITY_LOCK = 727_003
 
 LOCK_IDENTITY = text(f"SELECT pg_advisory_xact_lock({IDENTITY_LOCK})")
 
-UNIFIED_VERSION = text("SELECT version FROM dataset_versions WHERE dataset = 'unified'")
+VERSION_OF_UNIFIED = text("SELECT version FROM dataset_versions WHERE dataset = 'unified'")
 
 # Primary key of data_changes, which has a row for each page that changed unified: behind a version
 # that was just read there are a few.
