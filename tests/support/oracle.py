@@ -55,6 +55,9 @@ CONTRADICTIONS = {
          WHERE (l.observed_at, l.digest, l.raw_id) IS DISTINCT FROM
                (q.observed_at, q.digest, q.raw_id)
             OR l.price_usd IS DISTINCT FROM q.price_usd""",
+    "every coin is an asset": """
+        SELECT asset_id FROM (SELECT asset_id FROM quotes UNION SELECT asset_id FROM unified) coins
+        EXCEPT SELECT asset_id FROM assets""",
     "every quote has a latest": """
         SELECT asset_id, source_id FROM quotes
         EXCEPT SELECT asset_id, source_id FROM quotes_latest""",

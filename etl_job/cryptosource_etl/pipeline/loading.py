@@ -124,7 +124,11 @@ class PageLoader:
         )
         self._preparer = Preparer(claim, reader, pinned=pins, lend=self._lend)
         self._decided: deque[Mapping[str, int]] = deque(maxlen=PAGES_AHEAD)
-        """Of the last pages: external id -> asset, where it is not the one that was proposed."""
+        """Of the last pages: external id -> asset, where it is not the one that was prepared.
+
+        A page that followed another one's proposal says so itself: the next page may have been
+        prepared when that other one was in already, and follow this one.
+        """
         self._quote_months: set[tuple[int, int]] = set()
         self._raw_months: set[tuple[int, int]] = set()
         self._reject_reasons: Counter[str] = Counter()
@@ -149,7 +153,7 @@ class PageLoader:
         self._ensure_partitions(prepared.months)
         if self._over_limit(batch, prepared.sifted):
             self._refuse(batch, prepared)
-        counts = self._commit(batch, self._as_decided(prepared))
+        counts = self._commit(batch, prepared, self._decided_before(prepared))
         self.pages_committed += 1
         return counts
 
@@ -161,15 +165,14 @@ class PageLoader:
     def _prepare(self, batch: Batch) -> Prepared:
         return self._preparer.prepare(batch.records, batch.received_at)
 
-    def _as_decided(self, prepared: Prepared) -> Prepared:
-        """Return the page with the coins of earlier pages as they turned out under the lock."""
-        others = {
+    def _decided_before(self, prepared: Prepared) -> dict[str, int]:
+        """Return the page's coins that turned out otherwise in the pages it followed."""
+        return {
             external_id: asset_id
             for decided in self._decided
             for external_id, asset_id in decided.items()
             if prepared.assets.get(external_id, asset_id) != asset_id
         }
-        return prepared.with_assets(others) if others else prepared
 
     def _ensure_partitions(self, observed: AbstractSet[tuple[int, int]]) -> None:
         """Open new months in a transaction of their own, so that no page holds their lock."""
@@ -211,7 +214,7 @@ class PageLoader:
         only_evidence = prepared._replace(
             sifted=evidence, newcomers=(), proposal=NO_NEWCOMERS, observed_at=None
         )
-        self._commit(replace(batch, cursor=None), only_evidence)
+        self._commit(replace(batch, cursor=None), only_evidence, {})
         first = sifted.rejected[0].rejection
         raise Retryable(
             Reason.TOO_MANY_REJECTED,
@@ -220,7 +223,15 @@ class PageLoader:
             f"{first.reason}, {first.detail}",
         )
 
-    def _commit(self, batch: Batch, prepared: Prepared) -> Counts:
+    def _commit(self, batch: Batch, proposed: Prepared, followed: Mapping[str, int]) -> Counts:
+        """Commit the page.
+
+        Args:
+            batch: what to commit.
+            proposed: the page as it was prepared.
+            followed: coins of it that earlier pages decided otherwise.
+        """
+        prepared = proposed.with_assets(followed) if followed else proposed
         payload_of = safe_payload(self._reader.payload)
         try:
             counts, decided = self._transact(batch, prepared, payload_of)
@@ -236,7 +247,7 @@ class PageLoader:
             counts, decided = self._transact(batch, again, payload_of)
             decided = not_as_proposed(prepared.proposal.assets, {**again.assets, **decided})
         self._crash.reach("page-committed")
-        self._decided.append(decided)
+        self._decided.append({**followed, **decided})
         self.totals += counts
         self._reject_reasons += _reasons(prepared.sifted)
         return counts

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, text
 
+from cryptosource_etl.clock import SystemClock
+from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.pipeline import preparing_ahead
+from cryptosource_etl.pipeline.claiming import Claim, claim_source
+from cryptosource_etl.pipeline.loading import Batch, PageLoader
 from cryptosource_etl.pipeline.outcome import RunOutcome
-from cryptosource_etl.pipeline.preparing_ahead import LookUpSession
+from cryptosource_etl.pipeline.preparing import Preparer
+from cryptosource_etl.pipeline.preparing_ahead import LookUpSession, PreparingAhead
 from cryptosource_etl.records import RawRecord
 from cryptosource_store.engine import loading_engine, session_engine
 from cryptosource_store.statements.identity import LOCK_IDENTITY
 from support.oracle import contradictions, rows, value
-from support.readers import coin
-from support.runs import identity, load
+from support.readers import ScriptedReader, coin
+from support.runs import identity, load, settings
 
 BITCOIN = {"symbol": "BTC", "name": "Bitcoin", "cap": "2000", "rank": 1}
 LATER = {"at": 1, "price": "1.01"}
@@ -71,6 +78,44 @@ def test_a_page_follows_the_page_before_it_to_the_coin_that_evidence_found(datab
         ("else", "minted"),
     ]
     assert rows(database, ASSETS_OF_B) == [(2, 3)]
+    assert contradictions(database) == {}
+
+
+def test_every_page_of_a_history_follows_to_the_coin_that_the_first_one_found(database: URL):
+    """However long it is: each page was prepared on what the page before it proposed."""
+    history = [coin("bitcoin", **BITCOIN | {"at": minute}) for minute in range(8)]
+    reader, source = ScriptedReader(history, batch_size=1), identity("b")
+    engine = loading_engine(database)
+    with engine.connect() as connection, closing(LookUpSession(engine)) as session:
+        claim = claim_source(connection, source, settings(), clock=SystemClock(), trace_id=None)
+        assert isinstance(claim, Claim)
+        loader = PageLoader(
+            connection,
+            claim,
+            reader,
+            pins={},
+            clock=SystemClock(),
+            crash_points=CrashPoints(),
+            reject_limit_percent=0,
+        )
+        loader.prepare()
+        preparer = Preparer(claim, reader, pinned=(), lend=session.lend)
+        ahead = PreparingAhead(preparer, committed=lambda: loader.pages_committed)
+        prepared_ahead = pairwise(chain(ahead.prepare(reader.pages({})), [None]))
+        for number, ((page, prepared), _) in enumerate(prepared_ahead):
+            if number == 0:
+                load(database, [coin("btc-bitcoin", **BITCOIN)])
+            loader.load(
+                Batch(
+                    records=page.records,
+                    received_at=page.received_at,
+                    cursor={},
+                    prepared=prepared,
+                )
+            )
+
+    assert value(database, "SELECT count(*) FROM assets") == 1
+    assert rows(database, ASSETS_OF_B) == [(1, len(history))]
     assert contradictions(database) == {}
 
 
