@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,16 +12,17 @@ from sqlalchemy import Connection
 
 from cryptosource_api.moments import DAWN, DUSK
 from cryptosource_api.problems import InvalidRequest, Mistake
-from cryptosource_store.statements.bucketing import NEWEST_OBSERVATION
+from cryptosource_store.statements.bucketing import newest_observation
 
 MOST_BUCKETS = 10_000
 """Of one request's range, for each source."""
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WRONG = (
     "write minutes, hours or a day that divide a day: 1m, 5m, 15m, 1h, 4h, 1d, or in ISO 8601 "
     "PT1M, PT1H, P1D"
 )
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": DAY}
+_UNITS = {"m": timedelta(minutes=1), "h": HOUR, "d": DAY}
 _SHORT = re.compile(r"([1-9]\d{0,3})(m|h|d)", re.ASCII)
 _ISO = re.compile(r"P(?:([1-9]\d{0,3})D|T([1-9]\d{0,3})H|T([1-9]\d{0,3})M)", re.ASCII)
 
@@ -75,14 +77,15 @@ def bucket_range(
 ) -> dict[str, Any]:
     """Return what a history binds, with a range of at most `MOST_BUCKETS` buckets.
 
-    An open end is the newest observation; an open start as far behind it as is allowed.
+    An open range ends with the newest observation that is asked for, and begins as far before it as
+    is allowed.
 
     Raises:
         InvalidRequest: the range that was asked for has more.
     """
     start, end = bound["start"], bound["end"]
-    if end == DUSK:
-        newest = connection.scalar(NEWEST_OBSERVATION, bound)
+    if start == DAWN or end == DUSK:
+        newest = connection.scalar(newest_observation(as_of="as_of" in bound), bound)
         end = max(newest or start, start)
     span = (MOST_BUCKETS - 1) * interval
     if start == DAWN:
@@ -97,6 +100,11 @@ def _begin_of_bucket(moment: datetime, interval: timedelta) -> datetime:
 
 
 def _too_many(span: timedelta) -> str:
-    hours = -(-span // (MOST_BUCKETS * timedelta(hours=1)))
-    wider = f"{hours}h or wider" if hours < DAY // timedelta(hours=1) else "1d"
-    return f"more than {MOST_BUCKETS} intervals lie in the range; narrow it, or choose {wider}"
+    hours = next((each for each in _hours_of_a_day() if MOST_BUCKETS * each >= span), None)
+    wider = f", or choose {hours // HOUR}h or wider" if hours else ""
+    return f"more than {MOST_BUCKETS} intervals lie in the range; narrow it{wider}"
+
+
+def _hours_of_a_day() -> Iterator[timedelta]:
+    """Yield the hours that divide a day, the narrowest first."""
+    return (hours * HOUR for hours in range(1, DAY // HOUR + 1) if not DAY % (hours * HOUR))

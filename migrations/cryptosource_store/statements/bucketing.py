@@ -43,10 +43,20 @@ BUCKET_FIELDS = f"""{zulu("u.bucket")} AS bucket_start,
          u.count, {zulu("u.last_at")} AS last_observed_at, u.last_market_cap_usd,
          u.last_volume_24h_usd"""
 
-# Index quotes_latest_asset_idx.
-NEWEST_OBSERVATION = text("""
-SELECT max(observed_at) FROM quotes_latest
- WHERE asset_id = :asset_id AND source_id = ANY(CAST(:source_ids AS integer[]))
+
+def newest_observation(*, as_of: bool) -> TextClause:
+    """Return the statement of when a coin was observed last, no later than `end`.
+
+    One entry of the primary key (asset, source, time) for each source; binds what a history binds.
+    """
+    quotes = KNOWN_QUOTES if as_of else "quotes q"
+    return text(f"""
+SELECT max(newest.observed_at)
+  FROM unnest(CAST(:source_ids AS integer[])) AS chosen(source_id)
+ CROSS JOIN LATERAL (
+       SELECT q.observed_at FROM {quotes}
+        WHERE q.asset_id = :asset_id AND q.source_id = chosen.source_id AND q.observed_at <= :end
+        ORDER BY q.observed_at DESC LIMIT 1) newest
 """)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy import URL
 
 from cryptosource_api.models.market import Bucket
 from cryptosource_api.models.parts import Listing
 from cryptosource_api.queries.intervals import parse_interval
 from support.api import NOON, ApiClient, Market, exact
+from support.oracle import value
+from support.readers import coin
+from support.runs import load
 
 TINY = Decimal("0.000000000000000001234567890123456789")
 
@@ -103,6 +109,55 @@ def test_without_a_range_the_newest_buckets_are_meant(api: ApiClient, market: Ma
 
     assert [b.close for b in pages(api, "/data/BTC/history?interval=1m")] == [2]
     assert [b.close for b in pages(api, "/data/BTC/history?interval=1h")] == [2, 1]
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_the_newest_buckets_up_to_an_end_are_meant_however_far_it_lies_ahead(
+    api: ApiClient, market: Market, form: str
+):
+    source = market.source("one")
+    market.coin("BTC", source)
+    market.quote(1, source, NOON, price_usd=2)
+    market.quote(1, source, NOON - timedelta(days=30), price_usd=1)
+
+    def closes(end: str) -> list[int]:
+        response = api.get(f"/data/BTC/history?interval=1m&end_date={end}&format={form}")
+        assert response.status_code == 200, response.text
+        found = map(json.loads, response.text.splitlines())
+        return [each["close"] for one in found for each in one.get("data", [one])]
+
+    assert closes("2028-01-01") == closes("9999-12-31") == [2]
+    assert closes("2026-11-19") == [1]
+    assert closes("2020-01-01") == []
+
+
+def test_the_newest_buckets_that_were_known_then_are_meant(database: URL, api: ApiClient):
+    load(database, [coin("btc", symbol="BTC", price="1", at=0)])
+    then = quote(value(database, "SELECT clock_timestamp()").isoformat())
+    load(database, [coin("btc", symbol="BTC", price="2", at=30 * 24 * 60)])
+
+    assert [b.close for b in pages(api, f"/data/BTC/history?interval=1m&as_of={then}")] == [1]
+    assert [b.close for b in pages(api, "/data/BTC/history?interval=1m")] == [2]
+
+
+@pytest.mark.parametrize(
+    ("first", "advice"),
+    [
+        ("2026-01-01", ", or choose 1h or wider"),
+        ("2021-01-01", ", or choose 6h or wider"),
+        ("2000-01-01", ", or choose 24h or wider"),
+        ("1980-01-01", "narrow it"),
+    ],
+)
+def test_the_interval_that_is_advised_is_one(
+    api: ApiClient, market: Market, first: str, advice: str
+):
+    market.coin("BTC", market.source("one"))
+
+    refused = api.get(f"/data/BTC/history?interval=1m&start_date={first}&end_date=2026-12-31")
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["detail"].endswith(advice)
 
 
 def test_too_many_buckets_are_refused_with_an_interval_that_fits(api: ApiClient, market: Market):
