@@ -126,6 +126,7 @@ class CoinGeckoReader(VendorRecords):
         coins = self._requests.wanted(progress.page, answer)
         coins = coins[progress.position_in(coins) :]
         received_at = self._context.clock.now()
+        starts_pass = progress.is_new
         for start in range(0, len(coins), self._batch_size):
             batch = coins[start : start + self._batch_size]
             last = start + len(batch) == len(coins)
@@ -134,7 +135,7 @@ class CoinGeckoReader(VendorRecords):
                 cursor_after=progress.cursors(batch, response if last else None, len(answer)),
                 received_at=received_at,
                 total=self._requests.total,
-                starts_pass=start == 0 and progress.is_new,
+                starts_pass=start == 0 and starts_pass,
                 complete=progress.is_whole,
             )
 

@@ -101,6 +101,20 @@ def test_no_coins_at_all_is_a_failure(kind: Any):
         list(_reader(kind, Upstream([[]])).pages({}))
 
 
+@pytest.mark.parametrize("kind", [CoinPaprikaReader, CoinGeckoReader])
+def test_the_first_page_of_a_pass_alone_starts_it(kind: Any):
+    """From there on records are counted, and what the upstream lists is gathered."""
+    upstream = Upstream([["a", "b", "c"]])
+    reader = _reader(kind, upstream, batchSize=1)
+    first, *others = reader.pages({})
+    assert first.starts_pass
+    assert not any(page.starts_pass for page in others)
+    upstream.etag = "tuesday"
+    (again, *_) = reader.pages(_cursor([first, *others][-1]))
+    assert again.starts_pass
+    assert not any(page.starts_pass for page in reader.pages(_cursor(first)))
+
+
 def test_gecko_ends_with_a_short_page():
     upstream = Upstream([_coins(0, 250), _coins(250, 250), _coins(500, 1)])
     pages = list(_reader(CoinGeckoReader, upstream, member=ALL).pages({}))
