@@ -51,7 +51,7 @@ test-fuzz: setup ## Five thousand requests made of the served description
 
 test-cluster: setup ## The chart and the operator on a real Kubernetes, which is built once and cached
 	@$(BIN)/python -m hack.cluster build
-	@$(BIN)/python -m hack.cluster build helm3
+	@$(BIN)/python -m hack.cluster build helm3 prometheus
 	@$(BIN)/python -m hack.images
 	@$(BIN)/pytest tests/cluster
 

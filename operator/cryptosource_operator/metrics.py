@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from cryptosource_operator.cache import KINDS
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -69,3 +71,8 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        # Prometheus sees a counter rise only from a value it has read: the first ones are 0.
+        for kind in KINDS:
+            self.missed_events.labels(kind)
+        for result in ("success", "error"):
+            self.reconciles.labels(result)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-from hack.cluster import building
-from hack.cluster.errors import ClusterError
 
 CHART = Path(__file__).parents[2] / "charts" / "cryptosource"
 COMBINATIONS = sorted((CHART / "ci").glob("*-values.yaml"))
@@ -74,19 +70,6 @@ class Helm:
         options = ("--namespace", namespace, "--kube-version", KUBERNETES, "--values", str(values))
         text = self.run("template", release, str(chart), *options)
         return [one for one in yaml.load_all(text, Loader=LOADER) if one]
-
-
-def helm_program(module: str) -> Path:
-    """Return the Helm of `helm` (4) or `helm3`, built where it is not yet.
-
-    Where that cannot be done the test is skipped, but never by the gate, which builds it before.
-    """
-    try:
-        return building.programs(module)["helm"]
-    except ClusterError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no Helm can be built here: {error}")
 
 
 def only(objects: list[dict[str, Any]], kind: str, suffix: str = "") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.chart import CHART, yaml
 
+RULES = CHART / "files" / "alerts.yaml"
 SUFFIXES = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",), "gauge": ("",)}
 _GRAFANA = {"$__rate_interval": "5m", "$namespace": ".*", "$source": ".*"}
 
@@ -27,8 +28,8 @@ class Reference:
 
 def rules() -> list[dict[str, Any]]:
     """Return the alert rules."""
-    text = (CHART / "files" / "alerts.yaml").read_text("utf-8")
-    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def dashboard() -> dict[str, Any]:

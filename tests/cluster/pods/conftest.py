@@ -17,7 +17,8 @@ from hack.cluster.choosing import Cluster
 from hack.cluster.errors import ClusterError
 
 from support import market_pod
-from support.chart import Helm, helm_program
+from support.built_programs import built_program
+from support.chart import Helm
 from support.cluster import SKIP_VARIABLE, image_values, running_cluster
 from support.kube import Kube, eventually
 from support.leftovers import Seen, crd, look
@@ -73,7 +74,7 @@ def kube(cluster: Cluster) -> Iterator[Kube]:
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm 4."""
-    return Helm(program=helm_program("helm"), home=tmp_path_factory.mktemp("helm"))
+    return Helm(program=built_program("helm", "helm"), home=tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")

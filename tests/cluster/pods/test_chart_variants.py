@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from support.chart import CHART, Helm, Refused, helm_program
+from support.built_programs import built_program
+from support.chart import CHART, Helm, Refused
 from support.kube import eventually
 from support.leftovers import crd, look
 from support.release import Release, merged, restricted_namespace
@@ -37,7 +38,7 @@ def values(images, kube) -> dict[str, Any]:
 def test_helm_3_installs_upgrades_tests_and_leaves_nothing(
     cluster, kube, space, values, tmp_path_factory
 ):
-    helm3 = Helm(program=helm_program("helm3"), home=tmp_path_factory.mktemp("helm3"))
+    helm3 = Helm(program=built_program("helm3", "helm"), home=tmp_path_factory.mktemp("helm3"))
     release = Release(helm=helm3, kubeconfig=cluster.kubeconfig, kube=kube, namespace=space)
     values = merged(values, NO_VOLUME)
     before = look(kube, space)

@@ -64,6 +64,28 @@ def test_helm_tells_its_real_version(name, major) -> None:
     assert f"-X helm.sh/helm/v{major}/internal/version.version=v{major}." in flags
 
 
+def test_promtool_tells_its_real_version_and_is_built_without_the_clients_of_clouds() -> None:
+    prometheus = building.module("prometheus")
+    text = (prometheus.folder / "go.mod").read_text()
+    (module,) = re.findall(r"prometheus/prometheus v0\.(\d+)\.\d+", text)
+
+    (told,) = re.findall(r"common/version\.Version=(\d+)\.(\d+)\.\d+", prometheus.linker_flags)
+
+    assert int(module) == int(told[0]) * 100 + int(told[1])
+    assert "-tags=remove_all_sd" in prometheus.flags
+
+
+def test_build_tags_of_one_module_leave_the_builds_of_others_as_they_are(monkeypatch) -> None:
+    others = [Module(one.name, one) for one in MODULES if one.name != "prometheus"]
+    before = [one.key for one in others]
+    own = building.module("prometheus").key
+
+    monkeypatch.setattr(building, "BUILD_TAGS", {"prometheus": "another"})
+
+    assert [one.key for one in others] == before
+    assert building.module("prometheus").key != own
+
+
 def test_a_program_is_built_once(builds) -> None:
     first = building.programs("helm")["helm"]
     second = building.programs("helm")["helm"]
