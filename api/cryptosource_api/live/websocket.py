@@ -25,6 +25,8 @@ MESSAGES_PER_MINUTE = 60
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 GOING_AWAY = 1001
+MEMBERS = ("type", "filters", "last_event_id")
+"""Of a subscription."""
 HEARTBEAT = '{"type": "heartbeat"}'
 
 
@@ -119,16 +121,15 @@ class Conversation:
             await self._complain('send {"type": "subscribe", "filters": {}} or {"type": "ping"}')
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
-        given, since = message.get("filters") or {}, message.get("last_event_id")
         try:
-            parameters = StreamParameters.model_validate({**dict(given), "last_event_id": since})
+            parameters = _parameters_of(message)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             named = ".".join(map(str, first["loc"])) or "filters"
             await self._complain(f"{named}: {first['msg'].removeprefix('Value error, ')}")
             return
-        except (TypeError, ValueError):
-            await self._complain("filters must be an object")
+        except ValueError as error:
+            await self._complain(str(error))
             return
         earlier, self._telling = self._telling, None
         if earlier is not None:
@@ -159,3 +160,20 @@ class Conversation:
         with suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             async with asyncio.timeout(1):  # a client that does not read is not waited for
                 await self._websocket.close(code, reason)
+
+
+def _parameters_of(message: dict[str, Any]) -> StreamParameters:
+    """Return what a subscription asks for.
+
+    Raises:
+        ValueError: it holds something that would be left aside; whoever filters by a misspelt name
+            would be told everything.
+    """
+    given = {} if message.get("filters") is None else message["filters"]
+    if not isinstance(given, dict):
+        raise ValueError("filters must be an object")  # noqa: TRY004 - as all that it raises
+    unknown = [f"filters.{name}" for name in given if name == "last_event_id"]
+    unknown += [name for name in message if name not in MEMBERS]
+    if unknown:
+        raise ValueError(f"{unknown[0][:100]}: a subscription has {', '.join(MEMBERS)}")
+    return StreamParameters.model_validate({**given, "last_event_id": message.get("last_event_id")})
