@@ -19,6 +19,10 @@ PART_BYTES = 64 * 1024
 SECONDS = 15.0
 
 
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+"""OpenSSL's words for an answer in plain text."""
+
+
 class InvalidAddress(ValueError):
     """The URL cannot be asked. The message says what would be right, never a password in it."""
 
@@ -155,6 +159,8 @@ class Deployment:
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate does not hold: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
+        return "what answers there speaks no TLS: is it http:// instead of https://?"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, socket.gaierror):

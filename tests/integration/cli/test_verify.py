@@ -211,6 +211,14 @@ def test_another_service_fails_and_is_no_traceback():
     assert "another service" in failed(findings)["ready"]
 
 
+def test_https_of_a_port_that_speaks_http_says_so():
+    with impostor() as port:
+        code, findings = verify(f"https://127.0.0.1:{port}")
+
+    assert code == 1
+    assert "http:// instead of https://" in failed(findings)["reachable"]
+
+
 def certified(folder: Path, days: int) -> tuple[ssl.SSLContext, Path]:
     """Make a certificate for localhost that signs itself; return a server's context for it."""
     file, secret = folder / "certificate.pem", folder / "key.pem"
