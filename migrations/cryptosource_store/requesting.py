@@ -155,9 +155,11 @@ def _source_id(connection: Connection, wanted: Wanted) -> int | None:
         raise UnknownSource(gone)
     namespaces = sorted({row.namespace for row in active})
     if len(namespaces) > 1:
-        raise AmbiguousSource(f"{name} is in several namespaces: {', '.join(namespaces)}; name one")
+        raise AmbiguousSource(
+            f"the source {name} is in several namespaces: {', '.join(namespaces)}; name one"
+        )
     if active[0].suspended:
-        raise SuspendedSource(f"{name} is suspended; set spec.suspend to false first")
+        raise SuspendedSource(f"the source {name} is suspended; set spec.suspend to false first")
     return int(active[0].source_id)
 
 

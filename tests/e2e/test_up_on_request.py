@@ -72,7 +72,7 @@ def test_up_makes_the_runs_that_the_api_and_the_command_ask_for(
         status, refused = ask(api, source="asleep")
         assert (status, refused["detail"]) == (
             409,
-            "Asleep is suspended; set spec.suspend to false first",
+            "The source asleep is suspended; set spec.suspend to false first",
         )
 
         everything = done(api, ask(api, all=True)[1]["data"]["request_id"])

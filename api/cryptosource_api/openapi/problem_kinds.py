@@ -147,7 +147,7 @@ SUSPENDED = ProblemKind(
     status=409,
     word="source-suspended",
     title="The source is suspended",
-    detail="Crypto/coingecko is suspended; set spec.suspend to false first",
+    detail="The source crypto/coingecko is suspended; set spec.suspend to false first",
     when="The source has `spec.suspend: true`.",
     remedy="Resume it (`suspend: false`), then ask again.",
 )
