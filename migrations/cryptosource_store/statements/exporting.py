@@ -14,7 +14,7 @@ from sqlalchemy import TextClause, text
 from cryptosource_store.statements import bucketing
 from cryptosource_store.statements import reading_pages as pages
 from cryptosource_store.statements import reading_past as past
-from cryptosource_store.statements.reading import RECORD_FIELDS
+from cryptosource_store.statements.reading import RECORD_FIELDS, SOURCE_NAMES
 
 
 class Kind(StrEnum):
@@ -128,7 +128,9 @@ def records_then(shape: pages.PageShape) -> Rows:
     return Rows(
         columns=RECORD_COLUMNS,
         ahead=_chosen(shape),
-        source=counted.format(f" CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record"),
+        source=counted.format(
+            f" {SOURCE_NAMES} CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record"
+        ),
         order=past.order_then(shape),
         counted=counted.format(""),
     )
@@ -168,6 +170,7 @@ def records(shape: pages.PageShape) -> Rows:
   JOIN assets a USING (asset_id)
   LEFT JOIN tickers t ON t.ticker = c.symbol
   LEFT JOIN sources s ON s.source_id = u.source_id
+  {SOURCE_NAMES}
  CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{where}""",
         order=pages.order_of(shape),
         counted=f"FROM {rows}{where}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from cryptosource_store.statements.reading import RECORD_FIELDS
+from cryptosource_store.statements.reading import RECORD_FIELDS, SOURCE_NAMES
 
 _MICROS = "(extract(epoch FROM changed_at) * 1000000)::bigint"
 
@@ -27,6 +27,7 @@ SELECT version, {_MICROS} AS micros, asset_ids FROM data_changes
 _BESIDE = f"""JOIN assets a ON a.asset_id = c.asset_id
   LEFT JOIN tickers t ON t.ticker = c.symbol
   LEFT JOIN sources s ON s.source_id = u.source_id
+  {SOURCE_NAMES}
  CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record
  WHERE c.asset_id = ANY(CAST(:asset_ids AS bigint[]))
  ORDER BY c.asset_id, u.source_id"""

@@ -39,23 +39,54 @@ def coin_id(coin: str, *, asset: str = "a", ticker: str = "t") -> str:
     )
 
 
+def coin_id_looked_up(coin: str) -> str:
+    """Return SQL for a coin's public id, as `coin_id` does, without joins.
+
+    For a page: it looks up the ticker of each coin, and the slug only of those that do not own
+    theirs. For a whole table the joins are cheaper.
+
+    Args:
+        coin: alias of a row with the coin's current symbol and its asset_id.
+    """
+    owner = f"(SELECT o.asset_id FROM tickers o WHERE o.ticker = {coin}.symbol)"
+    slug = f"(SELECT i.slug FROM assets i WHERE i.asset_id = {coin}.asset_id)"
+    return (
+        f"CASE WHEN strpos({coin}.symbol, '~') = 0 AND {owner} = {coin}.asset_id "
+        f"THEN {coin}.symbol ELSE COALESCE({coin}.symbol, '') || '~' || {slug} END"
+    )
+
+
 AMOUNT_FIELDS = "{0}.price_usd, {0}.market_cap_usd, {0}.volume_24h_usd, {0}.percent_change_24h"
 
-SOURCE_NAMES = """COALESCE((SELECT json_agg(n.name ORDER BY n.name) FROM sources n
-                    WHERE n.source_id = ANY(c.source_ids)), '[]'::json)"""
+SOURCE_NAMES = """LEFT JOIN LATERAL (
+       SELECT COALESCE(json_agg(n.name ORDER BY n.name), '[]'::json) AS names
+         FROM sources n WHERE n.source_id = ANY(c.source_ids)) named ON true"""
+"""Joined to coins `c`: coins share their sources, and a join is computed once for each set of them."""
 
-RECORD_FIELDS = f"""{coin_id("c")} AS id, u.asset_id, u.symbol, u.name, u.rank,
+
+def record_fields(public_id: str) -> str:
+    """Return SQL for the members of a record.
+
+    `u` is what is shown, `c` its coin in unified, `s` the source shown, `named` is SOURCE_NAMES.
+
+    Args:
+        public_id: SQL for the coin's id.
+    """
+    return f"""{public_id} AS id, u.asset_id, u.symbol, u.name, u.rank,
          {AMOUNT_FIELDS.format("u")}, {zulu("u.observed_at")} AS observed_at,
-         s.name AS source, s.source_type, s.namespace, {SOURCE_NAMES} AS sources,
+         s.name AS source, s.source_type, s.namespace, named.names AS sources,
          c.spread_percent, {zulu("c.updated_at")} AS updated_at"""
-"""A record: `u` is what is shown, `c` its coin in unified, `s` the source shown."""
+
+
+RECORD_FIELDS = record_fields(coin_id("c"))
+"""A record, whose coin is joined to its row in assets, `a`, and to its ticker's owner, `t`."""
 
 UNIFIED_VERSION = """(SELECT version || '.' || (extract(epoch FROM changed_at) * 1000000)::bigint
    FROM dataset_versions WHERE dataset = 'unified')"""
 """Grows with each load that changed anything; the time tells a restored database apart."""
 
 # One row by primary key: what a cached answer is checked against.
-DATA_VERSION = text(f"SELECT {UNIFIED_VERSION}")
+DATA_VERSION = text(f"SELECT {UNIFIED_VERSION} AS version")
 
 # Both arms are look-ups by unique key. Whatever holds a tilde names a slug, for ever.
 RESOLVE_ID = text("""
@@ -101,6 +132,7 @@ SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
   JOIN assets a USING (asset_id)
   LEFT JOIN tickers t ON t.ticker = c.symbol
   LEFT JOIN sources s ON s.source_id = c.source_id
+  {SOURCE_NAMES}
  CROSS JOIN LATERAL (SELECT c.*) u
  CROSS JOIN LATERAL (
        SELECT {RECORD_FIELDS}, a.slug, {zulu("a.created_at")} AS first_seen_at,

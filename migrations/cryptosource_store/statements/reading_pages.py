@@ -7,7 +7,7 @@ statement returns `version, total, found, body, last_key, last_asset, last_sourc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sqlalchemy import TextClause, text
@@ -15,8 +15,10 @@ from sqlalchemy import TextClause, text
 from cryptosource_store.statements.reading import (
     AMOUNT_FIELDS,
     RANK_KEY,
-    RECORD_FIELDS,
+    SOURCE_NAMES,
     UNIFIED_VERSION,
+    coin_id_looked_up,
+    record_fields,
     zulu,
 )
 
@@ -71,6 +73,10 @@ UNTIL_END = "u.observed_at <= :end"
 UNIFIED_TOTAL = "COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'unified'), 0)"
 SOURCES_TOTAL = """COALESCE((SELECT sum(total) FROM dataset_versions
    WHERE dataset IN (SELECT 'source:' || source_id FROM chosen)), 0)"""
+
+_RECORD = record_fields(coin_id_looked_up("c"))
+_COIN_OF_SOURCES = "JOIN unified c USING (asset_id)"
+_COIN_ITSELF = "CROSS JOIN LATERAL (SELECT u.*) c"
 
 LAST_SHOWN = "FILTER (WHERE n = :size)"
 
@@ -186,26 +192,32 @@ def page_statement(shape: PageShape) -> TextClause:
     asked = f"{rows}{where([*filters, *after])}"
     if shape.of_sources and key is BEST_FIRST and not shape.conditions:
         asked = _best_of_each_source(after)
+    ties, _ = _ties(of_sources=shape.of_sources)
+    # By the column that the page was sorted into, so that the planner knows it need not sort again.
+    order = _order(replace(key, expression="u.sort_value"), ties, descending=shape.descending)
     return text(f"""
-WITH {CHOSEN_SOURCES if shape.of_sources else ""}page AS (
-  SELECT row_number() OVER () AS n, ordered.* FROM (
-    SELECT u.*, ({key.expression})::text AS sort_key
+{f"WITH {CHOSEN_SOURCES.rstrip(', ')}" if shape.of_sources else ""}
+SELECT {UNIFIED_VERSION} AS version, {_total(shape, rows, filters)} AS total, count(*) AS found,
+       COALESCE(array_to_string(
+         (array_agg(row_to_json(record)::text ORDER BY {order}))[1:CAST(:size AS integer)], ','),
+         '') AS body,
+       ({_last_shown("u.sort_value", order)})::text AS last_key,
+       {_last_shown("u.asset_id", order)} AS last_asset,
+       {_last_shown("u.source_id", order)} AS last_source
+  FROM (
+    SELECT u.*, {key.expression} AS sort_value
       FROM {asked}
      ORDER BY {order_of(shape)}
-     LIMIT :size + 1 OFFSET :offset) ordered
-)
-SELECT {UNIFIED_VERSION} AS version, {_total(shape, rows, filters)} AS total, count(*) AS found,
-       COALESCE(string_agg(row_to_json(record)::text, ',' ORDER BY n) FILTER (WHERE n <= :size),
-                '') AS body,
-       max(u.sort_key) {LAST_SHOWN} AS last_key, max(u.asset_id) {LAST_SHOWN} AS last_asset,
-       max(u.source_id) {LAST_SHOWN} AS last_source
-  FROM page u
-  JOIN unified c USING (asset_id)
-  JOIN assets a USING (asset_id)
-  LEFT JOIN tickers t ON t.ticker = c.symbol
+     LIMIT :size + 1 OFFSET :offset) u
+  {_COIN_OF_SOURCES if shape.of_sources else _COIN_ITSELF}
   LEFT JOIN sources s ON s.source_id = u.source_id
- CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record
+  {SOURCE_NAMES}
+ CROSS JOIN LATERAL (SELECT {_RECORD}) record
 """)
+
+
+def _last_shown(expression: str, order: str) -> str:
+    return f"(array_agg({expression} ORDER BY {order}))[CAST(:size AS integer)]"
 
 
 OBSERVATION_FIELDS = f"""{zulu("u.observed_at")} AS observed_at, s.name AS source, s.source_type,

@@ -13,6 +13,7 @@ from cryptosource_store.statements.reading import (
     AMOUNT_FIELDS,
     MOVES_SHOWN,
     RECORD_FIELDS,
+    SOURCE_NAMES,
     UNIFIED_VERSION,
     zulu,
 )
@@ -130,6 +131,7 @@ WITH {pages.CHOSEN_SOURCES if shape.of_sources else ""}page AS MATERIALIZED (
   SELECT row_number() OVER () AS n, ordered.* FROM (
     SELECT row_to_json(record)::text AS line, u.asset_id, u.source_id
       {rows}
+      {SOURCE_NAMES}
      CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{pages.where([*filters, *after])}
      ORDER BY {order_then(shape)} LIMIT :size + 1 OFFSET :offset) ordered
 )
@@ -148,6 +150,7 @@ SELECT {UNIFIED_VERSION} AS version,
 COIN_AS_IT_WAS = text(f"""
 SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
   {rows_then(pages.PageShape(of_sources=False))}
+  {SOURCE_NAMES}
  CROSS JOIN LATERAL (
        SELECT {RECORD_FIELDS}, a.slug, {zulu("a.created_at")} AS first_seen_at,
               (SELECT COALESCE(json_agg(row_to_json(w) ORDER BY w.source, w.namespace), '[]'::json)
