@@ -17,7 +17,6 @@ from cryptosource_api.cache import AnswerCache
 from cryptosource_api.context import context_of
 from cryptosource_api.exports.sending import Exports
 from cryptosource_api.gate import Gate
-from cryptosource_api.heads import HeadRequests
 from cryptosource_api.kept import KeptAnswers
 from cryptosource_api.keys import KeyRing
 from cryptosource_api.limits.shared import SharedBuckets
@@ -29,12 +28,14 @@ from cryptosource_api.openapi.building import Description
 from cryptosource_api.page import routes as page
 from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
-from cryptosource_api.reads import Reads
+from cryptosource_api.reads import Reads, loop_sessions
 from cryptosource_api.routes import data, docs, health, index, live, metrics, stats, triggers
+from cryptosource_api.routing import routes_of
 from cryptosource_api.services import Services
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import instrument
+from cryptosource_api.telemetry import stand_before
 from cryptosource_api.versions import VersionWatch
+from cryptosource_telemetry.statements import trace_statements
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -61,8 +62,14 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: telemetry.instrument
     )
     if tracer_provider is not None:
-        instrument(app, engine, tracer_provider)
-    reads = Reads(engine, turns=settings.pool_size, wait_seconds=settings.pool_wait_seconds)
+        trace_statements(engine, tracer_provider)
+    reads = Reads(
+        engine,
+        turns=settings.thread_connections,
+        wait_seconds=settings.pool_wait_seconds,
+        sessions=loop_sessions(engine.url, settings) if settings.loop_connections else None,
+        tracer_provider=tracer_provider,
+    )
     requests = RequestMetrics()
     versions = VersionWatch(reads, max_age_seconds=settings.version_check_seconds)
     answers = AnswerCache(settings.cache_bytes)
@@ -77,23 +84,26 @@ def create_app(
         live=Hub(engine.url, settings, reads),
         shared_rates=shared_rates,
     )
-    for routes in (index, live, data, health, stats, triggers, metrics, page):
-        app.include_router(routes.router)
+    routers = [
+        routes.router for routes in (index, live, data, health, stats, triggers, metrics, page)
+    ]
+    for router in routers:
+        app.include_router(router)
     if settings.docs:
         docs.add_docs(app)
     app.add_exception_handler(ApiProblem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_middleware(KeptAnswers, answers=answers, versions=versions)
-    app.add_middleware(HeadRequests)
     access = Access(settings, KeyRing(reads))
-    app.add_middleware(Gate, access=access, settings=settings, shared_rates=shared_rates)
-    app.add_middleware(
-        RequestMiddleware,
+    kept = KeptAnswers(answers, versions)
+    layers = RequestMiddleware(
+        Gate(routes_of(app, routers), access=access, settings=settings, shared_rates=shared_rates),
+        kept=kept,
         settings=settings,
         metrics=requests,
         traced=tracer_provider is not None,
     )
+    stand_before(app, layers, kept, tracer_provider)
     app.openapi = Description(app, needs_keys=settings.needs_keys)  # type: ignore[method-assign]
     return app
 

@@ -64,6 +64,8 @@ def _holds(scope: Scope, opaque: bytes) -> bool:
         return False
     for name, value in scope["headers"]:
         if name == b"if-none-match":
+            if value.removeprefix(b"W/") == opaque:
+                return True
             held = {tag.strip().removeprefix(b"W/") for tag in value.split(b",")}
             if b"*" in held or opaque in held:
                 return True

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.access import (
     OPEN_PATHS,
+    READERS,
     SCOPE_KEY,
     Access,
     Credential,
@@ -16,7 +17,7 @@ from cryptosource_api.access import (
 from cryptosource_api.clients import subnet_of
 from cryptosource_api.context import EXTRA_HEADERS, context_of
 from cryptosource_api.keys import Identity
-from cryptosource_api.limits.rates import LocalBuckets, Rate
+from cryptosource_api.limits.rates import Count, LocalBuckets, Rate
 from cryptosource_api.limits.shared import SharedBuckets
 from cryptosource_api.problems import ApiProblem, Unavailable, render
 from cryptosource_api.settings import ApiSettings
@@ -26,6 +27,8 @@ from cryptosource_api.settings import ApiSettings
 def _bucket_of(address: str) -> str:
     return f"address:{subnet_of(address)}"
 
+
+Headers = list[tuple[bytes, bytes]]
 
 UNCOUNTED = OPEN_PATHS | {"/data/stream", "/ws"}
 """Not among the requests at a time: probes must be answered, and streams have a cap of their own."""
@@ -81,6 +84,23 @@ class Gate:
         finally:
             self._under_way -= counted
 
+    def admit_at_once(self, scope: Scope) -> Headers | None:
+        """Count a request for reading that may be answered now; return the headers that tell so.
+
+        None is for whatever needs a second look: who shows a credential or must, who is counted
+        together with the clients of other replicas, and who is refused.
+        """
+        present = context_of(scope).headers
+        shown = b"authorization" in present or b"x-api-key" in present
+        if shown or self._shared is not None or self._under_way >= self._most:
+            return None
+        if self._access.is_asked(READERS):
+            return None
+        if not self._by_address.per_minute:
+            return []
+        count = self._local.take(self._bucket(scope), self._by_address)
+        return count.headers() if count.allowed else None
+
     async def _admit(self, scope: Scope) -> None:
         credential = credential_of(scope)
         identity = None
@@ -110,6 +130,10 @@ class Gate:
             count = self._local.take(bucket, rate)
         else:
             count = await self._shared.take(bucket, rate)
-        if not count.allowed:
-            raise count.refusal()
-        scope[EXTRA_HEADERS] = count.headers()
+        _counted(scope, count)
+
+
+def _counted(scope: Scope, count: Count) -> None:
+    if not count.allowed:
+        raise count.refusal()
+    scope[EXTRA_HEADERS] = count.headers()

@@ -6,42 +6,39 @@ sending bytes that are already there does.
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from cryptosource_api.cache import AnswerCache, CachedAnswer
 from cryptosource_api.context import context_of
-from cryptosource_api.envelope import kept_parts, key_of
+from cryptosource_api.envelope import key_of
 from cryptosource_api.versions import VersionWatch
 
 JSON_WANTED = frozenset({b"*/*", b"application/json"})
 """Values of Accept that certainly want JSON. Other ones are left to the routes to read."""
 
+_FOUND = "cryptosource.kept"
+"""In the scope: whether a request is traced and what it is answered with both depend on it."""
+
 
 class KeptAnswers:
-    """Answers what is kept for the data's version as it is known now; passes on the rest.
+    """Finds what is kept for the data's version as it is known now.
 
     Args:
-        app: the routes.
-        answers: where they keep answers.
-        versions: knows the data's version. It is not asked here: whatever needs to wait is passed
-            on, and the route asks.
+        answers: where the routes keep answers.
+        versions: knows the data's version. It is not asked here: whatever needs to wait is left to
+            the routes, which ask.
     """
 
-    def __init__(self, app: ASGIApp, answers: AnswerCache, versions: VersionWatch) -> None:
-        self._app = app
+    def __init__(self, answers: AnswerCache, versions: VersionWatch) -> None:
         self._answers = answers
         self._versions = versions
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
-        kept = self._find(scope)
-        if kept is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = kept.route
-        status, headers, body = kept_parts(scope, kept)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    def find(self, scope: Scope) -> CachedAnswer | None:
+        """Return the answer to a request; None where a route must make it."""
+        if _FOUND not in scope:
+            scope[_FOUND] = self._find(scope)
+        found: CachedAnswer | None = scope[_FOUND]
+        return found
 
     def _find(self, scope: Scope) -> CachedAnswer | None:
         if scope["type"] != "http" or scope["method"] != "GET":
@@ -49,9 +46,10 @@ class KeptAnswers:
         version = self._versions.known()
         if version is None:
             return None
-        if b"accept" in context_of(scope).headers and not _wants_json(scope):
+        kept = self._answers.get(key_of(scope), version=version)
+        if kept is None or (b"accept" in context_of(scope).headers and not _wants_json(scope)):
             return None
-        return self._answers.get(key_of(scope), version=version)
+        return kept
 
 
 def _wants_json(scope: Scope) -> bool:

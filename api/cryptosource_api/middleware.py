@@ -12,15 +12,17 @@ from collections.abc import Iterable
 
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from cryptosource_api.clients import forwarded_client
-from cryptosource_api.context import EXTRA_HEADERS, RequestContext, begin, context_of
+from cryptosource_api.context import EXTRA_HEADERS, RequestContext, context_of
+from cryptosource_api.envelope import kept_parts
+from cryptosource_api.gate import Gate
+from cryptosource_api.kept import KeptAnswers
 from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.problems import ApiProblem, internal_error, render
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import trace_id_of
-from cryptosource_telemetry.contexts import traceparent_of
+from cryptosource_api.telemetry import own_traceparent_of, trace_id_of
 from cryptosource_telemetry.secrets import BLOT
 
 logger = logging.getLogger("cryptosource.api")
@@ -38,16 +40,24 @@ class RequestMiddleware:
     """The outermost layer of our own.
 
     Args:
-        app: what answers.
+        gate: what a request passes on its way to the routes.
+        kept: answers that are given without that way.
         settings: `body_bytes` and `query_bytes`.
         metrics: where requests are counted.
         traced: requests have spans. Where none has, nobody looks for one.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: ApiSettings, metrics: RequestMetrics, *, traced: bool = True
+        self,
+        gate: Gate,
+        *,
+        kept: KeptAnswers,
+        settings: ApiSettings,
+        metrics: RequestMetrics,
+        traced: bool,
     ) -> None:
-        self._app = app
+        self._gate = gate
+        self._kept = kept
         self._traced = traced
         self._settings = settings
         self._metrics = metrics
@@ -55,12 +65,18 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._gate(scope, receive, send)
             return
         if self._settings.trusted_proxies:
             client = forwarded_client(scope, self._settings.trusted_proxies)
             scope["client"] = client, 0
-        context = begin(scope)
+        context = context_of(scope)
+        if not await self._give_kept(scope, context, send):
+            await self._pass_on(scope, context, receive, send)
+
+    async def _pass_on(
+        self, scope: Scope, context: RequestContext, receive: Receive, send: Send
+    ) -> None:
         span = trace.get_current_span() if self._traced else INVALID_SPAN
         sending = _Sending(send, scope, context, self._metrics, span)
         self._metrics.begins()
@@ -71,9 +87,13 @@ class RequestMiddleware:
                 # not keep others out.
                 problem, receive = await self._gather(receive)
             if problem is None:
-                await self._app(scope, receive, sending)
+                await self._gate(scope, receive, sending)
             else:
                 await self._refuse(problem, scope, receive, sending)
+        except ApiProblem as problem:
+            if sending.status:
+                raise
+            await self._refuse(problem, scope, receive, sending)
         except Exception as error:
             logger.exception("request failed", extra={"request_id": context.request_id})
             if span.is_recording():
@@ -84,7 +104,33 @@ class RequestMiddleware:
         finally:
             self._metrics.ends()
             if access_logger.isEnabledFor(logging.INFO):
-                _log_access(scope, context, sending)
+                _log_access(scope, context, sending.status, sending.sent_bytes)
+
+    async def _give_kept(self, scope: Scope, context: RequestContext, send: Send) -> bool:
+        """Answer with what is kept, if that may be done at once; return whether it was.
+
+        All of it stands here: a layer for each thing to do would cost as much as doing it.
+        """
+        if _has_body(context) or (kept := self._kept.find(scope)) is None:
+            return False
+        counted = self._gate.admit_at_once(scope)
+        if counted is None:
+            return False
+        scope["route"] = kept.route
+        status, headers, body = kept_parts(scope, kept)
+        headers += counted
+        headers.append((b"x-request-id", context.request_id.encode("ascii")))
+        headers += SECURITY_HEADERS
+        span: Span = INVALID_SPAN
+        if self._traced:
+            headers += _trace_headers(scope)
+            span = trace.get_current_span()
+        self._metrics.answers(scope, status, context.seconds(), span)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        if access_logger.isEnabledFor(logging.INFO):
+            _log_access(scope, context, status, len(body))
+        return True
 
     async def _refuse(
         self, problem: ApiProblem, scope: Scope, receive: Receive, send: Send
@@ -192,10 +238,13 @@ class _Sending:
         present = dict(headers)
         headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
         if self._span is not INVALID_SPAN:
-            traced = traceparent_of(self._span.get_span_context())
-            if traced:
-                headers.append((b"traceresponse", traced.encode("ascii")))
+            headers += _trace_headers(self._scope)
         return headers
+
+
+def _trace_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    traced = own_traceparent_of(scope)
+    return [(b"traceresponse", traced.encode("ascii"))] if traced else []
 
 
 _SECRET_PARAMETER = re.compile(
@@ -208,15 +257,15 @@ def _shown_query(query: bytes) -> str:
     return _SECRET_PARAMETER.sub(rf"\1{BLOT}", query.decode("latin-1"))
 
 
-def _log_access(scope: Scope, context: RequestContext, sending: _Sending) -> None:
+def _log_access(scope: Scope, context: RequestContext, status: int, sent_bytes: int) -> None:
     access_logger.info(
         "request",
         extra={
             "method": scope["method"],
             "path": scope["path"],
             "query": _shown_query(scope["query_string"]),
-            "status": sending.status,
-            "bytes": sending.sent_bytes,
+            "status": status,
+            "bytes": sent_bytes,
             "latency_ms": context.latency_ms(),
             "request_id": context.request_id,
             "trace_id": trace_id_of(scope),

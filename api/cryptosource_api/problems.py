@@ -129,15 +129,20 @@ def pool_exhausted() -> Unavailable:
     return Unavailable("pool-exhausted", "Every database connection is busy; try again shortly")
 
 
+def statement_timeout() -> Unavailable:
+    """Return the problem of a statement that ran into the time limit."""
+    return Unavailable(
+        "statement-timeout", "The query took too long; narrow it, or try again shortly"
+    )
+
+
 def from_database(error: Exception) -> ApiProblem | None:
     """Return what an error of the database means to a caller; None when it is our own mistake."""
     if isinstance(error, PoolTimeoutError):
         return pool_exhausted()
     state = getattr(getattr(error, "orig", None), "pgcode", None)
     if state == QUERY_CANCELED:
-        return Unavailable(
-            "statement-timeout", "The query took too long; narrow it, or try again shortly"
-        )
+        return statement_timeout()
     if isinstance(error, ProgrammingError) and state in UNDEFINED:
         return Unavailable(
             "schema-outdated", "The database's schema is not ready; run `cryptosource migrate`"

@@ -1,8 +1,9 @@
 """Reading the database from an event loop: bounded, and never waiting longer than promised.
 
-Statements run on threads (psycopg2 blocks), as many at a time as the pool has connections. Who
-waits for a turn waits in the loop and with a deadline, so that 200 clients of a stalled database
-all learn within `pool_wait_seconds` that it is busy, instead of queueing for threads.
+A reading that is one prepared statement is sent by the loop itself. Others run on threads (psycopg2
+blocks there), as many at a time as the threads' pool has connections. Who waits for a turn waits in
+the loop and with a deadline, so that 200 clients of a stalled database all learn within
+`pool_wait_seconds` that it is busy, instead of queueing for threads.
 """
 
 from __future__ import annotations
@@ -10,24 +11,58 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine
+import psycopg2
+from opentelemetry.trace import TracerProvider
+from sqlalchemy import URL, Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_api.problems import database_problems, pool_exhausted
+from cryptosource_api.async_sessions import AsyncSessions, Canceled, Lost, Row
+from cryptosource_api.problems import database_problems, pool_exhausted, statement_timeout
 from cryptosource_api.settings import ApiSettings
-from cryptosource_store.engine import reading_engine
+from cryptosource_store.engine import driver_arguments, reading_engine
+from cryptosource_store.preparing import execute_prepared, pooler_found, prepared
 from cryptosource_store.settings import SessionTimeouts
+from cryptosource_telemetry.statements import statement_span
 
 T = TypeVar("T")
 
 logger = logging.getLogger("cryptosource.api")
 _FAILED = "the database failed"
+_APPLICATION = "cryptosource-api"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneRow(Generic[T]):
+    """A reading that is one statement, planned once a session, of which one row matters."""
+
+    statement: TextClause
+    parameters: Mapping[str, Any]
+    finish: Callable[[Mapping[str, Any] | None], T]
+    """Makes the answer of the row; of None when there is none."""
+    constants: Sequence[str] = ()
+    """As for `execute_prepared`."""
+
+    def __call__(self, connection: Connection) -> T:
+        """Read on a connection, as any reading does."""
+        found = execute_prepared(
+            connection, self.statement, self.parameters, constants=self.constants
+        )
+        row = found.mappings().one_or_none()
+        return self.finish(None if row is None else dict(row))
+
+
+def _timeouts(settings: ApiSettings) -> SessionTimeouts:
+    return SessionTimeouts(
+        statement_seconds=settings.statement_timeout_seconds,
+        connect_seconds=settings.connect_timeout_seconds,
+        lock_seconds=settings.statement_timeout_seconds,
+    )
 
 
 def api_engine(url: URL, settings: ApiSettings) -> Engine:
@@ -39,14 +74,26 @@ def api_engine(url: URL, settings: ApiSettings) -> Engine:
     """
     return reading_engine(
         url,
-        application="cryptosource-api",
-        size=settings.pool_size,
+        application=_APPLICATION,
+        size=settings.thread_connections,
         wait_seconds=settings.pool_wait_seconds,
-        timeouts=SessionTimeouts(
-            statement_seconds=settings.statement_timeout_seconds,
-            connect_seconds=settings.connect_timeout_seconds,
-            lock_seconds=settings.statement_timeout_seconds,
-        ),
+        timeouts=_timeouts(settings),
+    )
+
+
+def loop_sessions(url: URL, settings: ApiSettings) -> AsyncSessions:
+    """Return the sessions that the event loop reads with.
+
+    Args:
+        url: as `parse_database_url` returns it.
+        settings: sizes and limits.
+    """
+    arguments = driver_arguments(url, application=_APPLICATION, timeouts=_timeouts(settings))
+    return AsyncSessions(
+        partial(psycopg2.connect, **arguments, async_=1),
+        size=settings.loop_connections,
+        open_seconds=settings.connect_timeout_seconds,
+        wait_seconds=settings.pool_wait_seconds,
     )
 
 
@@ -65,11 +112,24 @@ class Reads:
 
     Args:
         engine: a `reading_engine`; one statement is one snapshot.
-        turns: how many read at a time; the pool's size.
+        turns: how many read on threads at a time; the engine's size.
         wait_seconds: how long to wait for a turn.
+        sessions: what the loop reads with; None reads everything on threads.
+        tracer_provider: makes spans of what the loop reads; None makes none.
     """
 
-    def __init__(self, engine: Engine, *, turns: int, wait_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        turns: int,
+        wait_seconds: float,
+        sessions: AsyncSessions | None = None,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
+        self._sessions = sessions
+        self._tracer_provider = tracer_provider
+        self._database = engine.url.database
         self._engine = engine
         self._writing_engine = engine.execution_options(isolation_level="READ COMMITTED")
         self._turns = asyncio.Semaphore(turns)
@@ -81,7 +141,17 @@ class Reads:
 
     def load(self) -> Load:
         """Return how busy the reads are now."""
-        return Load(turns=self._size, at_work=self._at_work, waiting=self._waiting)
+        loop = self._sessions
+        return Load(
+            turns=self._size + (loop.size if loop else 0),
+            at_work=self._at_work + (loop.at_work if loop else 0),
+            waiting=self._waiting + (loop.waiting if loop else 0),
+        )
+
+    def close(self) -> None:
+        """End the loop's sessions; the engine is its maker's to dispose of."""
+        if self._sessions is not None:
+            self._sessions.close()
 
     async def __call__(self, read: Callable[[Connection], T]) -> T:
         """Return what `read` makes of a connection.
@@ -89,7 +159,29 @@ class Reads:
         Raises:
             ApiProblem: 503; no turn in time, the database is away, or the statement took too long.
         """
+        if isinstance(read, OneRow) and self._sessions is not None and not pooler_found():
+            try:
+                row = await self._one_row(self._sessions, read)
+            except Lost as error:
+                logger.debug("read on a thread instead", extra={"cause": str(error)})
+            else:
+                return cast("OneRow[T]", read).finish(row)
         return await self._in_turn(partial(self._read, read))
+
+    async def _one_row(self, sessions: AsyncSessions, read: OneRow[Any]) -> Row:
+        parts = prepared(read.statement, read.parameters, read.constants)
+        values = parts.values(read.parameters)
+        try:
+            if self._tracer_provider is None:
+                return await sessions.row(parts, values)
+            span = statement_span(parts.execute, self._database, self._tracer_provider)
+            return await sessions.row(parts, values, span)
+        except Canceled:
+            problem = statement_timeout()
+            logger.warning(_FAILED, extra={"problem": problem.kind, "cause": "statement timeout"})
+            raise problem from None
+        except TimeoutError:
+            raise pool_exhausted() from None
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` makes of a connection in one transaction, which commits at its end.

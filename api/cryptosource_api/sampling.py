@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
     Link,
     NonRecordingSpan,
     SpanContext,
@@ -35,17 +36,32 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cryptosource_api.context import TRACE_KEY, context_of
+from cryptosource_api.kept import KeptAnswers
+
 UNTRACED = ("/health", "/metrics")
 """Below these are probes and scrapes, which have no trace."""
+
+KEPT: Attributes = {"cryptosource.kept": True}
+"""Tells a `RequestSampler` that the answer comes out of memory."""
+
+_NOBODY = Context()
 
 _chosen: ContextVar[int] = ContextVar("chosen_trace_id", default=0)
 
 
 class RequestSampler(Sampler):
-    """Samples a share of the reads, and whatever sets something going."""
+    """Samples a share of the reads, and whatever sets something going.
 
-    def __init__(self, share: float) -> None:
+    Args:
+        share: of the reads.
+        kept: of those that are answered out of memory; no more than `share`, so that whoever asks
+            again without knowing where the answer comes from decides the same.
+    """
+
+    def __init__(self, share: float, *, kept: float | None = None) -> None:
         self._reads = TraceIdRatioBased(share)
+        self._kept = TraceIdRatioBased(share if kept is None else kept)
 
     def should_sample(  # noqa: PLR0917 - the signature is OpenTelemetry's
         self,
@@ -57,8 +73,9 @@ class RequestSampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """Decide by the span's name, which begins with the method."""
-        chosen = ALWAYS_ON if name.startswith("POST ") else self._reads
+        """Decide by the span's name, which begins with the method, and by KEPT."""
+        reads = self._kept if attributes is KEPT else self._reads
+        chosen = ALWAYS_ON if name.startswith("POST ") else reads
         return chosen.should_sample(
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )
@@ -99,10 +116,14 @@ class SampledFirst:
     Args:
         traced: the application within OpenTelemetry's middleware.
         plain: the same application without it.
+        kept: what it answers out of memory.
         provider: for which `can_decide_first`.
     """
 
-    def __init__(self, *, traced: ASGIApp, plain: ASGIApp, provider: TracerProvider) -> None:
+    def __init__(
+        self, *, traced: ASGIApp, plain: ASGIApp, kept: KeptAnswers, provider: TracerProvider
+    ) -> None:
+        self._kept = kept
         self._traced = traced
         self._plain = plain
         self._sampler = provider.sampler
@@ -115,17 +136,25 @@ class SampledFirst:
             await self._traced(scope, receive, send)
             return
         parent = self._parent(scope)
-        caller = trace.get_current_span(parent).get_span_context()
+        caller = (
+            trace.get_current_span(parent).get_span_context() if parent else INVALID_SPAN_CONTEXT
+        )
         trace_id = caller.trace_id if caller.is_valid else self._ids.generate_trace_id()
         name = f"{scope['method']} "
-        decided = self._sampler.should_sample(parent, trace_id, name, SpanKind.SERVER)
+        kept = KEPT if self._kept.find(scope) is not None else None
+        decided = self._sampler.should_sample(parent, trace_id, name, SpanKind.SERVER, kept)
         if decided.decision is not Decision.DROP:
             _chosen.set(0 if caller.is_valid else trace_id)
             await self._traced(scope, receive, send)
             return
+        span_id = self._ids.generate_span_id()
+        if kept is not None:  # nothing is set going, nothing is logged but the request itself
+            scope[TRACE_KEY] = f"00-{trace_id:032x}-{span_id:016x}-00"
+            await self._plain(scope, receive, send)
+            return
         own = SpanContext(
             trace_id,
-            self._ids.generate_span_id(),
+            span_id,
             is_remote=False,
             trace_flags=TraceFlags(TraceFlags.DEFAULT),
             trace_state=decided.trace_state,
@@ -138,8 +167,8 @@ class SampledFirst:
 
     def _parent(self, scope: Scope) -> Context:
         """Return the context that the caller sent; an empty one without any."""
-        if self._callers.isdisjoint([name for name, _ in scope["headers"]]):
-            return Context()
+        if self._callers.isdisjoint(context_of(scope).headers):
+            return _NOBODY
         carrier: dict[str, list[str]] = defaultdict(list)
         for name, value in scope["headers"]:
             carrier[name.decode("latin-1")].append(value.decode("latin-1"))

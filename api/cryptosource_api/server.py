@@ -107,6 +107,7 @@ class _Server(uvicorn.Server):
         services: Services = self._app.state.services
         services.live.close()
         await super().shutdown(sockets)
+        services.reads.close()
         if services.shared_rates is not None:
             await services.shared_rates.close()
 

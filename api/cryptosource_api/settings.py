@@ -32,7 +32,8 @@ class ApiSettings:
     port: int = 8000
     """0 lets the system choose. CRYPTOSOURCE_API_PORT."""
     pool_size: int = 20
-    """Database connections, and thus statements at a time. CRYPTOSOURCE_API_POOL_SIZE."""
+    """Database connections, and thus statements at a time: half of them for single prepared
+    statements, half for everything else. CRYPTOSOURCE_API_POOL_SIZE."""
     pool_wait_seconds: float = 2.0
     """A request that gets no connection within that ends as 503. …_POOL_WAIT_SECONDS."""
     statement_timeout_seconds: int = 5
@@ -99,6 +100,16 @@ class ApiSettings:
     scheduler_token_digest: bytes | None = field(default=None, repr=False)
     """SHA-256 of SCHEDULER_TOKEN, which may trigger runs. Once it is set, nobody may without it
     or a key."""
+
+    @property
+    def loop_connections(self) -> int:
+        """Those of `pool_size` that the event loop itself waits for; none where there is only one."""
+        return self.pool_size // 2
+
+    @property
+    def thread_connections(self) -> int:
+        """Those of `pool_size` that threads wait for."""
+        return self.pool_size - self.loop_connections
 
     @property
     def needs_keys(self) -> bool:

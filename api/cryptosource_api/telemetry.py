@@ -2,30 +2,31 @@
 
 Where no exporter is configured nothing is instrumented: spans that nobody receives cost a third
 of the throughput. The trace id of the caller's `traceparent` is in the access log either way.
-With an exporter a tenth of the reads that begin a trace here is sampled, every trigger is, and the
-caller's decision is kept, unless OTEL_TRACES_SAMPLER says otherwise.
+With an exporter a tenth of the reads that begin a trace here is sampled, of answers out of memory a
+hundredth, every trigger is, and the caller's decision is kept, unless OTEL_TRACES_SAMPLER says
+otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 from fastapi import FastAPI
-from opentelemetry import trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import format_trace_id
-from sqlalchemy import Engine
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Scope
 
+from cryptosource_api.context import TRACE_KEY
+from cryptosource_api.kept import KeptAnswers
 from cryptosource_telemetry import contexts
 from cryptosource_telemetry.exporting import export_wanted
-from cryptosource_telemetry.statements import trace_statements
 from cryptosource_telemetry.tracing import new_provider
 
 SERVICE_NAME = "cryptosource-api"
 SAMPLED_SHARE = 0.1
+KEPT_SHARE = 0.01
+"""Of answers out of memory: such a span costs ten times the answer, and holds nothing but itself."""
 EXCLUDED = "^https?://[^/]+/(health|metrics)"
 """Probes and scrapes are not traced."""
 
@@ -42,26 +43,33 @@ def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
     return new_provider(
         environ,
         service_name=SERVICE_NAME,
-        roots=RequestSampler(SAMPLED_SHARE),
+        roots=RequestSampler(SAMPLED_SHARE, kept=KEPT_SHARE),
         ids=ChosenTraceIds(),
     )
 
 
-def instrument(app: FastAPI, engine: Engine, provider: TracerProvider) -> None:
-    """Trace requests and their statements; no span for each message sent and received.
+def stand_before(
+    app: FastAPI, layers: ASGIApp, kept: KeptAnswers, provider: TracerProvider | None
+) -> None:
+    """Let every request of an application pass layers, which trace it where there is a provider.
+
+    No span is made for each message sent and received.
 
     Args:
         app: before its first request.
-        engine: what it reads with, before anything was derived from it.
+        layers: from the first of our own to the routes.
+        kept: what they answer out of memory.
         provider: makes the spans.
     """
+    if provider is None:
+        app.build_middleware_stack = lambda: layers  # type: ignore[method-assign]
+        return
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
 
     from cryptosource_api.sampling import SampledFirst, can_decide_first  # noqa: PLC0415
 
-    trace_statements(engine, provider)
-    plain = cache(app.build_middleware_stack)  # one stack, within the spans and without them
-    app.build_middleware_stack = plain  # type: ignore[method-assign]
+    # The instrumentation takes Starlette's outermost layer for granted.
+    app.build_middleware_stack = lambda: ServerErrorMiddleware(layers)  # type: ignore[method-assign]
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=provider,
@@ -73,14 +81,14 @@ def instrument(app: FastAPI, engine: Engine, provider: TracerProvider) -> None:
         traced = app.build_middleware_stack
 
         def build() -> ASGIApp:
-            return SampledFirst(traced=traced(), plain=plain(), provider=provider)
+            return SampledFirst(traced=traced(), plain=layers, kept=kept, provider=provider)
 
         app.build_middleware_stack = build  # type: ignore[method-assign]
 
 
 def traceparent_of(scope: Scope) -> str:
     """Return the trace that a request belongs to, to be handed on: its own, else the caller's."""
-    own = contexts.current_traceparent()
+    own = own_traceparent_of(scope)
     if own:
         return own
     for name, value in scope["headers"]:
@@ -90,10 +98,13 @@ def traceparent_of(scope: Scope) -> str:
     return ""
 
 
+def own_traceparent_of(scope: Scope) -> str:
+    """Return the trace and the span of a request, recorded or not; nothing where none is traced."""
+    known: str | None = scope.get(TRACE_KEY)
+    return contexts.current_traceparent() if known is None else known
+
+
 def trace_id_of(scope: Scope) -> str | None:
     """Return the request's trace id as 32 hex digits; without a span, the one the caller sent."""
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        return format_trace_id(context.trace_id)
-    sent = traceparent_of(scope)
-    return sent.split("-")[1] if sent else None
+    known = traceparent_of(scope)
+    return known.split("-")[1] if known else None

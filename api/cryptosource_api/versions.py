@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection
-
-from cryptosource_api.reads import Reads
+from cryptosource_api.reads import OneRow, Reads
 from cryptosource_store.statements.reading import DATA_VERSION
 
 EMPTY = "0"
 """Version of a database that nothing was loaded into."""
 
 
-def read_version(connection: Connection) -> str:
-    """Return the version of the data as the connection sees it."""
-    return str(connection.scalar(DATA_VERSION) or EMPTY)
+def _version(row: Mapping[str, Any] | None) -> str:
+    return str((row or {}).get("version") or EMPTY)
+
+
+READ_VERSION = OneRow(statement=DATA_VERSION, parameters={}, finish=_version)
+"""Reads the version of the data as the connection sees it."""
 
 
 class VersionWatch:
@@ -50,7 +53,7 @@ class VersionWatch:
         async with self._asking:
             if not self._is_fresh():
                 asked_at = time.monotonic()
-                self._version = await self._reads(read_version)
+                self._version = await self._reads(READ_VERSION)
                 self._asked_at = asked_at
             return self._version
 

@@ -52,6 +52,20 @@ def _connect_arguments(
     }
 
 
+def driver_arguments(url: URL, *, application: str, timeouts: SessionTimeouts) -> dict[str, Any]:
+    """Return what psycopg2 itself is called with for a session such as those of the engines.
+
+    For what SQLAlchemy cannot do: a session whose answers an event loop waits for.
+
+    Args:
+        url: as `parse_database_url` returns it.
+        application: what pg_stat_activity shows.
+        timeouts: limits of the session.
+    """
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return {**arguments, **_connect_arguments(application, timeouts)}
+
+
 def session_engine(
     url: URL, *, application: str, timeouts: SessionTimeouts | None = None
 ) -> Engine:

@@ -36,11 +36,19 @@ _BIND = re.compile(r"(?<![:\w]):(\w+)(?!:)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Prepared:
+class Prepared:
+    """A statement in the two parts that are sent."""
+
     name: str
     prepare: str
+    """Once for each session."""
     execute: str
+    """With the driver's placeholders for `binds`, in their order."""
     binds: tuple[str, ...]
+
+    def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what `execute` is sent with."""
+        return tuple(parameters[name] for name in self.binds)
 
 
 @dataclass
@@ -53,8 +61,20 @@ class _Pooler:
 _POOLER = _Pooler()
 
 
+def pooler_found() -> bool:
+    """Return whether statements must be sent whole, because sessions turned out to be mixed up."""
+    return _POOLER.found
+
+
+def prepared(
+    statement: TextClause, parameters: Mapping[str, Any], constants: Sequence[str] = ()
+) -> Prepared:
+    """Return the two parts of a statement; see `execute_prepared`."""
+    return _prepared(statement.text, tuple((name, int(parameters[name])) for name in constants))
+
+
 @lru_cache(maxsize=1024)
-def _prepared(sql: str, constants: tuple[tuple[str, int], ...]) -> _Prepared:
+def _prepared(sql: str, constants: tuple[tuple[str, int], ...]) -> Prepared:
     written = dict(constants)
     binds: list[str] = []
 
@@ -69,7 +89,7 @@ def _prepared(sql: str, constants: tuple[tuple[str, int], ...]) -> _Prepared:
     text = _BIND.sub(place, sql)
     name = f"cs_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
     arguments = f"({', '.join(['%s'] * len(binds))})" if binds else ""
-    return _Prepared(
+    return Prepared(
         name=name,
         prepare=f"PREPARE {name} AS {text}",
         execute=f"EXECUTE {name}{arguments}",
@@ -94,12 +114,10 @@ def execute_prepared(
     """
     if _POOLER.found:
         return connection.execute(statement, parameters)
-    fixed = tuple((name, int(parameters[name])) for name in constants)
-    prepared = _prepared(statement.text, fixed)
+    parts = prepared(statement, parameters, constants)
     try:
-        _ensure(connection, prepared)
-        values = tuple(parameters[name] for name in prepared.binds)
-        return connection.exec_driver_sql(prepared.execute, values)
+        _ensure(connection, parts)
+        return connection.exec_driver_sql(parts.execute, parts.values(parameters))
     except DBAPIError as error:
         state = getattr(error.orig, "pgcode", None)
         if state not in {INVALID_STATEMENT_NAME, FEATURE_NOT_SUPPORTED}:
@@ -109,7 +127,7 @@ def execute_prepared(
         return connection.execute(statement, parameters)
 
 
-def _ensure(connection: Connection, prepared: _Prepared) -> None:
+def _ensure(connection: Connection, prepared: Prepared) -> None:
     known: set[str] = connection.info.setdefault(_INFO, set())
     if prepared.name in known:
         return

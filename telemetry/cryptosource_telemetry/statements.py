@@ -2,7 +2,7 @@
 
 The statement is recorded with its placeholders; values are bound and never recorded, and of an
 error no more than its SQLSTATE, because Postgres quotes values in its messages. Listeners of
-SQLAlchemy do not see a COPY: `copy_span` is for that.
+SQLAlchemy see neither a COPY nor what the driver is asked directly: `statement_span` is for that.
 """
 
 from __future__ import annotations
@@ -93,16 +93,20 @@ def trace_statements(engine: Engine, provider: TracerProvider | None = None) -> 
 
 
 @contextmanager
-def copy_span(statement: str) -> Iterator[None]:
-    """Record a COPY within a recorded span.
+def statement_span(
+    statement: str, database: str | None = None, provider: TracerProvider | None = None
+) -> Iterator[None]:
+    """Record a statement that SQLAlchemy does not see, within a recorded span.
 
     Args:
-        statement: `COPY … FROM STDIN`.
+        statement: with its placeholders, or `COPY … FROM STDIN`.
+        database: its name.
+        provider: makes the span; the process's by default.
     """
     if not trace.get_current_span().is_recording():
         yield
         return
-    span = _begun(statement, None, trace.get_tracer(_SCOPE))
+    span = _begun(statement, database, trace.get_tracer(_SCOPE, tracer_provider=provider))
     try:
         yield
     except Exception as error:

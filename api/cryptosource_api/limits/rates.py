@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cryptosource_api.problems import URN, ApiProblem
@@ -23,17 +22,17 @@ class Rate:
     name: str
     """Whom it is counted for; shown in the headers."""
     per_minute: int
+    interval: float = field(init=False)
+    """Seconds after which one more is allowed; of a rate that is none, 0."""
+    policy: tuple[bytes, bytes] = field(init=False)
+    """The header that tells it."""
 
-    @property
-    def interval(self) -> float:
-        """Seconds after which one more is allowed."""
-        return WINDOW_SECONDS / self.per_minute
-
-
-@lru_cache
-def _policy(rate: Rate) -> tuple[bytes, bytes]:
-    text = f'"{rate.name}";q={rate.per_minute};w={WINDOW_SECONDS}'
-    return b"ratelimit-policy", text.encode()
+    def __post_init__(self) -> None:
+        """Compute once what every request needs."""
+        interval = WINDOW_SECONDS / self.per_minute if self.per_minute else 0.0
+        object.__setattr__(self, "interval", interval)
+        policy = f'"{self.name}";q={self.per_minute};w={WINDOW_SECONDS}'
+        object.__setattr__(self, "policy", (b"ratelimit-policy", policy.encode()))
 
 
 class Count(NamedTuple):
@@ -52,7 +51,7 @@ class Count(NamedTuple):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the RateLimit headers, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
         now = f'"{self.rate.name}";r={self.remaining};t={math.ceil(self.backlog)}'
-        return [_policy(self.rate), (b"ratelimit", now.encode())]
+        return [self.rate.policy, (b"ratelimit", now.encode())]
 
     def refusal(self) -> ApiProblem:
         """Return the 429."""

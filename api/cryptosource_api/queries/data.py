@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,7 +16,7 @@ from cryptosource_api.parameters import Parameters
 from cryptosource_api.queries.forms import FORMAT, Format
 from cryptosource_api.queries.lists import Answer, list_answer
 from cryptosource_api.queries.past import AS_OF, check_as_of
-from cryptosource_store.preparing import execute_prepared
+from cryptosource_api.reads import OneRow
 from cryptosource_store.statements import reading_pages as sql
 from cryptosource_store.statements import reading_past as past
 
@@ -187,34 +188,58 @@ def _behind(parameters: DataParameters, window: Window) -> dict[str, Any]:
     }
 
 
-def read_page(connection: Connection, parameters: DataParameters) -> Answer:
-    """Return a page of records.
+def page_reading(parameters: DataParameters) -> Callable[[Connection], Answer]:
+    """Return what reads a page of records.
 
     Raises:
         InvalidCursor: the cursor is not one of this list.
-        InvalidRequest: nobody can tell what was known then.
     """
-    window = parameters.window()
-    behind = _behind(parameters, window)
-    shape = parameters.shape(
-        after=bool(behind), after_null=bool(behind) and behind["after_key"] is None
-    )
-    bound = {"size": window.size, "offset": window.offset, **parameters.bound(), **behind}
-    statement = sql.page_statement(shape)
-    cap = sql.TOTAL_CAP if shape.capped else None
-    if parameters.as_of is not None:
-        check_as_of(connection, parameters.as_of)
-        cap = past.TOTAL_CAP
-        found = connection.execute(past.page_then(shape), bound)
-    elif shape.plans_alike and not window.offset:
-        found = execute_prepared(connection, statement, bound, constants=("size", "offset"))
-    else:
-        found = connection.execute(statement, bound)
-    row = found.mappings().one()
-    return list_answer(
-        row,
-        window,
-        digest=parameters.digest(),
-        place=("last_key", "last_asset", "last_source"),
-        cap=cap,
-    )
+    page = _Page(parameters)
+    if page.shape.plans_alike and not page.window.offset and parameters.as_of is None:
+        return OneRow(
+            statement=sql.page_statement(page.shape),
+            parameters=page.bound,
+            constants=("size", "offset"),
+            finish=page.answer,
+        )
+    return page.read
+
+
+class _Page:
+    """A page that is asked for."""
+
+    def __init__(self, parameters: DataParameters) -> None:
+        self.window = parameters.window()
+        self._parameters = parameters
+        behind = _behind(parameters, self.window)
+        self.shape = parameters.shape(
+            after=bool(behind), after_null=bool(behind) and behind["after_key"] is None
+        )
+        own = {"size": self.window.size, "offset": self.window.offset}
+        self.bound = {**own, **parameters.bound(), **behind}
+        self._cap = sql.TOTAL_CAP if self.shape.capped else None
+
+    def read(self, connection: Connection) -> Answer:
+        """Read it on a connection.
+
+        Raises:
+            InvalidRequest: nobody can tell what was known then.
+        """
+        statement = sql.page_statement(self.shape)
+        if self._parameters.as_of is not None:
+            check_as_of(connection, self._parameters.as_of)
+            self._cap = past.TOTAL_CAP
+            statement = past.page_then(self.shape)
+        return self.answer(connection.execute(statement, self.bound).mappings().one())
+
+    def answer(self, row: Mapping[Any, Any] | None) -> Answer:
+        """Return the answer that a row makes; the statement always gives one."""
+        assert row is not None  # noqa: S101 - an aggregate without GROUP BY
+        goes_on = row["found"] > self.window.size
+        return list_answer(
+            row,
+            self.window,
+            digest=self._parameters.digest() if goes_on else "",
+            place=("last_key", "last_asset", "last_source"),
+            cap=self._cap,
+        )

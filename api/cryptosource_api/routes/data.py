@@ -21,7 +21,7 @@ from cryptosource_api.queries.coins import (
     read_history,
     read_summary,
 )
-from cryptosource_api.queries.data import DataParameters, read_page
+from cryptosource_api.queries.data import DataParameters, page_reading
 from cryptosource_api.queries.exporting import (
     DataExport,
     HistoryExport,
@@ -62,8 +62,7 @@ async def list_data(request: Request) -> Response:
         return ExportResponse(exports_of(request), form, select, name="coins")
 
     def question() -> Reading:
-        parameters = read_parameters(DataParameters, request.scope["query_string"])
-        return partial(read_page, parameters=parameters)
+        return page_reading(read_parameters(DataParameters, request.scope["query_string"]))
 
     return await services_of(request).answer_by_version(request, question)
 

@@ -8,7 +8,7 @@ import psycopg2
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_telemetry.statements import copy_span
+from cryptosource_telemetry.statements import statement_span
 
 
 def copy_into(connection: Connection, statement: str, buffer: bytes) -> None:
@@ -21,7 +21,7 @@ def copy_into(connection: Connection, statement: str, buffer: bytes) -> None:
     """
     cursor = connection.connection.cursor()
     try:
-        with copy_span(statement):
+        with statement_span(statement):
             # In one piece: for each piece the driver waits for the interpreter's lock, behind the
             # thread that prepares the next page.
             cursor.copy_expert(statement, io.BytesIO(buffer), size=len(buffer) + 1)

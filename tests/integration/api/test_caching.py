@@ -22,8 +22,8 @@ def statements() -> list[str]:
 
 @pytest.fixture
 def watched(database: URL, statements: list[str]) -> Iterator[ApiClient]:
-    """A client whose statements are written down."""
-    settings = ApiSettings(version_check_seconds=0.0, pool_size=4)
+    """A client whose statements are written down: all of them on threads, by the engine."""
+    settings = ApiSettings(version_check_seconds=0.0, pool_size=1)
     engine = api_engine(database, settings)
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2].strip()))
     client = ApiClient(create_app(settings, engine))
