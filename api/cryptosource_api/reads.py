@@ -30,6 +30,7 @@ from cryptosource_store.preparing import execute_prepared, pooler_found, prepare
 from cryptosource_store.settings import SessionTimeouts
 from cryptosource_telemetry.statements import statement_span
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 logger = logging.getLogger("cryptosource.api")
@@ -43,8 +44,8 @@ class OneRow(Generic[T]):
 
     statement: TextClause
     parameters: Mapping[str, Any]
-    finish: Callable[[Mapping[str, Any] | None], T]
-    """Makes the answer of the row; of None when there is none."""
+    finish: Callable[[Mapping[str, Any] | None], T | OneRow[T]]
+    """Makes of the row the answer, or what must be read next; of None when there is no row."""
     constants: Sequence[str] = ()
     """As for `execute_prepared`."""
 
@@ -54,7 +55,22 @@ class OneRow(Generic[T]):
             connection, self.statement, self.parameters, constants=self.constants
         )
         row = found.mappings().one_or_none()
-        return self.finish(None if row is None else dict(row))
+        made = self.finish(None if row is None else dict(row))
+        return made(connection) if isinstance(made, OneRow) else made
+
+    def then(self, read: Callable[[T], OneRow[S]]) -> OneRow[S]:
+        """Return this reading and another one that its answer asks for."""
+
+        def finish(row: Mapping[str, Any] | None) -> OneRow[S]:
+            made = self.finish(row)
+            return made.then(read) if isinstance(made, OneRow) else read(made)
+
+        return OneRow(
+            statement=self.statement,
+            parameters=self.parameters,
+            constants=self.constants,
+            finish=finish,
+        )
 
 
 def _timeouts(settings: ApiSettings) -> SessionTimeouts:
@@ -161,12 +177,16 @@ class Reads:
         """
         if isinstance(read, OneRow) and self._sessions is not None and not pooler_found():
             try:
-                row = await self._one_row(self._sessions, read)
+                return await self._on_the_loop(self._sessions, cast("OneRow[T]", read))
             except Lost as error:
                 logger.debug("read on a thread instead", extra={"cause": str(error)})
-            else:
-                return cast("OneRow[T]", read).finish(row)
         return await self._in_turn(partial(self._read, read))
+
+    async def _on_the_loop(self, sessions: AsyncSessions, read: OneRow[T]) -> T:
+        made: T | OneRow[T] = read
+        while isinstance(made, OneRow):
+            made = made.finish(await self._one_row(sessions, made))
+        return made
 
     async def _one_row(self, sessions: AsyncSessions, read: OneRow[Any]) -> Row:
         parts = prepared(read.statement, read.parameters, read.constants)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from cryptosource_api.page.drawing.price_chart import Point, PriceChart, price_chart
 from cryptosource_api.page.stored_json import times, unwrapped
 from cryptosource_api.parameters import Parameters
-from cryptosource_api.queries.coins import read_coin
+from cryptosource_api.queries.coins import coin_reading
 from cryptosource_store.statements import showing as sql
 from cryptosource_store.statements.reading import HISTORY_SOURCES
 
@@ -81,7 +81,7 @@ def read_shown_coin(
     Raises:
         NotFound: no coin has that id, or nothing has been observed of it.
     """
-    coin = unwrapped(read_coin(connection, coin_id))["data"]
+    coin = unwrapped(coin_reading(coin_id)(connection))["data"]
     now = connection.scalar(sql.NOW)
     every = {"asset_id": coin["asset_id"], "source": None, "namespace": None}
     source_ids = list(connection.scalars(HISTORY_SOURCES, every))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -19,6 +20,7 @@ from cryptosource_api.queries.forms import FORMAT, Format
 from cryptosource_api.queries.intervals import INTERVAL, Interval, bucket_range
 from cryptosource_api.queries.lists import Answer, list_answer
 from cryptosource_api.queries.past import AS_OF, check_as_of
+from cryptosource_api.reads import OneRow
 from cryptosource_store.preparing import execute_prepared
 from cryptosource_store.statements import reading as sql
 from cryptosource_store.statements import reading_pages as pages
@@ -94,23 +96,33 @@ class HistoryParameters(HistoryFilters, CursorPaging):
     )
 
 
+def asset_reading(coin_id: str) -> OneRow[int]:
+    """Return what reads the asset that an id means: the ticker's owner now, or the slug's coin.
+
+    The reading raises NotFound where no coin has that id.
+    """
+
+    def finish(row: Mapping[str, Any] | None) -> int:
+        if row is None or "\x00" in coin_id:
+            raise NotFound(
+                f"No coin has the id {coin_id[:LONGEST_TEXT]!r}; an id is a ticker (BTC) or "
+                "SYMBOL~slug, as /data lists them"
+            )
+        return int(row["asset_id"])
+
+    storable = coin_id.replace("\x00", "")
+    slug = storable.rpartition("~")[2] if "~" in coin_id else None
+    bound = {"ticker": fold_symbol(storable), "slug": slug}
+    return OneRow(statement=sql.RESOLVE_ID, parameters=bound, finish=finish)
+
+
 def find_asset(connection: Connection, coin_id: str) -> int:
-    """Return the asset that an id means: the ticker's owner now, or the slug's coin for ever.
+    """Return the asset that an id means.
 
     Raises:
         NotFound: no coin has that id.
     """
-    slug = coin_id.rpartition("~")[2] if "~" in coin_id else None
-    ticker = fold_symbol(coin_id)
-    storable = "\x00" not in coin_id
-    bound = {"ticker": ticker, "slug": slug}
-    found = execute_prepared(connection, sql.RESOLVE_ID, bound).scalar() if storable else None
-    if found is None:
-        raise NotFound(
-            f"No coin has the id {coin_id[:LONGEST_TEXT]!r}; an id is a ticker (BTC) or "
-            "SYMBOL~slug, as /data lists them"
-        )
-    return int(found)
+    return asset_reading(coin_id)(connection)
 
 
 class CoinParameters(Parameters):
@@ -119,23 +131,29 @@ class CoinParameters(Parameters):
     as_of: Start | None = AS_OF
 
 
-def read_coin(connection: Connection, coin_id: str, as_of: datetime | None = None) -> Answer:
-    """Return one coin with each source's view and how it was matched.
+def coin_reading(coin_id: str, as_of: datetime | None = None) -> Callable[[Connection], Answer]:
+    """Return what reads one coin with each source's view and how it was matched.
 
-    Raises:
-        NotFound: no coin has that id, or nothing was known of it then.
-        InvalidRequest: nobody can tell what was known then.
+    The reading raises NotFound where no coin has that id or nothing was known of it then, and
+    InvalidRequest where nobody can tell what was known then.
     """
-    bound: dict[str, Any] = {"asset_id": find_asset(connection, coin_id)}
-    if as_of is None:
-        row = execute_prepared(connection, sql.COIN, bound).mappings().one_or_none()
-    else:
+
+    def answer(row: Mapping[str, Any] | None) -> Answer:
+        if row is None:
+            raise NotFound(f"Nothing has been observed of the coin {coin_id[:LONGEST_TEXT]!r} yet")
+        return Answer(body=object_body(row["body"]), version=row["version"])
+
+    def of_asset(asset_id: int) -> OneRow[Answer]:
+        return OneRow(statement=sql.COIN, parameters={"asset_id": asset_id}, finish=answer)
+
+    def as_it_was(connection: Connection) -> Answer:
+        assert as_of is not None  # noqa: S101 - see below
+        bound = {"asset_id": find_asset(connection, coin_id), "as_of": as_of}
         check_as_of(connection, as_of)
-        found = connection.execute(past.COIN_AS_IT_WAS, {**bound, "as_of": as_of})
-        row = found.mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"Nothing has been observed of the coin {coin_id[:LONGEST_TEXT]!r} yet")
-    return Answer(body=object_body(row["body"]), version=row["version"])
+        row = connection.execute(past.COIN_AS_IT_WAS, bound).mappings().one_or_none()
+        return answer(None if row is None else dict(row))
+
+    return asset_reading(coin_id).then(of_asset) if as_of is None else as_it_was
 
 
 def read_history(connection: Connection, coin_id: str, parameters: HistoryParameters) -> Answer:

@@ -17,7 +17,7 @@ from cryptosource_api.parameters import NoParameters, read_parameters
 from cryptosource_api.queries.coins import (
     CoinParameters,
     HistoryParameters,
-    read_coin,
+    coin_reading,
     read_history,
     read_summary,
 )
@@ -121,6 +121,6 @@ async def show_coin(request: Request, coin_id: CoinId) -> Response:
 
     def question() -> Reading:
         wanted = read_parameters(CoinParameters, request.scope["query_string"])
-        return partial(read_coin, coin_id=coin_id, as_of=wanted.as_of)
+        return coin_reading(coin_id, wanted.as_of)
 
     return await services_of(request).answer_by_version(request, question)

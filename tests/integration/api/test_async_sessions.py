@@ -245,6 +245,8 @@ def test_without_a_database_the_loop_says_what_a_thread_would(database: URL):
         "/data?source=gecko",
         "/data?symbol=none",
         "/data?limit=200&order=asc",
+        "/data/BTC",
+        "/data/ETH~coin-2",
     ],
 )
 def test_the_loop_and_a_thread_answer_the_same(database: URL, market: Market, path: str):
