@@ -146,14 +146,17 @@ def coin_reading(coin_id: str, as_of: datetime | None = None) -> Callable[[Conne
     def of_asset(asset_id: int) -> OneRow[Answer]:
         return OneRow(statement=sql.COIN, parameters={"asset_id": asset_id}, finish=answer)
 
+    if as_of is None:
+        return asset_reading(coin_id).then(of_asset)
+    moment = as_of
+
     def as_it_was(connection: Connection) -> Answer:
-        assert as_of is not None  # noqa: S101 - see below
-        bound = {"asset_id": find_asset(connection, coin_id), "as_of": as_of}
-        check_as_of(connection, as_of)
+        bound = {"asset_id": find_asset(connection, coin_id), "as_of": moment}
+        check_as_of(connection, moment)
         row = connection.execute(past.COIN_AS_IT_WAS, bound).mappings().one_or_none()
         return answer(None if row is None else dict(row))
 
-    return asset_reading(coin_id).then(of_asset) if as_of is None else as_it_was
+    return as_it_was
 
 
 def read_history(connection: Connection, coin_id: str, parameters: HistoryParameters) -> Answer:
