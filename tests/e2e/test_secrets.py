@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pyarrow import parquet
 from sqlalchemy import URL
 from websockets.sync.client import connect
 
@@ -48,7 +50,8 @@ CANARIES = {
 }
 SOURCES = ("gecko", "paprika", "away", "file")
 DOCUMENTATION = ("/docs", "/redoc", "/openapi.json")
-ACCEPTED = ("application/json", "text/html", "text/csv", "application/x-ndjson")
+PARQUET = "application/vnd.apache.parquet"
+ACCEPTED = ("application/json", "text/html", "text/csv", "application/x-ndjson", PARQUET)
 STREAM = "/data/stream"
 FROM_THE_START = "0.0"
 """A place to go on from that makes a stream tell all there is."""
@@ -195,6 +198,15 @@ def streamed(knowing: Knowing) -> dict[str, str]:
     return {STREAM: "\n".join(heard), "/ws": "\n".join(said)}
 
 
+def shown(answer: httpx.Response) -> str:
+    """Return all that an answer says; what is compressed inside a file, as text."""
+    said = answer.text
+    if answer.headers.get("content-type") == PARQUET:
+        file = parquet.ParquetFile(io.BytesIO(answer.content))
+        said = f"{file.metadata.metadata} {file.schema} {file.read().to_pylist()}"
+    return f"{answer.headers} {said}"
+
+
 def leaks(secrets: dict[str, str], told: dict[str, str]) -> list[tuple[str, str]]:
     return [
         (kind, where)
@@ -218,7 +230,7 @@ def test_no_secret_shows_on_any_page_export_or_stream(knowing: Knowing, tmp_path
             for accept, tail in product(ACCEPTED, ("", query)):
                 answer = knowing.ask(target + tail, Accept=accept)
                 where = f"{target} {'with a key in its query ' if tail else ''}as {accept}"
-                told[where] = f"{answer.headers} {answer.text}"
+                told[where] = shown(answer)
                 if answer.is_success:
                     seen.add(path)
     told |= knowing.logs(tmp_path)
@@ -231,6 +243,7 @@ def test_no_secret_shows_on_any_page_export_or_stream(knowing: Knowing, tmp_path
         "away": "UpstreamUnreachable",
     }
     assert "C1," in told["/data as text/csv"]
+    assert "'C1'" in told[f"/data as {PARQUET}"]
     assert len(told["spans"]) > 10_000
     assert leaks(knowing.secrets, told) == []
     kept = {
@@ -255,7 +268,7 @@ def test_no_secret_shows_while_the_database_is_away(
     try:
         eventually(lambda: knowing.ask("/health/ready").status_code == 503)
         told = {
-            f"{target} {accept}": knowing.ask(target, Accept=accept).text
+            f"{target} {accept}": shown(knowing.ask(target, Accept=accept))
             for path in paths
             for target in filled(path, nothing, asked)
             for accept in ACCEPTED
