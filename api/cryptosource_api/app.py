@@ -28,7 +28,7 @@ from cryptosource_api.openapi.building import Description
 from cryptosource_api.page import routes as page
 from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
-from cryptosource_api.reads import Reads, loop_sessions
+from cryptosource_api.reads import Reads, loop_pool
 from cryptosource_api.routes import data, docs, health, index, live, metrics, stats, triggers
 from cryptosource_api.routing import routes_of
 from cryptosource_api.services import Services
@@ -67,7 +67,7 @@ def create_app(
         engine,
         turns=settings.thread_connections,
         wait_seconds=settings.pool_wait_seconds,
-        sessions=loop_sessions(engine.url, settings) if settings.loop_connections else None,
+        pool=loop_pool(engine.url, settings) if settings.loop_connections else None,
         tracer_provider=tracer_provider,
     )
     requests = RequestMetrics()

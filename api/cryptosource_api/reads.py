@@ -22,7 +22,8 @@ from opentelemetry.trace import TracerProvider
 from sqlalchemy import URL, Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_api.async_sessions import AsyncSessions, Canceled, Lost, Row
+from cryptosource_api.loop.pool import LoopPool
+from cryptosource_api.loop.session import Canceled, Lost, Row
 from cryptosource_api.problems import database_problems, pool_exhausted, statement_timeout
 from cryptosource_api.settings import ApiSettings
 from cryptosource_store.engine import driver_arguments, reading_engine
@@ -97,15 +98,15 @@ def api_engine(url: URL, settings: ApiSettings) -> Engine:
     )
 
 
-def loop_sessions(url: URL, settings: ApiSettings) -> AsyncSessions:
-    """Return the sessions that the event loop reads with.
+def loop_pool(url: URL, settings: ApiSettings) -> LoopPool:
+    """Return the pool that the event loop reads with.
 
     Args:
         url: as `parse_database_url` returns it.
         settings: sizes and limits.
     """
     arguments = driver_arguments(url, application=_APPLICATION, timeouts=_timeouts(settings))
-    return AsyncSessions(
+    return LoopPool(
         partial(psycopg2.connect, **arguments, async_=1),
         size=settings.loop_connections,
         open_seconds=settings.connect_timeout_seconds,
@@ -130,7 +131,7 @@ class Reads:
         engine: a `reading_engine`; one statement is one snapshot.
         turns: how many read on threads at a time; the engine's size.
         wait_seconds: how long to wait for a turn.
-        sessions: what the loop reads with; None reads everything on threads.
+        pool: what the loop reads with; None reads everything on threads.
         tracer_provider: makes spans of what the loop reads; None makes none.
     """
 
@@ -140,10 +141,10 @@ class Reads:
         *,
         turns: int,
         wait_seconds: float,
-        sessions: AsyncSessions | None = None,
+        pool: LoopPool | None = None,
         tracer_provider: TracerProvider | None = None,
     ) -> None:
-        self._sessions = sessions
+        self._pool = pool
         self._tracer_provider = tracer_provider
         self._database = engine.url.database
         self._engine = engine
@@ -157,7 +158,7 @@ class Reads:
 
     def load(self) -> Load:
         """Return how busy the reads are now."""
-        loop = self._sessions
+        loop = self._pool
         return Load(
             turns=self._size + (loop.size if loop else 0),
             at_work=self._at_work + (loop.at_work if loop else 0),
@@ -165,9 +166,9 @@ class Reads:
         )
 
     def close(self) -> None:
-        """End the loop's sessions; the engine is its maker's to dispose of."""
-        if self._sessions is not None:
-            self._sessions.close()
+        """End the loop's pool; the engine is its maker's to dispose of."""
+        if self._pool is not None:
+            self._pool.close()
 
     async def __call__(self, read: Callable[[Connection], T]) -> T:
         """Return what `read` makes of a connection.
@@ -175,27 +176,27 @@ class Reads:
         Raises:
             ApiProblem: 503; no turn in time, the database is away, or the statement took too long.
         """
-        if isinstance(read, OneRow) and self._sessions is not None and not pooler_found():
+        if isinstance(read, OneRow) and self._pool is not None and not pooler_found():
             try:
-                return await self._on_the_loop(self._sessions, cast("OneRow[T]", read))
+                return await self._on_the_loop(self._pool, cast("OneRow[T]", read))
             except Lost as error:
                 logger.debug("read on a thread instead", extra={"cause": str(error)})
         return await self._in_turn(partial(self._read, read))
 
-    async def _on_the_loop(self, sessions: AsyncSessions, read: OneRow[T]) -> T:
+    async def _on_the_loop(self, pool: LoopPool, read: OneRow[T]) -> T:
         made: T | OneRow[T] = read
         while isinstance(made, OneRow):
-            made = made.finish(await self._one_row(sessions, made))
+            made = made.finish(await self._one_row(pool, made))
         return made
 
-    async def _one_row(self, sessions: AsyncSessions, read: OneRow[Any]) -> Row:
+    async def _one_row(self, pool: LoopPool, read: OneRow[Any]) -> Row:
         parts = prepared(read.statement, read.parameters, read.constants)
         values = parts.values(read.parameters)
         try:
             if self._tracer_provider is None:
-                return await sessions.row(parts, values)
+                return await pool.row(parts, values)
             span = statement_span(parts.execute, self._database, self._tracer_provider)
-            return await sessions.row(parts, values, span)
+            return await pool.row(parts, values, span)
         except Canceled:
             problem = statement_timeout()
             logger.warning(_FAILED, extra={"problem": problem.kind, "cause": "statement timeout"})

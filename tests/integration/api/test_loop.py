@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Engine, text
 
-from cryptosource_api.async_sessions import Canceled, Lost
+from cryptosource_api.loop.session import Canceled, Lost
 from cryptosource_api.problems import ApiProblem
-from cryptosource_api.reads import OneRow, Reads, api_engine, loop_sessions
+from cryptosource_api.reads import OneRow, Reads, api_engine, loop_pool
 from cryptosource_api.settings import ApiSettings
 from cryptosource_store.preparing import prepared
 from support.api import ApiClient, Market, api_client
@@ -61,7 +61,7 @@ def reading(url: URL, chosen: ApiSettings | None = None) -> Iterator[Watched]:
         engine,
         turns=chosen.thread_connections,
         wait_seconds=chosen.pool_wait_seconds,
-        sessions=loop_sessions(url, chosen),
+        pool=loop_pool(url, chosen),
     )
     try:
         yield reads
@@ -189,14 +189,14 @@ def test_who_gets_no_session_in_time_is_told_that_all_are_busy(database: URL):
 def test_a_session_that_forgot_its_statements_is_left_for_a_thread(database: URL):
     async def work(reads: Watched) -> None:
         await opened(reads)
-        sessions = reads._sessions
-        assert sessions is not None
+        pool = reads._pool
+        assert pool is not None
         forget = prepared(text("SELECT 1"), {})
-        for session in sessions._idle:
+        for session in pool._idle:
             # As behind a pooler: the session that executes is not the one that has prepared.
             session._prepared.add(forget.name)
         with pytest.raises(Lost):
-            await sessions.row(forget, ())
+            await pool.row(forget, ())
         assert await reads(echo("next")) == "next"
 
     with reading(database) as reads:
@@ -206,14 +206,31 @@ def test_a_session_that_forgot_its_statements_is_left_for_a_thread(database: URL
 def test_a_cancelled_statement_and_a_lost_session_are_told_apart(database: URL):
     async def work(reads: Watched) -> None:
         await opened(reads)
-        sessions = reads._sessions
-        assert sessions is not None
+        pool = reads._pool
+        assert pool is not None
         with pytest.raises(Canceled):
-            await sessions.row(prepared(text("SELECT pg_sleep(3)"), {}), ())
+            await pool.row(prepared(text("SELECT pg_sleep(3)"), {}), ())
         with pytest.raises(Lost):
-            await sessions.row(prepared(text("SELECT 1 / 0"), {}), ())
+            await pool.row(prepared(text("SELECT 1 / 0"), {}), ())
 
     with reading(database, settings(statement_timeout_seconds=1)) as reads:
+        run(work(reads))
+
+
+def test_who_waits_when_the_pool_is_closed_is_not_left_waiting(database: URL):
+    async def work(reads: Watched) -> None:
+        await opened(reads)
+        pool = reads._pool
+        assert pool is not None
+        slow = prepared(text("SELECT pg_sleep(3)"), {})
+        asked = [asyncio.create_task(pool.row(slow, ())) for _ in range(8)]
+        await asyncio.sleep(0.2)
+        pool.close()
+        answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 2)
+        assert {type(each) for each in answers} == {Lost}
+        assert await reads(echo("next")) == "next"
+
+    with reading(database) as reads:
         run(work(reads))
 
 

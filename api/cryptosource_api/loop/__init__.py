@@ -1,0 +1,1 @@
+"""Reading single statements on the event loop itself; see docs/adr/0010."""
