@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +17,8 @@ from support.browsing import Site, chromium, served
 from support.readers import coin
 from support.runs import load
 
-POLL_MS = 16_000
+POLL_MS = 31_000
+"""A little more than the page takes its time without news."""
 ASSETS = "/page/"
 TRIES = 60
 
@@ -189,11 +191,7 @@ def test_a_lost_connection_is_said_and_mended(site: Site, market: Market, gecko:
 
 def test_a_commit_is_shown_at_once_by_the_stream_alone(site: Site, database: URL, started: Browser):
     load(database, [coin("btc", symbol="BTC", price="5")])
-    page = started.new_context().new_page()
-    page.route("**/coins", without_polling)
-    with page.expect_response("**/data/stream?symbol=BTC") as stream:
-        page.goto(f"{site.address}/coins")
-    assert stream.value.headers["content-type"].startswith("text/event-stream")
+    page = listening_page(site, "/coins", "**/data/stream?symbol=BTC")
     expect(page.locator("td.price")).to_have_text("$5.0000")
 
     load(database, [coin("btc", symbol="BTC", price="6", at=5)])
@@ -201,10 +199,74 @@ def test_a_commit_is_shown_at_once_by_the_stream_alone(site: Site, database: URL
     expect(page.locator("td.price")).to_have_text("$6.0000", timeout=60_000)
 
 
+@pytest.mark.parametrize(
+    ("path", "shown", "before", "after"),
+    [
+        ("/", ".c-state", "fresh", "failing"),
+        ("/sources/crypto/gecko", "h1 .state", "fresh", "failing"),
+        ("/runs?source=gecko", "tbody tr:first-child", "success", "failure"),
+    ],
+)
+def test_a_run_is_shown_at_once_by_the_stream_alone(
+    site: Site, market: Market, gecko: int, path: str, shown: str, before: str, after: str
+):
+    page = listening_page(site, path, "**/data/stream?about=runs*")
+    expect(page.locator(shown)).to_contain_text(before)
+
+    market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected")
+
+    expect(page.locator(shown)).to_contain_text(after, timeout=60_000)
+
+
+def test_what_happened_while_the_stream_was_away_is_shown_when_it_is_back(
+    site: Site, market: Market, gecko: int
+):
+    asked: list[str] = []
+
+    def end_the_first(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            body = "retry: 100\n\nevent: open\ndata: {}\n\n"
+            route.fulfill(content_type="text/event-stream", body=body)
+            return
+        if len(asked) == 2:
+            market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected")
+        route.continue_()
+
+    page = site.chromium.new_context().new_page()
+    page.route("**/", without_polling)
+    page.route("**/data/stream*", end_the_first)
+    page.goto(site.address)
+
+    expect(page.locator(".c-state")).to_have_text("failing", timeout=60_000)
+
+
+def test_where_there_are_streams_enough_the_page_is_asked_for_now_and_then(
+    database: URL, started: Browser, market: Market, gecko: int
+):
+    with served(database, stream_clients=0) as server:
+        page = look(Site(server.url, started))
+        expect(page.locator(".c-state")).to_have_text("fresh")
+
+        market.run(gecko, "failure", started_at=datetime.now(UTC), reason="KeyRejected")
+        wait_until(page, page.locator(".c-state"), "failing")
+
+        assert page.evaluate("window.neverReloaded")
+
+
+def listening_page(site: Site, path: str, stream: str) -> Page:
+    """Return a page that listens, and would ask for itself without news once a day only."""
+    page = site.chromium.new_context().new_page()
+    page.route("**" + path, without_polling)
+    with page.expect_response(stream) as response:
+        page.goto(site.address + path)
+    assert response.value.headers["content-type"].startswith("text/event-stream")
+    return page
+
+
 def without_polling(route: Route) -> None:
-    """Let a page come as if it asked for itself once a day."""
     answer = route.fetch()
-    body = answer.text().replace('data-live-page="15000"', 'data-live-page="86400000"')
+    body = re.sub(r'data-live-page="\d+"', 'data-live-page="86400000"', answer.text())
     assert "86400000" in body
     route.fulfill(response=answer, body=body)
 

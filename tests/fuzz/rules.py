@@ -15,6 +15,7 @@ import requests
 import schemathesis
 from requests.adapters import HTTPAdapter
 
+from cryptosource_api.live.parameters import OF_RECORDS
 from cryptosource_api.moments import parse_moment
 from cryptosource_api.paging import DEEPEST_OFFSET, MOST_LIMIT
 from cryptosource_api.queries.coins import MOST_HISTORY
@@ -49,6 +50,12 @@ def there_is_one_way_to_page(query: Query) -> None:
 def match_says_how_to_compare_symbol(query: Query) -> None:
     if "symbol" not in query:
         query.pop("match", None)
+
+
+def runs_have_no_symbols_and_no_place_to_go_on_from(query: Query) -> None:
+    if query.get("about") == "runs":
+        for name in OF_RECORDS:
+            query.pop(name, None)
 
 
 def what_was_known_is_told_since_it_is_recorded(query: Query) -> None:
@@ -111,7 +118,10 @@ RULES: dict[str, tuple[Callable[[Query], None], ...]] = {
         a_range_begins_before_it_ends,
         a_range_has_ten_thousand_intervals_at_most,
     ),
-    "/data/stream": (match_says_how_to_compare_symbol,),
+    "/data/stream": (
+        runs_have_no_symbols_and_no_place_to_go_on_from,
+        match_says_how_to_compare_symbol,
+    ),
     "/stats/runs": (a_cursor_is_a_place_that_an_answer_gave, a_range_begins_before_it_ends),
     "/stats/drift": (a_cursor_is_a_place_that_an_answer_gave, a_range_begins_before_it_ends),
     "/stats/performance": (a_cursor_is_a_place_that_an_answer_gave, a_span_of_time_is_some_days),
@@ -132,8 +142,9 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case, kwargs: Qu
     key = case.headers.get("Idempotency-Key")
     if key is not None and _bodies.setdefault(key, repr(case.body)) != repr(case.body):
         del case.headers["Idempotency-Key"]
-    if "." not in case.headers.get("Last-Event-ID", "."):  # it makes headers of letters and digits
-        del case.headers["Last-Event-ID"]
+    last = case.headers.get("Last-Event-ID", ".")  # it makes headers of letters and digits
+    if "." not in last or case.query.get("about") == "runs":
+        case.headers.pop("Last-Event-ID", None)
 
 
 _send = HTTPAdapter.send

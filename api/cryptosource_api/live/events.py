@@ -1,12 +1,12 @@
-"""What clients are told: records that changed, and what happened to the stream. Pure."""
+"""What clients are told: what changed, and what happened to the stream. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from cryptosource_api.queries.data import fold_symbol
 
@@ -22,6 +22,11 @@ class Event:
     data: str
     id: str | None = None
     """Where to go on behind it; None where that is not a place to go on."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to keep it, about."""
+        return 200 + len(self.data)
 
     @cached_property
     def as_sse(self) -> bytes:
@@ -45,12 +50,9 @@ def notice(name: str, *, id: str | None = None, **members: Any) -> Event:  # noq
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """A changed record, and what filters ask of it."""
+class OfSource:
+    """Something that came of a source, and what filters ask of it."""
 
-    asset_id: int
-    symbol: str | None
-    tickers: frozenset[str]
     source: str | None
     source_type: str | None
     namespace: str | None
@@ -58,10 +60,20 @@ class Told:
     """JSON."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told(OfSource):
+    """A changed record of the data."""
+
+    asset_id: int
+    symbol: str | None
+    tickers: frozenset[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which records a client wants; those of `/data`, as far as a record alone can tell."""
+    """What a client wants: filters are those of `/data`, as far as a record alone can tell."""
 
+    about: Literal["data", "runs"] = "data"
     ticker: str | None = None
     symbol: str | None = None
     partial: bool = False
@@ -72,6 +84,7 @@ class Filters:
     def of(cls, given: Any) -> Filters:
         """Return the filters of parameters that were checked."""
         return cls(
+            about=given.about or "data",
             ticker=None if given.ticker is None else fold_symbol(given.ticker),
             symbol=None if given.symbol is None else fold_symbol(given.symbol),
             partial=given.match == "partial",
@@ -82,7 +95,13 @@ class Filters:
     @property
     def of_sources(self) -> bool:
         """Whether the sources' own records are wanted."""
-        return self.source is not None or self.namespace is not None
+        named = self.source is not None or self.namespace is not None
+        return named and self.about == "data"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What must be read for it: `runs`, or `data` and perhaps the sources' `own` records."""
+        return frozenset({self.about, *(("own",) if self.of_sources else ())})
 
     def admits(self, told: Told) -> bool:
         """Return whether a record is wanted."""
@@ -90,6 +109,10 @@ class Filters:
             return False
         if self.symbol is not None and not self._bears(told.symbol):
             return False
+        return self.admits_source(told)
+
+    def admits_source(self, told: OfSource) -> bool:
+        """Return whether something is of a source that is wanted."""
         if self.namespace is not None and told.namespace != self.namespace:
             return False
         return self.source is None or (
@@ -104,6 +127,13 @@ class Filters:
 
 
 EVERYTHING = Filters()
+
+T = TypeVar("T")
+
+
+def in_parts(told: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Return what is told in portions of one event each."""
+    return (told[at : at + RECORDS_PER_EVENT] for at in range(0, len(told), RECORDS_PER_EVENT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +174,7 @@ class Change:
     def _events(self, told: Sequence[Told]) -> list[Event]:
         if not told and not self.removed:
             return []
-        starts = range(0, len(told), RECORDS_PER_EVENT) or range(1)
-        parts = [told[start : start + RECORDS_PER_EVENT] for start in starts]
+        parts = list(in_parts(told)) or [()]
         return [self._event(part, last=part is parts[-1]) for part in parts]
 
     def _event(self, told: Sequence[Told], *, last: bool) -> Event:

@@ -1,21 +1,22 @@
-"""The ring that all clients share, and each client's way along it.
+"""The rings that all clients share, one of the data and one of runs, and each client's way along.
 
-Only the event loop touches it. A change is kept once, whoever has still to be told; the oldest go
-when the ring is full, and a client that had not come so far is dropped.
+Only the event loop touches them. A change is kept once, whoever has still to be told; the oldest go
+when a ring is full, and a client that had not come so far is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import URL
 
-from cryptosource_api.live.events import Change, Event, Filters, notice
-from cryptosource_api.live.following import Follower
+from cryptosource_api.live.events import Change, Event, Filters, OfSource, notice
+from cryptosource_api.live.following import Follower, Wanted
 from cryptosource_api.live.reading import (
     Broken,
     Place,
@@ -24,6 +25,8 @@ from cryptosource_api.live.reading import (
     portions,
     read_change,
 )
+from cryptosource_api.live.ring import FellBehind, Kept, Ring
+from cryptosource_api.live.runs import RunChange
 from cryptosource_api.problems import URN, ApiProblem, Unavailable
 from cryptosource_api.reads import Reads
 from cryptosource_api.settings import ApiSettings
@@ -33,57 +36,12 @@ logger = logging.getLogger("cryptosource.api")
 READY_SECONDS = 5.0
 """A client that comes while the database is away is told so after that."""
 COINS_PER_READ = 500
+RUNS_SHARE = 4
+"""The ring of runs has that part of the bytes that the ring of the data has."""
 TOO_SLOW = "too-slow"
 SHUTTING_DOWN = "shutting-down"
 
-
-class FellBehind(Exception):
-    """The ring has passed a client."""
-
-
-class Ring:
-    """What happened lately.
-
-    Args:
-        most_bytes: kept; the newest is kept whatever its size.
-    """
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._kept: deque[Change | Event] = deque()
-        self.used_bytes = 0
-        self.end = 0
-        """How much there ever was."""
-
-    def append(self, happened: Change | Event) -> None:
-        """Add something, and forget the oldest that do not fit any more."""
-        self._kept.append(happened)
-        self.used_bytes += _size(happened)
-        self.end += 1
-        while self.used_bytes > self._most_bytes and len(self._kept) > 1:
-            self.used_bytes -= _size(self._kept.popleft())
-
-    def at(self, place: int) -> Change | Event:
-        """Return what happened at a place before the end.
-
-        Raises:
-            FellBehind: it is forgotten.
-        """
-        index = place - (self.end - len(self._kept))
-        if index < 0:
-            raise FellBehind
-        return self._kept[index]
-
-    def behind(self, id: str) -> int | None:  # noqa: A002
-        """Return the place behind the change of an id; None where that is not kept."""
-        for back, happened in enumerate(reversed(self._kept)):
-            if isinstance(happened, Change) and happened.id == id:
-                return self.end - back
-        return None
-
-
-def _size(happened: Change | Event) -> int:
-    return happened.size_bytes if isinstance(happened, Change) else 200 + len(happened.data)
+K = TypeVar("K", bound=Kept)
 
 
 class Hub:
@@ -101,15 +59,15 @@ class Hub:
         self._reads = reads
         self._follower: Follower | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.ring = Ring(settings.stream_backlog_bytes)
+        self.ring: Ring[Change | Event] = Ring(settings.stream_backlog_bytes)
+        self.runs: Ring[RunChange | Event] = Ring(settings.stream_backlog_bytes // RUNS_SHARE)
         self.head: str | None = None
         """The version that the end of the ring stands for; None before the database was heard."""
         self.hears = False
         self.closed = asyncio.Event()
         self.clients = 0
-        self.of_sources = 0
-        """Clients that want the sources' own records."""
-        self._happened = asyncio.Event()
+        self._listening: Counter[str] = Counter()
+        """Clients by what they listen to: members of `Wanted`."""
 
     async def enter(self) -> None:
         """Count a client in. `leave` must follow.
@@ -140,7 +98,7 @@ class Hub:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while self.head is None:
-                    await self.wait(READY_SECONDS)
+                    await self.ring.wait(READY_SECONDS)
         except TimeoutError:
             raise Unavailable(
                 "database-unavailable", "The database cannot be reached; try again shortly"
@@ -153,24 +111,16 @@ class Hub:
         if self._follower is not None:
             self._follower.stop()
 
-    async def wait(self, seconds: float) -> None:
-        """Return when something happened, or after so long."""
-        happened = self._happened
-        try:
-            async with asyncio.timeout(seconds):
-                await happened.wait()
-        except TimeoutError:
-            return
-
     def _wake(self) -> None:
-        self._happened.set()
-        self._happened = asyncio.Event()
+        self.ring.wake()
+        self.runs.wake()
 
     # What the follower calls, on its thread.
 
-    def wants(self) -> tuple[bool, bool]:
-        """Return whether anybody listens, and whether to the sources' own records."""
-        return self.clients > 0, self.of_sources > 0
+    def wants(self) -> Wanted:
+        """Return what anybody listens to."""
+        count = self._listening
+        return Wanted(data=count["data"] > 0, own=count["own"] > 0, runs=count["runs"] > 0)
 
     def connected(self, head: Place) -> None:
         """The database is heard."""
@@ -185,6 +135,16 @@ class Hub:
         event = notice("reset", id=str(head), reason=reason)
         self._on_loop(lambda: self._append(event, str(head)))
 
+    def runs_changed(self, runs: Sequence[OfSource]) -> None:
+        """Runs began, got on or ended."""
+        change = RunChange(runs=runs)
+        self._on_loop(lambda: self._append_of_runs(change))
+
+    def runs_broke(self, reason: str) -> None:
+        """Which runs changed cannot be told; everybody reads everything anew."""
+        event = notice("reset", reason=reason)
+        self._on_loop(lambda: self._append_of_runs(event))
+
     def lost(self) -> None:
         """The database is not heard any more."""
         self._on_loop(self._unheard)
@@ -198,20 +158,27 @@ class Hub:
         if self.head is None:
             self.head = head
         elif not self.hears:
-            self.ring.append(notice("status", database="ok"))
+            self._append_to_all(notice("status", database="ok"))
         self.hears = True
         self._wake()
 
     def _unheard(self) -> None:
         if self.hears:
-            self.ring.append(notice("status", database="down"))
+            self._append_to_all(notice("status", database="down"))
         self.hears = False
         self._wake()
 
+    def _append_to_all(self, event: Event) -> None:
+        self.ring.append(event)
+        self.runs.append(event)
+
     def _append(self, happened: Change | Event, head: str) -> None:
-        self.ring.append(happened)
         self.head = head
-        self._wake()
+        self.ring.append(happened)
+
+    def _append_of_runs(self, happened: RunChange | Event) -> None:
+        if self._listening["runs"]:  # who comes later reads what was committed before
+            self.runs.append(happened)
 
     # What a client is told.
 
@@ -222,39 +189,62 @@ class Hub:
             filters: which records it wants.
             since: the last version it knows of; None begins with what happens from now on.
         """
-        self.of_sources += filters.of_sources
+        self._listening.update(filters.needs)
         try:
-            async for event in self._events(filters, since):
+            told = self._of_runs if filters.about == "runs" else partial(self._of_data, since=since)
+            async for event in told(filters):
                 yield event
+            yield notice("dropped", reason=SHUTTING_DOWN)
+        except FellBehind:
+            yield notice("dropped", reason=TOO_SLOW)
         except ApiProblem as problem:  # of a read on the client's own behalf
             yield notice("dropped", reason=problem.kind.removeprefix(URN))
         finally:
-            self.of_sources -= filters.of_sources
+            self._listening.subtract(filters.needs)
 
-    async def _events(self, filters: Filters, since: Place | None) -> AsyncGenerator[Event | None]:
+    async def _of_runs(self, filters: Filters) -> AsyncGenerator[Event | None]:
+        place = self.runs.end
+        yield notice("open")
+        async for happened in self._along(self.runs, place):
+            if isinstance(happened, RunChange):
+                for event in happened.events(filters):
+                    yield event
+            else:
+                yield happened
+
+    async def _of_data(self, filters: Filters, since: Place | None) -> AsyncGenerator[Event | None]:
         place = self.ring.end
-        kept = None if since is None or filters.of_sources else self.ring.behind(str(since))
+        kept = None if since is None or filters.of_sources else self._behind(str(since))
         yield notice("open", id=self.head if since is None else None)
         if kept is not None:
             place = kept
         elif since is not None and str(since) != self.head:
             async for missed in self._missed(filters, since):
                 yield missed
-        while not self.closed.is_set():
-            if place == self.ring.end:
-                await self.wait(self.settings.stream_heartbeat_seconds)
-                if place == self.ring.end and not self.closed.is_set():
-                    yield None
+        async for happened in self._along(self.ring, place):
+            if happened is None:
+                yield None
                 continue
-            try:
-                happened = self.ring.at(place)
-            except FellBehind:
-                yield notice("dropped", reason=TOO_SLOW)
-                return
-            place += 1
             async for event in self._told(happened, filters):
                 yield event
-        yield notice("dropped", reason=SHUTTING_DOWN)
+
+    def _behind(self, id: str) -> int | None:  # noqa: A002
+        return self.ring.behind(lambda kept: isinstance(kept, Change) and kept.id == id)
+
+    async def _along(self, ring: Ring[K], place: int) -> AsyncGenerator[K | None]:
+        """Yield what is behind a place, and then what happens; None is a heartbeat.
+
+        Raises:
+            FellBehind: the ring has passed this client.
+        """
+        while not self.closed.is_set():
+            if place < ring.end:
+                yield ring.at(place)
+                place += 1
+                continue
+            await ring.wait(self.settings.stream_heartbeat_seconds)
+            if place == ring.end and not self.closed.is_set():
+                yield None
 
     async def _told(self, happened: Change | Event, filters: Filters) -> AsyncGenerator[Event]:
         if not isinstance(happened, Change):

@@ -19,10 +19,18 @@ def _id(text: str) -> str:
 EventId = Annotated[str, AfterValidator(_id)]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 
+OF_RECORDS = ("ticker", "symbol", "match", "last_event_id")
+"""What has a meaning for records alone."""
+
 
 class StreamParameters(Parameters):
     """What `GET /data/stream` understands, and the filters of a subscription to `/ws`."""
 
+    about: Literal["data", "runs"] | None = Field(
+        default=None,
+        description="`data`, unless given: records that change. `runs`: runs that begin, get on or "
+        "end; then `source` and `namespace` are the only filters.",
+    )
     ticker: Name | None = Field(
         default=None,
         description="The one coin that owns the ticker: the best-ranked.",
@@ -53,4 +61,6 @@ class StreamParameters(Parameters):
     def _fits_together(self) -> Self:
         if self.match is not None and self.symbol is None:
             raise ValueError("match says how to compare symbol; give symbol too")
+        if self.about == "runs" and any(getattr(self, name) for name in OF_RECORDS):
+            raise ValueError("about=runs takes source and namespace, and no other filter or place")
         return self

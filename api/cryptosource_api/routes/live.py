@@ -53,9 +53,15 @@ LAST_EVENT_ID = {
     openapi_extra={"parameters": [*openapi_parameters(StreamParameters), LAST_EVENT_ID]},
 )
 async def stream_data(request: Request) -> Response:
-    """Tell every record that changes. Send Last-Event-ID to go on without loss."""
+    """Tell every record that changes. Send Last-Event-ID to go on without loss.
+
+    With `about=runs`: tell every run that begins, gets on or ends, as `/stats/runs` shows it.
+    """
     parameters = read_parameters(StreamParameters, request.scope["query_string"])
     last = request.headers.get("last-event-id", parameters.last_event_id)
+    if last is not None and parameters.about == "runs":
+        detail = "about=runs has no place to go on from; leave it out"
+        raise InvalidRequest(Mistake(parameter="Last-Event-ID", detail=detail))
     try:
         since = None if last is None else place_of(last)
     except ValueError as error:

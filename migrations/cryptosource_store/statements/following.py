@@ -1,7 +1,9 @@
-"""Following the data: which versions there were since one, and what the coins they changed are now.
+"""Following the data, and following runs.
 
-A version's id is its number and when it was made, so that a database restored from a backup, which
-counts the same numbers again, is told apart.
+Of the data: which versions there were since one, and what the coins they changed are now. A
+version's id is its number and when it was made, so that a database restored from a backup, which
+counts the same numbers again, is told apart. Of runs: which are under way or began lately, and who
+wrote them last.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from cryptosource_store.statements.reading import RECORD_FIELDS, SOURCE_NAMES
+from cryptosource_store.statements.reading_runs import RUN_FIELDS
 
 _MICROS = "(extract(epoch FROM changed_at) * 1000000)::bigint"
 
@@ -43,3 +46,22 @@ CHANGED_RECORDS = text(f"SELECT {_TOLD} FROM unified c CROSS JOIN LATERAL (SELEC
 CHANGED_OWN_RECORDS = text(
     f"SELECT {_TOLD} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id {_BESIDE}"
 )
+
+# etl_runs_started_idx.
+NEWEST_START = text("SELECT COALESCE(max(started_at), clock_timestamp()) FROM etl_runs")
+
+# etl_runs_running_key, etl_runs_started_idx and the primary key, one after the other: no index
+# serves all three. xmin is the transaction that wrote the row last.
+RUNS_LATELY = text(f"""
+WITH lately AS MATERIALIZED (
+  SELECT run_id FROM etl_runs WHERE status = 'running'
+  UNION SELECT run_id FROM etl_runs WHERE started_at > :since
+  UNION SELECT CAST(unnest(CAST(:under_way AS text[])) AS uuid)
+)
+SELECT r.run_id::text AS run, r.xmin::text AS written, r.status = 'running' AS under_way,
+       r.started_at, s.name AS source, s.namespace, s.source_type,
+       row_to_json(record)::text AS record
+  FROM lately JOIN etl_runs r USING (run_id) JOIN sources s USING (source_id)
+ CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
+ ORDER BY r.started_at, r.run_id LIMIT :most
+""")

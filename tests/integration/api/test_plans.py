@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from cryptosource_store.statements.following import RUNS_LATELY
 from cryptosource_store.statements.reading import DATA_VERSION, RESOLVE_ID
 from cryptosource_store.statements.reading_pages import BY_TICKER, PageShape, page_statement
 
@@ -119,3 +120,25 @@ def test_the_total_of_the_whole_list_is_one_counter_row(crowded: Engine):
 
     assert sum(node["Actual Rows"] for node in on(plan, "unified")) <= 4
     assert explain(crowded, DATA_VERSION)
+
+
+def test_runs_that_changed_lately_are_read_by_index_however_many_there_were(crowded: Engine):
+    with crowded.begin() as connection:
+        connection.execute(
+            text(
+                """INSERT INTO etl_runs (run_id, source_id, source_uid, job_name, attempt, trigger,
+                          status, started_at, finished_at)
+                   SELECT gen_random_uuid(), 1, 'u', 'job' || n, 1, 'schedule', 'success',
+                          now() - n * interval '1 min', now() FROM generate_series(1, 20000) n"""
+            )
+        )
+    with crowded.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE etl_runs"))
+        since = connection.scalar(text("SELECT now() - interval '150 s'"))
+        known = connection.scalar(text("SELECT min(run_id::text) FROM etl_runs"))
+
+    plan = explain(crowded, RUNS_LATELY, since=since, under_way=[known], most=100)
+
+    read = on(plan, "etl_runs")
+    assert {node["Node Type"] for node in read} <= {"Index Scan", "Index Only Scan"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in read) < 10

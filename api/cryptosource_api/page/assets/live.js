@@ -1,20 +1,23 @@
-// Keeps the page current: asks for it again every few seconds, and at once when the stream of changes
-// has news, and swaps the parts that differ. Nothing depends on it: without this script the page is as
-// it was when it was loaded.
+// Keeps the page current: asks for it again when the stream has news, and now and then without any,
+// and swaps the parts that differ. Nothing depends on it: without this script the page is as it was
+// when it was loaded.
 "use strict";
 (() => {
   const main = document.querySelector("main[data-live-page]");
   const place = document.getElementById("live");
   if (!main || !place || !window.fetch) return;
 
-  const POLL_MS = Number(main.dataset.livePage); // also without news: runs begin, and ages grow
+  const POLL_MS = Number(main.dataset.livePage); // also without news: ages grow, streams can be lost
   const REST_MS = 1500; // news within that time after a refresh waits for the end of it
+  const PROGRESS_MS = 5000; // so do pages of a run that goes on
   const GIVE_UP_MS = 10000;
   let paused = false;
   let timer = 0;
+  let due = Infinity;
   let running = false;
-  let last = 0;
+  let last = Date.now();
   let news = null;
+  let missed = false; // the stream was away, so it has not told everything
 
   const words = document.createElement("span");
   const button = document.createElement("button");
@@ -23,7 +26,7 @@
     paused = !paused;
     show(paused ? "paused" : "live");
     listen();
-    if (paused) clearTimeout(timer);
+    if (paused) rest();
     else refresh();
   });
   place.append(words, button);
@@ -37,13 +40,27 @@
     button.textContent = paused ? "Resume" : "Pause";
   }
 
+  // Whatever asks for it, the page is asked for at the earliest of their times.
   function soon(delay) {
+    if (paused || Date.now() + delay >= due) return;
     clearTimeout(timer);
-    if (!paused) timer = setTimeout(refresh, delay);
+    due = Date.now() + delay;
+    timer = setTimeout(refresh, delay);
+  }
+
+  function rest() {
+    clearTimeout(timer);
+    due = Infinity;
+  }
+
+  function behindLast(delay) {
+    soon(Math.max(0, last + delay - Date.now()));
   }
 
   async function refresh() {
-    if (paused || running) return;
+    rest();
+    if (paused) return;
+    if (running) return soon(REST_MS);
     if (document.hidden) return soon(POLL_MS);
     running = true;
     last = Date.now();
@@ -60,6 +77,7 @@
       if (!paused) show("lost");
     } finally {
       running = false;
+      listen();
       soon(POLL_MS);
     }
   }
@@ -121,17 +139,25 @@
     if (!wanted) {
       news?.close();
       news = null;
-    } else if (!news) {
+    } else if (!news || news.readyState === EventSource.CLOSED) {
       news = new EventSource(main.dataset.stream);
-      for (const kind of ["change", "reset"]) {
-        news.addEventListener(kind, () => soon(Math.max(0, last + REST_MS - Date.now())));
-      }
+      for (const kind of ["change", "reset"]) news.addEventListener(kind, () => behindLast(REST_MS));
+      news.addEventListener("runs", (event) => behindLast(isProgress(event) ? PROGRESS_MS : REST_MS));
+      news.addEventListener("error", () => (missed = true));
+      news.addEventListener("open", () => {
+        if (missed) behindLast(REST_MS);
+        missed = false;
+      });
     }
+  }
+
+  function isProgress(event) {
+    return JSON.parse(event.data).data.every((run) => run.status === "running" && run.pages > 0);
   }
 
   document.addEventListener("visibilitychange", () => {
     listen();
-    if (!document.hidden && Date.now() - last > POLL_MS) refresh();
+    if (!document.hidden) behindLast(REST_MS);
   });
   listen();
   soon(POLL_MS);

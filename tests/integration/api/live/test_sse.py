@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, text
 
-from cryptosource_api.live import hub
+from cryptosource_api.live import following, hub
+from cryptosource_api.live.reading import Place
 from cryptosource_api.server import ApiServer
+from cryptosource_store.statements.claiming import DATA_CHANNEL
 from support.oracle import execute, value
 from support.readers import coin
 from support.runs import identity, load
@@ -48,6 +51,29 @@ def test_a_committed_page_is_told_with_the_records_as_data_shows_them(database: 
         "SELECT version || '.' || (extract(epoch FROM changed_at) * 1000000)::bigint "
         "FROM dataset_versions WHERE dataset = 'unified'",
     )
+
+
+def test_a_notification_that_comes_while_changes_are_read_is_not_left_until_the_next(
+    database: URL, serve: Callable[..., ApiServer], monkeypatch: pytest.MonkeyPatch
+):
+    another_commits = threading.Event()
+    read_head = following.read_head
+
+    def read_head_while_another_commits(connection: Connection) -> Place:
+        head = read_head(connection)
+        if another_commits.is_set():
+            another_commits.clear()
+            load(database, [coin("eth", symbol="ETH", price="7")])
+            connection.execute(text("SELECT 1"))  # takes the notification off the socket
+        return head
+
+    monkeypatch.setattr(following, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(following, "read_head", read_head_while_another_commits)
+    with listening(port_of(serve())) as client:
+        heard(client, "open")
+        another_commits.set()
+        execute(database, f"SELECT pg_notify('{DATA_CHANNEL}', 'of nothing')")
+        assert prices(heard(client, "change")) == {"ETH": 7}
 
 
 def test_a_large_change_comes_in_parts_and_only_the_last_is_a_place_to_go_on(

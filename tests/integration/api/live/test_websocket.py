@@ -63,6 +63,18 @@ def test_a_subscriber_is_told_what_it_asked_for(database: URL, port: int):
     assert message["id"]
 
 
+def test_a_subscriber_to_runs_is_told_of_them(database: URL, port: int):
+    with talking(port) as client:
+        say(client, type="subscribe", filters={"about": "runs", "source": "a"})
+        said(client, "open")
+        load(database, [coin("btc", symbol="BTC")])
+        statuses = [said(client, "runs")["data"][0]["status"]]
+        while statuses[-1] == "running":
+            statuses.append(said(client, "runs")["data"][0]["status"])
+
+    assert statuses[-1] == "success"
+
+
 def test_a_second_subscription_replaces_the_first(database: URL, port: int):
     with talking(port) as client:
         say(client, type="subscribe", filters={"symbol": "BTC"})
