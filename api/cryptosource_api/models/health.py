@@ -94,7 +94,9 @@ class PartitionedTable(Model):
     first: Moment | None = Field(description="First moment that a partition covers.")
     end: Moment | None = Field(description="First moment that no partition covers any more.")
     months_ahead: int = Field(description="Partitions behind the current month's.")
-    next_month_ready: bool = Field(description="False: `cryptosource maintain` has not run.")
+    next_month_ready: bool = Field(
+        description="False: `cryptosource maintain` has not run since the table was made."
+    )
 
 
 class Storage(Model):
