@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from operator import itemgetter
@@ -22,11 +20,9 @@ from cryptosource_etl.pipeline.encoding import (
     text_array,
 )
 from cryptosource_etl.pipeline.matching import UNRIVALLED, Candidate, Newcomer, Verdict, match
+from cryptosource_etl.pipeline.slugs import slug_of, unique_slugs
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import identity as sql
-
-_NOT_IN_SLUGS = re.compile(r"[^\w.]+")
-SLUG_LIMIT = 120
 
 
 class _Alias(NamedTuple):
@@ -36,15 +32,6 @@ class _Alias(NamedTuple):
     method: str
     confidence: Decimal
     evidence: dict[str, Any]
-
-
-def slug_of(external_id: str) -> str:
-    """Return a URL-safe name for a coin from its first external id; never empty.
-
-    It never holds two hyphens in a row: those stand before the number of a slug that was taken.
-    """
-    folded = unicodedata.normalize("NFKC", external_id).casefold()
-    return _NOT_IN_SLUGS.sub("-", folded).strip("-.")[:SLUG_LIMIT] or "coin"
 
 
 class Proposal(NamedTuple):
@@ -197,7 +184,7 @@ def _coins_of_their_own(
         return {}, frozenset(), {}
     wanted = [slug_of(newcomer.external_id) for newcomer in newcomers]
     reserved = connection.execute(sql.RESERVE_ASSETS, {"slugs": text_array(wanted)}).all()
-    slugs = _unique_slugs(wanted, reserved, slugs_in_flight)
+    slugs = unique_slugs(wanted, reserved, slugs_in_flight)
     assets: dict[str, int] = {}
     lines: dict[str, str] = {}
     for newcomer, (asset_id, _), slug in zip(newcomers, reserved, slugs, strict=True):
@@ -257,6 +244,8 @@ class IdentityResolver:
             decided = self._known(self._scope, [newcomer.external_id for newcomer in newcomers])
             self._pin_all(newcomers, decided)
         revised = self._revise(proposal, decided) if outdated or decided else proposal
+        if outdated:
+            revised = self._with_free_slugs(revised)
         self._copy(sql.COPY_ASSETS, revised.asset_copy)
         self._copy(sql.COPY_ALIASES, revised.alias_copy)
         return decided | not_as_proposed(proposal.assets, revised.assets)
@@ -283,6 +272,22 @@ class IdentityResolver:
         verdicts = match(outdated, candidates)
         gone = [each for each in proposal.assets if each in decided]
         return self._judged_again(proposal, verdicts, outdated).without(gone).with_copies()
+
+    def _with_free_slugs(self, proposal: Proposal) -> Proposal:
+        """Return the proposal with other slugs for its own coins, where somebody else has theirs.
+
+        Nobody can take another one before the commit: only who has the lock names coins.
+        """
+        own = {each: line.split("\t", 2) for each, line in proposal.asset_lines.items()}
+        slugs = text_array(sorted(slug for _, slug, _ in own.values()))
+        taken = set(self._connection.scalars(sql.TAKEN_SLUGS, {"slugs": slugs})) if own else set()
+        if not taken:
+            return proposal
+        lines = {
+            each: f"{asset_id}\t{slug}{f'--{asset_id}' if slug in taken else ''}\t{texts}"
+            for each, (asset_id, slug, texts) in own.items()
+        }
+        return proposal._replace(asset_lines=lines).with_copies()
 
     def _judged_again(
         self, proposal: Proposal, verdicts: Mapping[str, Verdict], outdated: Sequence[Newcomer]
@@ -360,19 +365,6 @@ def not_as_proposed(proposed: Mapping[str, int], found: Mapping[str, int]) -> di
         for external_id, asset_id in proposed.items()
         if found.get(external_id, asset_id) != asset_id
     }
-
-
-def _unique_slugs(
-    wanted: Sequence[str], reserved: Iterable[Any], in_flight: Collection[str]
-) -> list[str]:
-    """Return a slug for each coin; one that is taken gets the asset's own id behind it."""
-    given: set[str] = set()
-    slugs = []
-    for slug, (asset_id, taken) in zip(wanted, reserved, strict=True):
-        taken_now = taken or slug in given or slug in in_flight
-        slugs.append(f"{slug}--{asset_id}" if taken_now else slug)
-        given.add(slug)
-    return slugs
 
 
 def _evidence_text(evidence: Mapping[str, Any]) -> str:

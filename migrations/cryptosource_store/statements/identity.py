@@ -55,6 +55,9 @@ SELECT nextval(numbers.sequence) AS asset_id,
  ORDER BY nth
 """)
 
+# Unique index of slugs, once for each.
+TAKEN_SLUGS = text("SELECT slug FROM assets WHERE slug = ANY(CAST(:slugs AS text[]))")
+
 COPY_ASSETS = "COPY assets (asset_id, slug, symbol, name) FROM STDIN"
 
 COPY_ALIASES = (

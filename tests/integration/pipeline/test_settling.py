@@ -69,6 +69,22 @@ def test_a_coin_that_another_source_brought_meanwhile_is_joined(database: URL, s
     assert rows(database, query) == [(theirs, "evidence")]
 
 
+def test_a_name_that_another_source_took_meanwhile_is_not_taken_twice(
+    database: URL, session: Connection
+):
+    """Whatever else is taken while the page is prepared once more: it need not be."""
+    with session.begin():
+        proposal = propose(session, [NEWCOMER], id_scope="scope-b")
+    load(database, [coin("bitcoin", symbol="OTHER", name="Something else")])
+
+    with session.begin():
+        assert resolver(session, database).settle([NEWCOMER], proposal) == {}
+
+    own = proposal.assets["bitcoin"]
+    query = "SELECT slug FROM assets WHERE symbol IN ('BTC', 'OTHER') ORDER BY symbol"
+    assert rows(database, query) == [(f"bitcoin--{own}",), ("bitcoin",)]
+
+
 def test_nobody_is_asked_again_while_only_this_source_loads(database: URL, session: Connection):
     with session.begin():
         proposal = propose(session, [NEWCOMER], id_scope="scope-b")
