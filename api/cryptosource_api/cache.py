@@ -6,8 +6,6 @@ Only the event loop's thread may use it: nothing here is locked.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 OVERHEAD_BYTES = 500
@@ -18,31 +16,31 @@ REVALIDATE = "no-cache"
 """Keep it, but ask each time whether it still holds."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class CachedAnswer:
-    """The part of an answer that depends on the data alone."""
+    """The part of an answer that depends on the data alone.
 
-    version: str
-    """Of the data it was built from."""
-    etag: str
-    body: bytes
-    """JSON up to where the meta goes."""
-    route: Any = None
-    """Of the application, for metrics: what is kept is answered before a route is looked for."""
+    Args:
+        version: of the data it was built from.
+        etag: of it.
+        body: JSON up to where the meta goes.
+        route: of the application, for metrics: what is kept is answered before a route is looked
+            for.
+    """
 
-    @cached_property
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+    __slots__ = ("body", "etag", "headers", "opaque", "route", "version")
+
+    def __init__(self, *, version: str, etag: str, body: bytes, route: Any = None) -> None:
+        self.version = version
+        self.etag = etag
+        self.body = body
+        self.route = route
+        self.headers = ((b"etag", etag.encode("ascii")), *_ALIKE)
         """What every answer from it has, the one without a body too."""
-        return (
-            (b"etag", self.etag.encode("ascii")),
-            (b"cache-control", REVALIDATE.encode("ascii")),
-            (b"vary", b"Accept"),
-        )
-
-    @cached_property
-    def opaque(self) -> bytes:
+        self.opaque = opaque_of(etag)
         """The ETag as it is compared (RFC 9110 8.8.3.2)."""
-        return opaque_of(self.etag)
+
+
+_ALIKE = ((b"cache-control", REVALIDATE.encode("ascii")), (b"vary", b"Accept"))
 
 
 def opaque_of(etag: str) -> bytes:

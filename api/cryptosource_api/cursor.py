@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
+
 from cryptosource_api.problems import InvalidCursor
 
 FORMAT = 1
@@ -65,8 +67,8 @@ def list_digest(*parts: Any) -> str:
 
 def encode(values: Sequence[str | None], *, digest: str) -> str:
     """Return the cursor of a place in the list that `digest` names."""
-    text = json.dumps([FORMAT, digest, *values], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
+    text = to_json([FORMAT, digest, *values])
+    return base64.urlsafe_b64encode(text).decode("ascii").rstrip("=")
 
 
 def decode(

@@ -7,9 +7,9 @@ written behind a body that may come from the cache.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
@@ -24,7 +24,7 @@ REVISION = "1"
 
 def list_body(data: str, pagination: dict[str, Any]) -> bytes:
     """Return a list up to where its meta goes; `data` is JSON values joined by commas."""
-    return f'{{"data":[{data}],"pagination":{json.dumps(pagination)}'.encode()
+    return b'{"data":[%b],"pagination":%b' % (data.encode(), to_json(pagination))
 
 
 def object_body(data: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -107,8 +108,7 @@ class DataFilters(Parameters):
 
     def digest(self) -> str:
         """Return what tells this list from others: everything but the paging."""
-        aside = {*Paging.model_fields, "format"}
-        return cursors.list_digest("data", sorted(self.model_dump(exclude=aside).items()))
+        return _digest(tuple(getattr(self, name) for name in _TELLING))
 
     def shape(self, *, after: bool = False, after_null: bool = False) -> sql.PageShape:
         """Return what the statement is made of."""
@@ -152,6 +152,15 @@ class DataFilters(Parameters):
         if self.end_date is not None:
             filters["end"] = sql.UNTIL_END, self.end_date
         return filters
+
+
+_TELLING = sorted({*DataFilters.model_fields} - {"format"})
+
+
+@lru_cache(maxsize=1024)
+def _digest(values: tuple[Any, ...]) -> str:
+    """Return the digest of a list by what its filters are; who pages asks for one again and again."""
+    return cursors.list_digest("data", list(zip(_TELLING, values, strict=True)))
 
 
 class DataParameters(DataFilters, Paging):
