@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -150,13 +150,12 @@ class Change:
     """The sources' own; None as above."""
     removed: Sequence[int] = ()
     """Coins that are gone."""
-    _shared: dict[str, list[Event]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def size_bytes(self) -> int:
-        """What it takes to keep it, about; the frames that clients share are as large again."""
+        """What it takes to keep it, about."""
         kept = (*(self.records or ()), *(self.own or ()))
-        return 200 + sum(2 * len(told.record) + 300 for told in kept)
+        return 200 + sum(len(told.record) + 300 for told in kept)
 
     def lacks(self, filters: Filters) -> bool:
         """Return whether what a client wants was not read."""
@@ -164,14 +163,9 @@ class Change:
 
     def events(self, filters: Filters) -> list[Event]:
         """Return what a client with these filters is told."""
+        told = (self.own if filters.of_sources else self.records) or ()
         if filters != EVERYTHING:
-            told = self.own if filters.of_sources else self.records
-            return self._events([each for each in told or () if filters.admits(each)])
-        if "all" not in self._shared:
-            self._shared["all"] = self._events(self.records or ())
-        return self._shared["all"]
-
-    def _events(self, told: Sequence[Told]) -> list[Event]:
+            told = [each for each in told if filters.admits(each)]
         if not told and not self.removed:
             return []
         parts = list(in_parts(told)) or [()]

@@ -27,6 +27,7 @@ from cryptosource_api.live.reading import (
 )
 from cryptosource_api.live.ring import FellBehind, Kept, Ring
 from cryptosource_api.live.runs import RunChange
+from cryptosource_api.live.sharing import SharedEvents
 from cryptosource_api.problems import URN, ApiProblem, Unavailable
 from cryptosource_api.reads import Reads
 from cryptosource_api.settings import ApiSettings
@@ -38,6 +39,8 @@ READY_SECONDS = 5.0
 COINS_PER_READ = 500
 RUNS_SHARE = 4
 """The ring of runs has that part of the bytes that the ring of the data has."""
+EVENTS_SHARE = 2
+"""So have the events that clients with the same filters share."""
 TOO_SLOW = "too-slow"
 SHUTTING_DOWN = "shutting-down"
 
@@ -61,6 +64,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ring: Ring[Change | Event] = Ring(settings.stream_backlog_bytes)
         self.runs: Ring[RunChange | Event] = Ring(settings.stream_backlog_bytes // RUNS_SHARE)
+        self._events = SharedEvents(settings.stream_backlog_bytes // EVENTS_SHARE)
         self.head: str | None = None
         """The version that the end of the ring stands for; None before the database was heard."""
         self.hears = False
@@ -205,9 +209,9 @@ class Hub:
     async def _of_runs(self, filters: Filters) -> AsyncGenerator[Event | None]:
         place = self.runs.end
         yield notice("open")
-        async for happened in self._along(self.runs, place):
+        async for at, happened in self._along(self.runs, place):
             if isinstance(happened, RunChange):
-                for event in happened.events(filters):
+                for event in self._encoded(at, happened, filters):
                     yield event
             else:
                 yield happened
@@ -221,40 +225,37 @@ class Hub:
         elif since is not None and str(since) != self.head:
             async for missed in self._missed(filters, since):
                 yield missed
-        async for happened in self._along(self.ring, place):
-            if happened is None:
-                yield None
-                continue
-            async for event in self._told(happened, filters):
-                yield event
+        async for at, happened in self._along(self.ring, place):
+            if not isinstance(happened, Change):
+                yield happened
+            elif happened.lacks(filters):
+                async for missed in self._missed(filters, place_of(happened.since)):
+                    yield missed
+            else:
+                for event in self._encoded(at, happened, filters):
+                    yield event
+
+    def _encoded(self, at: int, change: Change | RunChange, filters: Filters) -> list[Event]:
+        """Return what clients with these filters are told of a change, encoded once for all."""
+        return self._events.of(at, filters, lambda: change.events(filters))
 
     def _behind(self, id: str) -> int | None:  # noqa: A002
         return self.ring.behind(lambda kept: isinstance(kept, Change) and kept.id == id)
 
-    async def _along(self, ring: Ring[K], place: int) -> AsyncGenerator[K | None]:
-        """Yield what is behind a place, and then what happens; None is a heartbeat.
+    async def _along(self, ring: Ring[K], place: int) -> AsyncGenerator[tuple[int, K | None]]:
+        """Yield what is behind a place, and then what happens, with its place; None: a heartbeat.
 
         Raises:
             FellBehind: the ring has passed this client.
         """
         while not self.closed.is_set():
             if place < ring.end:
-                yield ring.at(place)
+                yield place, ring.at(place)
                 place += 1
                 continue
             await ring.wait(self.settings.stream_heartbeat_seconds)
             if place == ring.end and not self.closed.is_set():
-                yield None
-
-    async def _told(self, happened: Change | Event, filters: Filters) -> AsyncGenerator[Event]:
-        if not isinstance(happened, Change):
-            yield happened
-        elif happened.lacks(filters):
-            async for event in self._missed(filters, place_of(happened.since)):
-                yield event
-        else:
-            for event in happened.events(filters):
-                yield event
+                yield place, None
 
     async def _missed(self, filters: Filters, since: Place) -> AsyncGenerator[Event]:
         """Yield the coins that changed while a client was away, as they are now."""

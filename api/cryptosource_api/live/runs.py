@@ -37,8 +37,8 @@ class RunChange:
 
     @cached_property
     def size_bytes(self) -> int:
-        """What it takes to keep it, about; the frames that clients share are as large again."""
-        return 200 + sum(2 * len(run.record) + 200 for run in self.runs)
+        """What it takes to keep it, about."""
+        return 200 + sum(len(run.record) + 200 for run in self.runs)
 
     def events(self, filters: Filters) -> list[Event]:
         """Return what a client with these filters is told."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import URL, Connection, text
 
 from cryptosource_api.live import following, hub
+from cryptosource_api.live.events import Change, Event, Filters
 from cryptosource_api.live.reading import Place
 from cryptosource_api.server import ApiServer
 from cryptosource_store.statements.claiming import DATA_CHANNEL
@@ -114,6 +116,32 @@ def test_filters_are_those_of_data(database: URL, port: int, query: str, told: d
         assert prices(heard(client, "change")) == told
         load(database, [coin("z", symbol="Z", price="9")], source=identity("other"))
         assert prices(heard(stranger, "change")) == {"Z": 9}
+
+
+def test_what_clients_with_the_same_filters_are_told_is_encoded_once(
+    database: URL, port: int, monkeypatch: pytest.MonkeyPatch
+):
+    encoded: list[tuple[str, str | None]] = []
+    events = Change.events
+
+    def noted(change: Change, filters: Filters) -> list[Event]:
+        encoded.append((change.id, filters.symbol))
+        return events(change, filters)
+
+    monkeypatch.setattr(Change, "events", noted)
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(listening(port, query))
+            for query in ("symbol=btc", "symbol=BTC", "symbol=Btc", "", "", "")
+        ]
+        for client in clients:
+            heard(client, "open")
+        load(database, [coin("btc", symbol="BTC", price="5"), coin("eth", symbol="ETH")])
+        told = [prices(heard(client, "change")) for client in clients]
+
+    assert told == [{"BTC": 5}] * 3 + [{"BTC": 5, "ETH": 1}] * 3
+    assert sorted(encoded, key=str) == sorted(set(encoded), key=str)
+    assert {symbol for _, symbol in encoded} == {"BTC", None}
 
 
 def test_whoever_comes_back_is_told_what_changed_meanwhile_and_nothing_else(
