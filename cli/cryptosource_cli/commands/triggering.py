@@ -18,7 +18,13 @@ from cryptosource_cli.schema import require_schema
 from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_store.embedded import EmbeddedPostgresError, running_postgres
 from cryptosource_store.engine import session_engine
-from cryptosource_store.requesting import Placed, RequestRefused, Wanted, request_run
+from cryptosource_store.requesting import (
+    Placed,
+    RequestRefused,
+    TooManyRequests,
+    Wanted,
+    request_run,
+)
 from cryptosource_store.statements.requesting import REQUEST
 
 POLL_SECONDS = 0.5
@@ -63,12 +69,20 @@ def _place(url: URL, wanted: Wanted, key: str | None) -> Placed:
                 connection, wanted, caller="cli", key=key, requested_by=f"cli/{_user()}"
             )
     except RequestRefused as refused:
-        raise CommandError(str(refused)) from refused
+        raise refusal(refused) from refused
     except DBAPIError as error:
         first_line = str(error.orig).strip().partition("\n")[0]
         raise CommandError(
             f"the run could not be asked for: {first_line}", exit_code=UNAVAILABLE_EXIT_CODE
         ) from error
+
+
+def refusal(refused: RequestRefused) -> CommandError:
+    """Return a refusal as a command tells it."""
+    if isinstance(refused, TooManyRequests):
+        message = f"{refused}; ask again in {refused.wait_seconds} s"
+        return CommandError(message, exit_code=UNAVAILABLE_EXIT_CODE)
+    return CommandError(str(refused))
 
 
 def _user() -> str:
@@ -128,8 +142,8 @@ def command(
 ) -> None:
     """Ask for a run now. The operator, or `cryptosource up`, makes it.
 
-    Exit code 0: asked for, and with --wait every run succeeded. 1: refused, expired, or not all
-    of them did, or not in time.
+    Exit code 0: asked for, and with --wait every run succeeded. 1: with --wait, they did not, or
+    not in time. 78: it cannot be asked for. 75: not now; the same command may work later.
     """
     wanted = _wanted(name, every=every)
     if key is not None and not (0 < len(key) <= 255 and key.isprintable()):  # noqa: PLR2004
