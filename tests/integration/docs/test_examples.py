@@ -20,7 +20,10 @@ from support.runs import identity, load
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SHOWS = {
-    "with_pandas.py": ("percent_change_24h", "market cap of the first hundred: 1000007", "102"),
+    "with_pandas.py": (
+        *("percent_change_24h", "NA     80.0", "102"),
+        "market cap of the first hundred: 1000007",
+    ),
     "with_polars.py": ("spread_percent", "swing", "2.000000000000"),
 }
 
@@ -45,7 +48,9 @@ def test_an_example_runs_and_shows_what_it_promises(database: URL, name: str):
         )
         for n in range(3)
     ]
-    load(database, [*prices, coin("eth", symbol="ETH", rank=2, price="1e-18", cap="7", change="1")])
+    eth = coin("eth", symbol="ETH", rank=2, price="1e-18", cap="7", change="1")
+    cap_unknown = coin("nominal", symbol="NA", rank=3, change="80")
+    load(database, [*prices, eth, cap_unknown])
     load(
         database,
         [coin("bitcoin", symbol="BTC", name="Bitcoin", price="101", at=2 * hour)],
