@@ -26,6 +26,8 @@ RANGES: Mapping[str, timedelta | None] = {
 }
 POINTS = 240
 """Drawn of each source at most."""
+MARGIN = timedelta(minutes=1)
+"""Drawn beyond the outermost observations of all, so that they lie within a step."""
 LINES = 8
 """More cannot be told apart."""
 WIDE, NARROW = (960, 320), (336, 250)
@@ -71,6 +73,11 @@ class ShownCoinDetail:
     """Sources that are not drawn."""
     charts: Mapping[str, PriceChart]
     ranges: Sequence[str] = tuple(RANGES)
+
+    @property
+    def observed(self) -> tuple[datetime, datetime]:
+        """From when to when there is anything, where all of it is shown."""
+        return self.start + MARGIN, self.end - MARGIN
 
 
 def read_shown_coin(
@@ -149,10 +156,9 @@ class _Window:
         """Return from when to when there is anything, however long ago that was."""
         bound = {"asset_id": self.asset_id, "source_ids": list(self.source_ids)}
         oldest, newest = self.connection.execute(sql.QUOTED_SPAN, bound).one()
-        # A little more at both ends, so that the outermost observations lie within a step.
-        end = self.now if newest is None else newest + timedelta(minutes=1)
+        end = self.now if newest is None else newest + MARGIN
         least = end - timedelta(hours=1)
-        return (least if oldest is None else min(oldest - timedelta(minutes=1), least)), end
+        return (least if oldest is None else min(oldest - MARGIN, least)), end
 
 
 def _charts(series: Sequence[Series], start: datetime, end: datetime) -> dict[str, PriceChart]:

@@ -99,6 +99,18 @@ def test_a_few_observations_of_long_ago_are_a_line_and_not_a_dot(market: Market,
     assert f"to {then.astimezone(UTC):%-d %b %Y}." in page.one("div", id="chart").text
 
 
+def test_days_that_begin_at_midnight_are_told_by_their_own_dates(market: Market, show):
+    source_id = market.source("archive", "csv")
+    last = datetime(2024, 3, 2, tzinfo=UTC)
+    asset_id = market.coin("OLD", source_id, observed_at=last, price_usd=5)
+    for days in range(2):
+        market.quote(asset_id, source_id, last - timedelta(days=days), price_usd=5)
+
+    caption = show("/coins/OLD?range=all").one("div", id="chart").text
+
+    assert "From 1 Mar 2024 to 2 Mar 2024." in caption
+
+
 def test_every_source_says_how_it_was_matched(bitcoin, market: Market, show):
     market.run_sql(
         "UPDATE asset_aliases SET method = 'evidence', confidence = 0.98, "
