@@ -15,7 +15,7 @@ from cryptosource_api.moments import End, Start
 from cryptosource_api.paging import CursorPaging
 from cryptosource_api.parameters import is_uuid
 from cryptosource_api.problems import InvalidRequest, Mistake, NotFound
-from cryptosource_api.queries.data import LONGEST_TEXT
+from cryptosource_api.queries.choosing import SourceChoice
 from cryptosource_api.queries.lists import Answer, list_answer
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import reading_runs as sql
@@ -31,23 +31,9 @@ _CONDITIONS = {
 }
 
 
-class RunsParameters(CursorPaging):
+class RunsParameters(SourceChoice, CursorPaging):
     """What `GET /stats/runs` understands."""
 
-    source: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=LONGEST_TEXT,
-        description="A CryptoSource's name, or a type in lower case.",
-        examples=["coingecko"],
-    )
-    namespace: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=LONGEST_TEXT,
-        description="Of the CryptoSource.",
-        examples=["crypto"],
-    )
     status: RunStatus | None = Field(default=None, description="How the run stands or ended.")
     reason: str | None = Field(
         default=None,
