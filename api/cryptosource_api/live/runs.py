@@ -1,8 +1,8 @@
 """Runs that begin, get on or end.
 
 As with the data, a notification only wakes: which runs changed is read. A run that is under way is
-found by its index, one that began lately by its start, and one that was under way the last time by
-its key; it has changed when another transaction has written it. So a run is told whether or not a
+found by its index, one that began lately by its start; it has changed when another transaction has
+written it. One that was under way the last time and is not found any more has ended. So a run is told whether or not a
 notification was, and also one that ended while the database could not be heard.
 """
 
@@ -56,13 +56,13 @@ class RunsSeen:
     def __init__(self) -> None:
         self._since: datetime | None = None
         self._written: dict[str, str] = {}
-        self._under_way: list[str] = []
+        self._under_way: set[str] = set()
 
     def begin(self, connection: Connection) -> None:
         """Take what is there for seen, unless something was seen before."""
         if self._since is None:
             self._since = connection.scalar(sql.NEWEST_START) - OVERLAP
-            self._read(connection)
+            self._see(self._read(connection))
 
     def changed(self, connection: Connection) -> list[OfSource]:
         """Return the runs that changed since the last time, as they are now.
@@ -70,26 +70,34 @@ class RunsSeen:
         Raises:
             TooManyRuns: they are not looked at one by one.
         """
-        before = self._written
         rows = self._read(connection)
         if len(rows) > MOST_RUNS:
+            self._see(rows)
             raise TooManyRuns
-        return [
-            OfSource(
-                source=row.source,
-                source_type=row.source_type,
-                namespace=row.namespace,
-                record=row.record,
-            )
-            for row in rows
-            if before.get(row.run) != row.written
-        ]
+        ended = self._under_way - {row.run for row in rows}
+        changed = [row.run for row in rows if self._written.get(row.run) != row.written]
+        told = _read_told(connection, [*ended, *changed]) if ended or changed else []
+        self._see(rows)  # only now: what could not be read is changed the next time as well
+        return told
 
     def _read(self, connection: Connection) -> Sequence[Any]:
+        bound = {"since": self._since, "most": MOST_RUNS + 1}
+        return connection.execute(sql.RUNS_LATELY, bound).all()
+
+    def _see(self, rows: Sequence[Any]) -> None:
         assert self._since is not None  # noqa: S101 - `begin` has set it
-        bound = {"since": self._since, "under_way": self._under_way, "most": MOST_RUNS + 1}
-        rows = connection.execute(sql.RUNS_LATELY, bound).all()
         self._written = {row.run: row.written for row in rows}
-        self._under_way = [row.run for row in rows if row.under_way]
+        self._under_way = {row.run for row in rows if row.under_way}
         self._since = max([self._since, *(row.started_at - OVERLAP for row in rows)])
-        return rows
+
+
+def _read_told(connection: Connection, runs: Sequence[str]) -> list[OfSource]:
+    return [
+        OfSource(
+            source=row.source,
+            source_type=row.source_type,
+            namespace=row.namespace,
+            record=row.record,
+        )
+        for row in connection.execute(sql.RUNS_TOLD, {"runs": list(runs)})
+    ]

@@ -50,18 +50,21 @@ CHANGED_OWN_RECORDS = text(
 # etl_runs_started_idx.
 NEWEST_START = text("SELECT COALESCE(max(started_at), clock_timestamp()) FROM etl_runs")
 
-# etl_runs_running_key, etl_runs_started_idx and the primary key, one after the other: no index
-# serves all three. xmin is the transaction that wrote the row last.
+_WRITTEN = """SELECT run_id::text AS run, xmin::text AS written, status = 'running' AS under_way,
+         started_at FROM etl_runs"""
+
+# etl_runs_running_key and etl_runs_started_idx, one after the other: no index serves both. xmin is
+# the transaction that wrote the row last.
 RUNS_LATELY = text(f"""
-WITH lately AS MATERIALIZED (
-  SELECT run_id FROM etl_runs WHERE status = 'running'
-  UNION SELECT run_id FROM etl_runs WHERE started_at > :since
-  UNION SELECT CAST(unnest(CAST(:under_way AS text[])) AS uuid)
-)
-SELECT r.run_id::text AS run, r.xmin::text AS written, r.status = 'running' AS under_way,
-       r.started_at, s.name AS source, s.namespace, s.source_type,
-       row_to_json(record)::text AS record
-  FROM lately JOIN etl_runs r USING (run_id) JOIN sources s USING (source_id)
- CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
- ORDER BY r.started_at, r.run_id LIMIT :most
+SELECT * FROM (
+  {_WRITTEN} WHERE status = 'running'
+  UNION {_WRITTEN} WHERE started_at > :since
+) lately ORDER BY started_at, run LIMIT :most
+""")
+
+# Primary keys.
+RUNS_TOLD = text(f"""
+SELECT s.name AS source, s.namespace, s.source_type, row_to_json(record)::text AS record
+  FROM etl_runs r JOIN sources s USING (source_id) CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
+ WHERE r.run_id = ANY(CAST(:runs AS uuid[])) ORDER BY r.started_at, r.run_id
 """)

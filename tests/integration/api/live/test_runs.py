@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from cryptosource_api.live import following, runs
 from cryptosource_api.server import ApiServer
@@ -202,3 +202,20 @@ def test_a_place_to_go_on_from_means_nothing_for_runs(port: int):
     with listening(port, "about=runs", Last_Event_ID="1.1") as client:
         assert client.status == 422
     assert "Last-Event-ID" in client.body
+
+
+def test_a_change_that_could_not_be_read_is_told_the_next_time(
+    engine: Engine, market: Market, monkeypatch: pytest.MonkeyPatch
+):
+    seen = runs.RunsSeen()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        seen.begin(connection)
+        market.run(market.source("gecko"), "running", started_at=now())
+
+        with monkeypatch.context() as broken:
+            broken.setattr(runs, "_read_told", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                seen.changed(connection)
+
+        assert len(seen.changed(connection)) == 1
+        assert seen.changed(connection) == []
