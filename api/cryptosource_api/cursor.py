@@ -25,6 +25,8 @@ FORMAT = 1
 LONGEST = 2_000
 """Characters of a cursor; a symbol or a name of 256 characters fits."""
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?\+00(:00)?", re.ASCII)
+"""As Postgres writes it in UTC. Python alone reads more: weeks, any separator, offsets of seconds."""
 _NUMBER = re.compile(r"-?\d{1,1000}(\.\d{1,1000})?", re.ASCII)
 
 
@@ -35,7 +37,7 @@ def _is_integer(value: str, bits: int) -> bool:
 
 def _is_time(value: str) -> bool:
     try:
-        return datetime.fromisoformat(value).tzinfo is not None
+        return _TIME.fullmatch(value) is not None and bool(datetime.fromisoformat(value))
     except ValueError:
         return False
 
