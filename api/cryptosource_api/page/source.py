@@ -62,7 +62,10 @@ def read_source_page(connection: Connection, *, namespace: str, name: str) -> So
         NotFound: there is none of that name, or it was deleted.
     """
     named = {"namespace": namespace, "name": name}
-    facts = connection.execute(sql.SOURCE_SHOWN, named).mappings().one_or_none()
+    storable = "\x00" not in namespace + name
+    facts = None
+    if storable:
+        facts = connection.execute(sql.SOURCE_SHOWN, named).mappings().one_or_none()
     if facts is None:
         raise NotFound(f"There is no source {namespace[:100]}/{name[:100]}")
     of_source = {"source_id": facts["source_id"]}

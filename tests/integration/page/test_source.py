@@ -147,7 +147,16 @@ def test_a_source_that_never_ran_says_so_everywhere(market: Market, show):
     assert "data-live-page" in page.one("main").attributes
 
 
-@pytest.mark.parametrize("path", ["/sources/crypto/nobody", "/sources/other/gecko"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sources/crypto/nobody",
+        "/sources/other/gecko",
+        "/sources/crypto/%00",
+        "/sources/%00/gecko",
+        "/sources/%FF/gecko",
+    ],
+)
 def test_a_source_that_is_not_there_or_is_gone_is_told(market: Market, show, path: str):
     market.source("gecko")
     market.source("nobody", retired_at=NOW)
