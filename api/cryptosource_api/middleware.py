@@ -5,15 +5,15 @@ Pure ASGI: Starlette's BaseHTTPMiddleware costs a quarter of the throughput, thi
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 from collections.abc import Iterable
 
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span
 from starlette.types import Message, Receive, Scope, Send
 
+from cryptosource_api.access_log import log_access
+from cryptosource_api.bodies import check_length, gathered, has_body
 from cryptosource_api.clients import forwarded_client
 from cryptosource_api.context import EXTRA_HEADERS, RequestContext, context_of
 from cryptosource_api.envelope import kept_parts
@@ -22,11 +22,9 @@ from cryptosource_api.kept import KeptAnswers
 from cryptosource_api.metrics.requests import RequestMetrics
 from cryptosource_api.problems import ApiProblem, internal_error, render
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import own_traceparent_of, trace_id_of
-from cryptosource_telemetry.secrets import BLOT
+from cryptosource_api.telemetry import own_traceparent_of
 
 logger = logging.getLogger("cryptosource.api")
-access_logger = logging.getLogger("cryptosource.api.access")
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -81,17 +79,16 @@ class RequestMiddleware:
         sending = _Sending(send, scope, context, self._metrics, span)
         self._metrics.begins()
         try:
-            problem = self._refusal(scope, context)
-            if problem is None and _has_body(context):
+            self._check_sizes(scope, context)
+            if has_body(context):
                 # Whole before it takes a place among the requests at a time: one that drips must
                 # not keep others out.
-                problem, receive = await self._gather(receive)
-            if problem is None:
-                await self._gate(scope, receive, sending)
-            else:
-                await self._refuse(problem, scope, receive, sending)
+                receive = await gathered(receive, self._settings)
+            await self._gate(scope, receive, sending)
         except ApiProblem as problem:
             if sending.status:
+                facts = {"request_id": context.request_id, "problem": problem.kind}
+                logger.warning("answer cut off", extra=facts)
                 raise
             await self._refuse(problem, scope, receive, sending)
         except Exception as error:
@@ -103,15 +100,14 @@ class RequestMiddleware:
             await self._refuse(internal_error(), scope, receive, sending)
         finally:
             self._metrics.ends()
-            if access_logger.isEnabledFor(logging.INFO):
-                _log_access(scope, context, sending.status, sending.sent_bytes)
+            log_access(scope, context, status=sending.status, sent_bytes=sending.sent_bytes)
 
     async def _give_kept(self, scope: Scope, context: RequestContext, send: Send) -> bool:
         """Answer with what is kept, if that may be done at once; return whether it was.
 
         All of it stands here: a layer for each thing to do would cost as much as doing it.
         """
-        if _has_body(context) or (kept := self._kept.find(scope)) is None:
+        if has_body(context) or (kept := self._kept.find(scope)) is None:
             return False
         counted = self._gate.admit_at_once(scope)
         if counted is None:
@@ -128,8 +124,7 @@ class RequestMiddleware:
         self._metrics.answers(scope, status, context.seconds(), span)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        if access_logger.isEnabledFor(logging.INFO):
-            _log_access(scope, context, status, len(body))
+        log_access(scope, context, status=status, sent_bytes=len(body))
         return True
 
     async def _refuse(
@@ -139,63 +134,17 @@ class RequestMiddleware:
         response = render(problem, instance=scope["path"], request_id=request_id)
         await response(scope, receive, send)
 
-    def _refusal(self, scope: Scope, context: RequestContext) -> ApiProblem | None:
-        """Return what is wrong with the request's size, going by its head."""
+    def _check_sizes(self, scope: Scope, context: RequestContext) -> None:
+        """Return when a request is not too large, going by its head.
+
+        Raises:
+            ApiProblem: 414, 413.
+        """
         most = self._settings.query_bytes
         if len(scope["query_string"]) > most or len(scope.get("raw_path") or b"") > most:
-            return ApiProblem(
-                status=414,
-                detail=f"Path and query string may have {self._settings.query_bytes} bytes each",
-            )
-        length = context.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > self._settings.body_bytes:
-            return self._too_large()
-        return None
-
-    def _too_large(self) -> ApiProblem:
-        return ApiProblem(
-            status=413,
-            detail=f"A body may have {self._settings.body_bytes} bytes",
-            headers={"Connection": "close"},
-        )
-
-    async def _gather(self, receive: Receive) -> tuple[ApiProblem | None, Receive]:
-        """Read a body up to the limit; return it to be received again."""
-        messages: list[Message] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._settings.body_seconds):
-                while not messages or messages[-1].get("more_body", False):
-                    messages.append(await receive())
-                    if messages[-1]["type"] == "http.disconnect":
-                        return _body_is_late(), receive
-                    size += len(messages[-1].get("body", b""))
-                    if size > self._settings.body_bytes:
-                        return self._too_large(), receive
-        except TimeoutError:
-            return _body_is_late(), receive
-        return None, _replay(messages, receive)
-
-
-def _body_is_late() -> ApiProblem:
-    return ApiProblem(status=408, detail="The body did not arrive in time")
-
-
-def _has_body(context: RequestContext) -> bool:
-    return (
-        context.headers.get(b"content-length", b"0") != b"0"
-        or b"transfer-encoding" in context.headers
-    )
-
-
-def _replay(messages: Iterable[Message], receive: Receive) -> Receive:
-    pending = iter(list(messages))
-
-    async def replay() -> Message:
-        message = next(pending, None)
-        return message if message is not None else await receive()
-
-    return replay
+            detail = f"Path and query string may have {most} bytes each"
+            raise ApiProblem(status=414, detail=detail)
+        check_length(context, self._settings)
 
 
 class _Sending:
@@ -245,30 +194,3 @@ class _Sending:
 def _trace_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
     traced = own_traceparent_of(scope)
     return [(b"traceresponse", traced.encode("ascii"))] if traced else []
-
-
-_SECRET_PARAMETER = re.compile(
-    r"((?:^|&)[^=&]*(?:key|token|secret|passw|sig|auth)[^=&]*=)[^&]*", re.IGNORECASE
-)
-
-
-def _shown_query(query: bytes) -> str:
-    """Return a query string without what was sent as a key by mistake."""
-    return _SECRET_PARAMETER.sub(rf"\1{BLOT}", query.decode("latin-1"))
-
-
-def _log_access(scope: Scope, context: RequestContext, status: int, sent_bytes: int) -> None:
-    access_logger.info(
-        "request",
-        extra={
-            "method": scope["method"],
-            "path": scope["path"],
-            "query": _shown_query(scope["query_string"]),
-            "status": status,
-            "bytes": sent_bytes,
-            "latency_ms": context.latency_ms(),
-            "request_id": context.request_id,
-            "trace_id": trace_id_of(scope),
-            "client": (scope.get("client") or ("",))[0],
-        },
-    )
