@@ -106,6 +106,26 @@ def test_append_to_a_file_that_was_not_finished_is_read_with_the_rest(file):
     assert ids(make_reader(file), page.cursor_after(3)) == [*(f"C{n}" for n in range(3, 25)), "NEW"]
 
 
+def test_a_row_that_was_changed_far_from_either_end_is_read_again_though_the_file_grew(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_bytes(HEADER + b"".join(b"c%04d,1\n" % n for n in range(3000)))
+    cursor = cursor_at_end(make_reader(path))
+    path.write_bytes(path.read_bytes().replace(b"c1500,1", b"c1500,2") + b"new,1\n")
+
+    found = records_of(make_reader(path), cursor)
+
+    assert ["c1500", "2"] in [record.value for record in found]
+    assert len(found) == 3001
+
+
+def test_a_cursor_of_an_earlier_version_goes_on_where_the_file_ended(file):
+    cursor = {**cursor_at_end(make_reader(file))}
+    del cursor["prefix"]
+    with file.open("ab") as handle:
+        handle.write(b"new,1\n")
+    assert ids(make_reader(file), cursor) == ["NEW"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -210,6 +230,20 @@ def test_append_at_any_byte_ends_with_every_record_of_the_whole_file(
     seen = {record.digest for record in records_of(make_reader(path))}
     cursor = cursor_at_end(make_reader(path))
     path.write_bytes(HEADER + (before + after).encode())
+    seen |= {record.digest for record in records_of(make_reader(path), cursor)}
+    assert {record.digest for record in records_of(make_reader(path))} <= seen
+
+
+@settings(max_examples=60)
+@given(body, body, body)
+def test_whatever_a_file_was_before_it_grew_every_record_of_it_was_read(
+    tmp_path_factory, before, now, after
+):
+    path = tmp_path_factory.mktemp("edit") / "coins.csv"
+    path.write_bytes(HEADER + before.encode())
+    seen = {record.digest for record in records_of(make_reader(path))}
+    cursor = cursor_at_end(make_reader(path))
+    write(path, HEADER + (now + after).encode(), mtime_ns=1_700_000_000_000_000_000)
     seen |= {record.digest for record in records_of(make_reader(path), cursor)}
     assert {record.digest for record in records_of(make_reader(path))} <= seen
 

@@ -17,6 +17,7 @@ from cryptosource_etl.sources.csv.cursor import (
     place_in_file,
     tail_of,
 )
+from cryptosource_etl.sources.csv.prefix import Prefix
 from cryptosource_store.reasons import Reason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +45,8 @@ class LocalFile:
             os.close(self._fd)
             raise
         self.state = FileState(self.size, self._status.st_mtime_ns, fingerprint(head))
+        self.prefix = Prefix(self.fetch)
+        """Hashes it from its start on."""
         self._position = 0
         self._probe = (0, fingerprint(b""))
 
@@ -81,7 +84,9 @@ class LocalFile:
 
     def resume(self, cursor: Cursor) -> Place | None:
         """Return where a cursor says to go on, or None if it was made for another file."""
-        return place_in_file(cursor, state=self.state, fetch=self.fetch)
+        return place_in_file(
+            cursor, state=self.state, fetch=self.fetch, prefix=self.prefix.fingerprint
+        )
 
     def check_unchanged(self, *, upto: int) -> None:
         """Make sure that what was read is what is there.

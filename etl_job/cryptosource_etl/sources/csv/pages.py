@@ -36,6 +36,7 @@ def local_page(file: LocalFile, cut: Cut, *, contract: str, done: int) -> Page:
     base = max(0, cut.start.offset - PROBE_BYTES)
     # Kept with the page: when its cursor is asked for, the file may be closed or another one.
     window = file.fetch(base, end - base)
+    read_before = file.prefix.upto(cut.start.offset)
     file.check_unchanged(upto=end)
     state = file.state
 
@@ -43,7 +44,11 @@ def local_page(file: LocalFile, cut: Cut, *, contract: str, done: int) -> Page:
         place = cut.place_after(count)
         tail = window[max(0, place.offset - PROBE_BYTES) - base : place.offset - base]
         reopen = cut.reopen if cut.reopen and place.offset > cut.reopen.offset else None
-        cursor = state.cursor(place, tail=fingerprint(tail), reopen=reopen)
+        prefix = read_before.copy()
+        prefix.update(window[cut.start.offset - base : place.offset - base])
+        cursor = state.cursor(
+            place, tail=fingerprint(tail), prefix=prefix.hexdigest(), reopen=reopen
+        )
         return {"contract": contract, **cursor}
 
     return Page(cut.records, cursor_after, file.written_at, total=_estimate(file, cut, done=done))
