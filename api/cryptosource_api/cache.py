@@ -6,6 +6,7 @@ Only the event loop's thread may use it: nothing here is locked.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any
 
 OVERHEAD_BYTES = 500
@@ -63,10 +64,10 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: bytes, *, version: str) -> CachedAnswer | None:
-        """Return the answer if it was built from that version of the data."""
+    def get(self, key: bytes, *, versions: Collection[str]) -> CachedAnswer | None:
+        """Return the answer if it was built from one of those versions."""
         answer = self._entries.get(key)
-        if answer is None or answer.version != version:
+        if answer is None or answer.version not in versions:
             return None
         self._entries.move_to_end(key)
         return answer

@@ -102,13 +102,19 @@ class Gate:
         return count.headers() if count.allowed else None
 
     async def _admit(self, scope: Scope) -> None:
-        credential = credential_of(scope)
+        if scope["path"] in PROBES:  # whatever they carry, and though the database is away
+            return
+        try:
+            credential = credential_of(scope)
+        except ApiProblem:
+            await self._count(scope, self._bucket(scope), self._by_address)
+            raise
         identity = None
         if credential is not None:
             identity = await self._identify(scope, credential)
         if identity is not None:
             await self._count(scope, f"key:{identity.key_id or identity.name}", self._by_key)
-        elif scope["path"] not in PROBES:
+        else:
             await self._count(scope, self._bucket(scope), self._by_address)
         self._access.decide(scope, identity, credential)
         scope[SCOPE_KEY] = identity

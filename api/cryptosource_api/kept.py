@@ -43,10 +43,10 @@ class KeptAnswers:
     def _find(self, scope: Scope) -> CachedAnswer | None:
         if scope["type"] != "http" or scope["method"] != "GET":
             return None
-        version = self._versions.known()
-        if version is None:
+        versions = self._versions.known()
+        if versions is None:
             return None
-        kept = self._answers.get(key_of(scope), version=version)
+        kept = self._answers.get(key_of(scope), versions=versions)
         if kept is None or (b"accept" in context_of(scope).headers and not _wants_json(scope)):
             return None
         return kept

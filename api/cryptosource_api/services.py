@@ -65,8 +65,7 @@ class Services:
             question: called when nothing is kept.
         """
         key = key_of(request.scope)
-        version = await self.versions.current()
-        kept = self.answers.get(key, version=version)
+        kept = self.answers.get(key, versions=await self.versions.current())
         if kept is None:
             found = await self.reads(question())
             built_from = found.version or EMPTY

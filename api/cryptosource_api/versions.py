@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptosource_api.reads import OneRow, Reads
 from cryptosource_store.statements.reading import DATA_VERSION
@@ -19,12 +19,25 @@ EMPTY = "0"
 """Version of a database that nothing was loaded into."""
 
 
-def _version(row: Mapping[str, Any] | None) -> str:
-    return str((row or {}).get("version") or EMPTY)
+class Versions(NamedTuple):
+    """What an answer may have been built from, to be current."""
+
+    data: str
+    """Of the coins."""
+    of_sources: str
+    """Of the coins, and of which sources there are."""
 
 
-READ_VERSION = OneRow(statement=DATA_VERSION, parameters={}, finish=_version)
-"""Reads the version of the data as the connection sees it."""
+NEVER = Versions(data=EMPTY, of_sources=EMPTY)
+
+
+def _versions(row: Mapping[str, Any] | None) -> Versions:
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    return Versions(data=str(row["version"] or EMPTY), of_sources=str(row["of_sources"]))
+
+
+READ_VERSIONS = OneRow(statement=DATA_VERSION, parameters={}, finish=_versions)
+"""Reads the versions as the connection sees them."""
 
 
 class VersionWatch:
@@ -38,28 +51,28 @@ class VersionWatch:
     def __init__(self, reads: Reads, *, max_age_seconds: float) -> None:
         self._reads = reads
         self._max_age_seconds = max_age_seconds
-        self._version = EMPTY
+        self._versions = NEVER
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
 
-    async def current(self) -> str:
-        """Return the version.
+    async def current(self) -> Versions:
+        """Return the versions.
 
         Raises:
             ApiProblem: 503; the database cannot be asked. Nothing stale is answered then.
         """
         if self._is_fresh():
-            return self._version
+            return self._versions
         async with self._asking:
             if not self._is_fresh():
                 asked_at = time.monotonic()
-                self._version = await self._reads(READ_VERSION)
+                self._versions = await self._reads(READ_VERSIONS)
                 self._asked_at = asked_at
-            return self._version
+            return self._versions
 
-    def known(self) -> str | None:
-        """Return the version when it need not be asked for, else None."""
-        return self._version if self._is_fresh() else None
+    def known(self) -> Versions | None:
+        """Return the versions when they need not be asked for, else None."""
+        return self._versions if self._is_fresh() else None
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._asked_at < self._max_age_seconds

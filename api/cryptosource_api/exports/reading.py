@@ -72,7 +72,7 @@ class ExportSession:
             self._connection = connection = self._engine.connect()
             self._driver = connection.connection.driver_connection
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-            self.version = str(connection.scalar(DATA_VERSION) or EMPTY)
+            self.version = str(connection.execute(DATA_VERSION).one().of_sources)
             selection = select(connection)
             self._encoder = encoder(self._form, selection.rows.columns)
             self._check_length(connection, selection)

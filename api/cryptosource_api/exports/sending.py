@@ -95,7 +95,7 @@ class ExportResponse(Response):
                 which is how the client knows that the file is not whole.
         """
         request = Request(scope)
-        etag = self._etag(scope, await self._exports.versions.current())
+        etag = self._etag(scope, (await self._exports.versions.current()).of_sources)
         if is_current(request.scope, etag):
             await _not_modified(etag)(scope, receive, send)
             return

@@ -85,8 +85,15 @@ UNIFIED_VERSION = """(SELECT version || '.' || (extract(epoch FROM changed_at) *
    FROM dataset_versions WHERE dataset = 'unified')"""
 """Grows with each load that changed anything; the time tells a restored database apart."""
 
-# One row by primary key: what a cached answer is checked against.
-DATA_VERSION = text(f"SELECT {UNIFIED_VERSION} AS version")
+SOURCES_VERSION = f"""(SELECT COALESCE({UNIFIED_VERSION}, '0') || '/' || count(*) || '-'
+     || count(retired_at) || '-'
+     || COALESCE((extract(epoch FROM max(retired_at)) * 1000000)::bigint, 0) FROM sources)"""
+"""For answers that also depend on which sources there are: one that is registered, retired or taken
+up again changes it, before it loads anything."""
+
+# One row by primary key, and a scan of the sources, which are few: what cached answers are checked
+# against.
+DATA_VERSION = text(f"SELECT {UNIFIED_VERSION} AS version, {SOURCES_VERSION} AS of_sources")
 
 # Both arms are look-ups by unique key. Whatever holds a tilde names a slug, for ever.
 RESOLVE_ID = text("""
@@ -156,7 +163,7 @@ TOP_COINS = 10
 
 # Scans unified twice and sums totals of runs by source: some 10 ms, once for each version of the data.
 SUMMARY = text(f"""
-SELECT {UNIFIED_VERSION} AS version, row_to_json(summary)::text AS body FROM (
+SELECT {SOURCES_VERSION} AS version, row_to_json(summary)::text AS body FROM (
   SELECT COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'unified'), 0) AS coins,
          (SELECT count(*) FROM (SELECT 1 FROM unified WHERE symbol IS NOT NULL
                                  GROUP BY symbol HAVING count(*) > 1) shared) AS shared_tickers,

@@ -16,6 +16,7 @@ from cryptosource_store.statements.reading import (
     AMOUNT_FIELDS,
     RANK_KEY,
     SOURCE_NAMES,
+    SOURCES_VERSION,
     UNIFIED_VERSION,
     coin_id_looked_up,
     record_fields,
@@ -102,6 +103,11 @@ class PageShape:
     """…whose row has no value in the sorted column."""
     capped: bool = False
     """Count no further than `TOTAL_CAP`."""
+
+    @property
+    def version(self) -> str:
+        """SQL for the version of what it is read from."""
+        return SOURCES_VERSION if self.of_sources else UNIFIED_VERSION
 
     @property
     def plans_alike(self) -> bool:
@@ -197,7 +203,7 @@ def page_statement(shape: PageShape) -> TextClause:
     order = _order(replace(key, expression="u.sort_value"), ties, descending=shape.descending)
     return text(f"""
 {f"WITH {CHOSEN_SOURCES.rstrip(', ')}" if shape.of_sources else ""}
-SELECT {UNIFIED_VERSION} AS version, {_total(shape, rows, filters)} AS total, count(*) AS found,
+SELECT {shape.version} AS version, {_total(shape, rows, filters)} AS total, count(*) AS found,
        COALESCE(array_to_string(
          (array_agg(row_to_json(record)::text ORDER BY {order}))[1:CAST(:size AS integer)], ','),
          '') AS body,

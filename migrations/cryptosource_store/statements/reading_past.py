@@ -135,7 +135,7 @@ WITH {pages.CHOSEN_SOURCES if shape.of_sources else ""}page AS MATERIALIZED (
      CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{pages.where([*filters, *after])}
      ORDER BY {order_then(shape)} LIMIT :size + 1 OFFSET :offset) ordered
 )
-SELECT {UNIFIED_VERSION} AS version,
+SELECT {shape.version} AS version,
        (SELECT count(*) FROM (
           SELECT 1 {rows}{pages.where(filters)} LIMIT {TOTAL_CAP}) counted) AS total,
        count(*) AS found,

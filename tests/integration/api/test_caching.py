@@ -71,6 +71,52 @@ def test_a_commit_is_seen_and_changes_the_etag(watched: ApiClient, market: Marke
     assert before.headers["etag"] != after.headers["etag"]
 
 
+@pytest.mark.parametrize("options", ["", "&sort=name"])
+def test_a_source_that_is_retired_leaves_the_lists_of_its_type_before_anything_is_loaded(
+    watched: ApiClient, market: Market, options: str
+):
+    market.coin("BTC", market.source("gecko"))
+    path = f"/data?source=coingecko{options}"
+    before = watched.get(path)
+    held = {"If-None-Match": before.headers["etag"]}
+    market.run_sql("UPDATE sources SET retired_at = now()")
+    retired = watched.get(path, headers=held)
+    market.run_sql("UPDATE sources SET retired_at = NULL")
+    again = watched.get(path, headers={"If-None-Match": retired.headers["etag"]})
+
+    assert [each.status_code for each in (before, retired, again)] == [200, 200, 200]
+    assert [len(each.json()["data"]) for each in (before, retired, again)] == [1, 0, 1]
+
+
+def test_a_source_is_in_the_summary_before_it_loads(watched: ApiClient, market: Market):
+    before = watched.get("/data/summary")
+    market.source("gecko")
+    after = watched.get("/data/summary", headers={"If-None-Match": before.headers["etag"]})
+
+    assert before.json()["data"]["sources"] == []
+    assert [each["source"] for each in after.json()["data"]["sources"]] == ["gecko"]
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_an_export_of_a_source_that_is_retired_is_another_one(
+    watched: ApiClient, market: Market, form: str
+):
+    market.coin("BTC", market.source("gecko"))
+    path = f"/data?source=coingecko&format={form}"
+    etag = watched.get(path).headers["etag"]
+    market.run_sql("UPDATE sources SET retired_at = now()")
+
+    assert watched.get(path, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_coins_of_all_sources_do_not_change_with_the_sources(watched: ApiClient, market: Market):
+    market.coin("BTC", market.source("gecko"))
+    held = {"If-None-Match": watched.get("/data").headers["etag"]}
+    market.source("paprika", "coinpaprika")
+
+    assert watched.get("/data", headers=held).status_code == 304
+
+
 def test_a_client_that_holds_the_answer_gets_304(watched: ApiClient, market: Market):
     market.coin("BTC", market.source("gecko"))
     etag = watched.get("/data").headers["etag"]

@@ -57,6 +57,34 @@ def test_probes_are_never_counted(database: URL):
         assert statuses(api, 2) == [200, 429]
 
 
+def test_a_probe_is_answered_however_often_its_key_has_asked(database: URL, engine: Engine):
+    key = bearer(make_key(engine))
+    with api_client(database, auth="keys", rate_per_key=1) as api:
+        got = [api.get("/health/live", headers=key).status_code for _ in range(3)]
+
+    assert got == [200, 200, 200]
+
+
+def test_a_probe_with_a_key_needs_no_database(database: URL, engine: Engine):
+    key = bearer(make_key(engine))
+    with api_client(database.set(database="not_there"), auth="keys") as api:
+        assert api.get("/health/live", headers=key).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": "Token x"}, {"Authorization": "Bearer x", "X-API-Key": "x"}],
+)
+def test_what_holds_no_key_that_can_be_read_counts_against_the_address(
+    database: URL, headers: dict[str, str]
+):
+    with api_client(database, auth="keys", rate_per_address=1) as api:
+        answers = [api.get("/data", headers=headers) for _ in range(3)]
+
+    assert [each.status_code for each in answers] == [401, 429, 429]
+    assert all("ratelimit" in each.headers for each in answers)
+
+
 def test_zero_sets_no_limit(database: URL):
     with api_client(database, rate_per_address=0) as api:
         response = api.get("/data")

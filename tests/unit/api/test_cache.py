@@ -14,23 +14,23 @@ def test_an_answer_of_another_version_is_not_given():
     cache = AnswerCache(100_000)
     cache.put(b"k", kept(b"old", "1"))
 
-    assert cache.get(b"k", version="2") is None
-    old = cache.get(b"k", version="1")
+    assert cache.get(b"k", versions=["2"]) is None
+    old = cache.get(b"k", versions=["1"])
     assert old is not None
     assert old.body == b"old"
     cache.put(b"k", kept(b"new", "2"))
-    assert (len(cache), cache.get(b"k", version="1")) == (1, None)
+    assert (len(cache), cache.get(b"k", versions=["1"])) == (1, None)
 
 
 def test_the_least_recently_used_goes_first():
     cache = AnswerCache(10 * (OVERHEAD_BYTES + 1))
     for n in range(10):
         cache.put(b"%d" % n, kept(b""))
-    cache.get(b"0", version="1")
+    cache.get(b"0", versions=["1"])
     cache.put(b"x", kept(b""))
 
-    assert cache.get(b"0", version="1")
-    assert cache.get(b"1", version="1") is None
+    assert cache.get(b"0", versions=["1"])
+    assert cache.get(b"1", versions=["1"]) is None
 
 
 def test_no_bytes_keep_nothing():
