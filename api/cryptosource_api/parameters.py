@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
@@ -46,6 +47,8 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     no_parameters_text: ClassVar[str] = "this route takes no parameters"
+    out_of_place: ClassVar[Mapping[str, str]] = {}
+    """Name -> what to do instead, of parameters that the route takes in another form alone."""
 
 
 class NoParameters(Parameters):
@@ -63,7 +66,7 @@ def read_parameters(model: type[P], query: bytes) -> P:
     """
     given, mistakes = _pairs(query)
     known = list(model.model_fields)
-    mistakes += [_unknown(name, known) for name in given if name not in known]
+    mistakes += [_unknown(name, known, model) for name in given if name not in known]
     misspelt = {
         name: Mistake(parameter=name, detail=form.advice)
         for name, form in _forms(model).items()
@@ -122,8 +125,10 @@ def _pairs(query: bytes) -> tuple[dict[str, str], list[Mistake]]:
     return given, mistakes
 
 
-def _unknown(name: str, known: list[str]) -> Mistake:
-    if not known:
+def _unknown(name: str, known: list[str], model: type[Parameters]) -> Mistake:
+    if name in model.out_of_place:
+        detail = model.out_of_place[name]
+    elif not known:
         detail = Parameters.no_parameters_text
     else:
         close = difflib.get_close_matches(name.lower()[:100], known, n=1, cutoff=0.5)

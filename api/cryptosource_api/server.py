@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from cryptosource_api.app import create_app
+from cryptosource_api.live.refusing import RefusingWebSockets
 from cryptosource_api.reads import api_engine
 from cryptosource_api.services import Services
 from cryptosource_api.settings import ApiSettings
@@ -74,7 +75,7 @@ def uvicorn_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         lifespan="off",
-        ws="websockets-sansio",
+        ws=RefusingWebSockets,
         ws_max_size=LONGEST_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         timeout_keep_alive=settings.keep_alive_seconds,

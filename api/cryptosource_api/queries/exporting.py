@@ -6,6 +6,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from cryptosource_api.exports.reading import Selection
+from cryptosource_api.paging import Paging
 from cryptosource_api.queries.coins import HistoryFilters, find_asset, history_sources
 from cryptosource_api.queries.data import DataFilters
 from cryptosource_api.queries.intervals import bucket_range
@@ -16,14 +17,22 @@ MOST_LIMIT = 10_000_000
 """What `limit` may say; what a process really exports is one of its settings."""
 
 
+_NO_PAGES = "an export has no pages; leave it away, or give limit for the first rows"
+_PAGING = dict.fromkeys(sorted(Paging.model_fields.keys() - {"limit"}), _NO_PAGES)
+
+
 class DataExport(DataFilters):
     """What `GET /data` understands in a form other than JSON."""
+
+    out_of_place = _PAGING
 
     limit: int | None = Field(default=None, ge=1, le=MOST_LIMIT)
 
 
 class HistoryExport(HistoryFilters):
     """What `GET /data/{id}/history` understands in a form other than JSON."""
+
+    out_of_place = _PAGING
 
     limit: int | None = Field(default=None, ge=1, le=MOST_LIMIT)
 

@@ -147,6 +147,19 @@ def test_a_message_that_is_too_long_is_closed(port: int):
         assert closed(client)[0] == 1009
 
 
+def test_a_refusal_is_no_error_in_the_log(
+    serve: Callable[..., ApiServer], caplog: pytest.LogCaptureFixture
+):
+    server = serve(auth="keys")
+    for _ in range(3):
+        with pytest.raises(InvalidStatus) as caught, talking(port_of(server)):
+            pass
+        assert caught.value.response.status_code == 401
+        assert json.loads(caught.value.response.body)["title"] == "A key is needed"
+
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 def test_one_client_too_many_is_refused_with_a_problem(serve: Callable[..., ApiServer]):
     port = port_of(serve(stream_clients=1))
     with talking(port), pytest.raises(InvalidStatus) as caught, talking(port):
