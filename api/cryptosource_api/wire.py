@@ -49,6 +49,10 @@ class _HeadTooLong(Exception):
     """Raised among the parser's callbacks, which end the connection."""
 
 
+class _NoHost(Exception):
+    """So is this, where a head does not say once which host is asked (RFC 9112 3.2)."""
+
+
 class PatientProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -67,6 +71,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._writing: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._named_bytes = 0
+        self._hosts = 1
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, unless there are too many connections."""
@@ -90,6 +95,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._phase = "head"
         self._named_bytes = 0
+        self._hosts = 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count what a single read may have brought at once."""
@@ -102,6 +108,10 @@ class PatientProtocol(HttpToolsProtocol):
         """Note that the head is complete."""
         self._phase = "body"
         self._head_bytes = 0
+        if self.parser.get_http_version() == "1.1":
+            self._hosts = sum(name == b"host" for name, _ in self.headers)
+            if self._hosts != 1:
+                raise _NoHost
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -113,6 +123,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Refuse what is not HTTP."""
         if self._named_bytes > LONGEST_HEAD_BYTES:
             self._refuse(431, HEAD_TOO_LONG)
+        elif self._hosts != 1:
+            self._refuse(400, "A request of HTTP/1.1 names its host once, in Host")
         else:
             self._refuse(400, "This is no HTTP/1.1 request that can be understood")
 

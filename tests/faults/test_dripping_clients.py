@@ -130,6 +130,8 @@ def is_reset(link: socket.socket) -> bool:
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET /data HTTP/1.1\r\nHost api\r\n\r\n", 400),
         (b"GET /\xff HTTP/1.1\r\nHost: api\r\n\r\n", 400),
+        (b"GET /data HTTP/1.1\r\n\r\n", 400),
+        (HEAD + b"Host: other\r\n\r\n", 400),
         (HEAD + b"X-Long: " + b"x" * 100_000 + b"\r\n\r\n", 431),
         (HEAD + b"X-Many: x\r\n" * 20_000, 431),
         (HEAD + b"Content-Length: 99999999\r\n\r\n", 413),
@@ -160,6 +162,11 @@ def test_more_connections_than_allowed_are_told_so(database: URL, tmp_path: Path
 
     assert problem_of(refused).status == 503
     assert b"retry-after: 2" in refused
+
+
+def test_http_1_0_need_not_name_a_host(api: ServedApi):
+    with closing(connected(api, b"GET /data HTTP/1.0\r\n\r\n")) as link:
+        assert everything(link).startswith(b"HTTP/1.1 200")
 
 
 def test_pipelined_requests_are_all_answered(api: ServedApi):
