@@ -29,6 +29,7 @@ from cryptosource_etl.pipeline.listing import Listing, record_listing
 from cryptosource_etl.pipeline.liveness import Liveness
 from cryptosource_etl.pipeline.loading import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.outcome import RunOutcome, failed, succeeded, terminated
+from cryptosource_etl.pipeline.pins import pins_without_effect
 from cryptosource_etl.pipeline.prefetch import Prefetch
 from cryptosource_etl.pipeline.preparing import Prepared, Preparer
 from cryptosource_etl.pipeline.preparing_ahead import LookUpSession, PreparingAhead
@@ -40,6 +41,8 @@ from cryptosource_store.reasons import Reason, RunStatus
 from cryptosource_telemetry.logs import log_fields
 
 log = logging.getLogger(__name__)
+
+LATE_PINS_SHOWN = 10
 
 ATTEMPTS_PER_PAGE = 3
 """A page that lost a deadlock goes again; a third time it fails the run."""
@@ -196,6 +199,7 @@ class Run:
             reject_limit_percent=self._request.reject_limit_percent,
         )
         loader.prepare()
+        self._tell_of_late_pins(connection, claim)
         tracker, listing = ShapeTracker(reader), Listing()
         prefetch = Prefetch(
             lambda: self._prepared_pages(claim, reader, loader),
@@ -215,6 +219,18 @@ class Run:
         settings.crash_points.reach("pages-done")
         self._drifts = tuple(record_drift(connection, claim, tracker))
         record_listing(connection, claim, listing)
+
+    def _tell_of_late_pins(self, connection: Connection, claim: Claim) -> None:
+        with connection.begin():
+            late = pins_without_effect(
+                connection, id_scope=claim.source.id_scope, pins=self._request.pins
+            )
+        if late:
+            shown = dict(sorted(late.items())[:LATE_PINS_SHOWN])
+            log.warning(
+                "pins without effect: these ids were other coins before they were pinned",
+                extra={"pins": shown, "count": len(late)},
+            )
 
     def _prepared_pages(
         self, claim: Claim, reader: SourceReader, loader: PageLoader

@@ -74,6 +74,22 @@ def test_a_pin_to_a_coin_nobody_knows_yet_waits_for_it(database: URL):
     assert contradictions(database) == {}
 
 
+def test_a_pin_that_comes_too_late_changes_nothing_and_is_told_of(database: URL, caplog):
+    load(database, [coin("polygon", symbol="POL"), coin("ether", symbol="ETH")])
+    load(database, [coin("matic", symbol="MATIC"), coin("weth", symbol="WETH")], source=B)
+    before = rows(database, METHODS)
+
+    pins = {"matic": "scope-a:polygon", "weth": "scope-a:nobody", "new": "scope-a:ether"}
+    records = [coin("matic", symbol="MATIC", price="2"), coin("new", symbol="NEW")]
+    outcome = load(database, records, source=B, pins=pins)
+    load(database, records, source=B, pins={"new": "scope-a:ether"})
+
+    assert outcome.status == "success", outcome.message
+    assert rows(database, METHODS) == sorted([*before, ("new", "pinned")])
+    (told,) = [each for each in caplog.records if "pins without effect" in each.message]
+    assert told.pins == {"matic": "scope-a:polygon", "weth": "scope-a:nobody"}
+
+
 @pytest.mark.parametrize("batch_size", [1, 1000])
 @pytest.mark.parametrize("known", [True, False], ids=["known target", "unknown target"])
 def test_two_pins_to_one_coin_are_a_mistake_in_the_spec(
