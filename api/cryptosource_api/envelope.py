@@ -35,7 +35,7 @@ def object_body(data: str) -> bytes:
 def with_meta(body: bytes, scope: Scope) -> bytes:
     """Return the whole envelope. A request id needs no escaping: it was checked or made here."""
     context = context_of(scope)
-    return b'%b,"meta":{"request_id": "%b", "api_latency_ms": %.3f}}' % (
+    return b'%b,"meta":{"request_id":"%b","api_latency_ms":%.3f}}' % (
         body,
         context.request_id.encode("ascii"),
         context.seconds() * 1000,
