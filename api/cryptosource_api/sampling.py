@@ -80,6 +80,10 @@ class RequestSampler(Sampler):
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )
 
+    def takes_kept(self, trace_id: int) -> bool:
+        """Return whether `should_sample` takes a trace that begins with an answer out of memory."""
+        return trace_id & TraceIdRatioBased.TRACE_ID_LIMIT < self._kept.bound
+
     def get_description(self) -> str:
         """Return the sampler in words."""
         return f"RequestSampler{{{self._reads.get_description()}}}"
@@ -127,6 +131,8 @@ class SampledFirst:
         self._traced = traced
         self._plain = plain
         self._sampler = provider.sampler
+        roots = getattr(provider.sampler, "_root", None)  # it has no other name
+        self._roots = roots if isinstance(roots, RequestSampler) else None
         self._ids = RandomIdGenerator()
         self._callers = {name.lower().encode() for name in propagate.get_global_textmap().fields}
 
@@ -135,26 +141,32 @@ class SampledFirst:
         if scope["type"] != "http" or scope["path"].startswith(UNTRACED):
             await self._traced(scope, receive, send)
             return
-        parent = self._parent(scope)
-        caller = (
-            trace.get_current_span(parent).get_span_context() if parent else INVALID_SPAN_CONTEXT
-        )
-        trace_id = caller.trace_id if caller.is_valid else self._ids.generate_trace_id()
-        name = f"{scope['method']} "
         kept = KEPT if self._kept.find(scope) is not None else None
+        parent = self._parent(scope)
+        if parent is _NOBODY:
+            caller, trace_id = INVALID_SPAN_CONTEXT, self._ids.generate_trace_id()
+            if (
+                kept is not None
+                and self._roots is not None
+                and not self._roots.takes_kept(trace_id)
+            ):
+                await self._pass_by(scope, receive, send, trace_id=trace_id)
+                return
+        else:
+            caller = trace.get_current_span(parent).get_span_context()
+            trace_id = caller.trace_id if caller.is_valid else self._ids.generate_trace_id()
+        name = f"{scope['method']} "
         decided = self._sampler.should_sample(parent, trace_id, name, SpanKind.SERVER, kept)
         if decided.decision is not Decision.DROP:
             _chosen.set(0 if caller.is_valid else trace_id)
             await self._traced(scope, receive, send)
             return
-        span_id = self._ids.generate_span_id()
-        if kept is not None:  # nothing is set going, nothing is logged but the request itself
-            scope[TRACE_KEY] = f"00-{trace_id:032x}-{span_id:016x}-00"
-            await self._plain(scope, receive, send)
+        if kept is not None:
+            await self._pass_by(scope, receive, send, trace_id=trace_id)
             return
         own = SpanContext(
             trace_id,
-            span_id,
+            self._ids.generate_span_id(),
             is_remote=False,
             trace_flags=TraceFlags(TraceFlags.DEFAULT),
             trace_state=decided.trace_state,
@@ -164,6 +176,11 @@ class SampledFirst:
             await self._plain(scope, receive, send)
         finally:
             contexts.detach(token)
+
+    async def _pass_by(self, scope: Scope, receive: Receive, send: Send, *, trace_id: int) -> None:
+        """Answer out of memory: nothing is set going, nothing is logged but the request itself."""
+        scope[TRACE_KEY] = f"00-{trace_id:032x}-{self._ids.generate_span_id():016x}-00"
+        await self._plain(scope, receive, send)
 
     def _parent(self, scope: Scope) -> Context:
         """Return the context that the caller sent; an empty one without any."""

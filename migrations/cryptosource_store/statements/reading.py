@@ -42,16 +42,16 @@ def coin_id(coin: str, *, asset: str = "a", ticker: str = "t") -> str:
 def coin_id_looked_up(coin: str) -> str:
     """Return SQL for a coin's public id, as `coin_id` does, without joins.
 
-    For a page: it looks up the ticker of each coin, and the slug only of those that do not own
-    theirs. For a whole table the joins are cheaper.
+    For a page: it looks up what each coin owns, by number, which is faster than its ticker by text,
+    and the slug only of those that do not own theirs. For a whole table the joins are cheaper.
 
     Args:
         coin: alias of a row with the coin's current symbol and its asset_id.
     """
-    owner = f"(SELECT o.asset_id FROM tickers o WHERE o.ticker = {coin}.symbol)"
+    owned = f"ARRAY(SELECT o.ticker FROM tickers o WHERE o.asset_id = {coin}.asset_id)"
     slug = f"(SELECT i.slug FROM assets i WHERE i.asset_id = {coin}.asset_id)"
     return (
-        f"CASE WHEN strpos({coin}.symbol, '~') = 0 AND {owner} = {coin}.asset_id "
+        f"CASE WHEN strpos({coin}.symbol, '~') = 0 AND {coin}.symbol = ANY({owned}) "
         f"THEN {coin}.symbol ELSE COALESCE({coin}.symbol, '') || '~' || {slug} END"
     )
 

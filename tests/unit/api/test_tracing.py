@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler
 from sqlalchemy import create_engine
 
 from cryptosource_api.app import create_app
-from cryptosource_api.sampling import ChosenTraceIds, RequestSampler
+from cryptosource_api.sampling import KEPT, ChosenTraceIds, RequestSampler
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.telemetry import request_provider, traceparent_of
 from cryptosource_telemetry.secrets import Redactor
@@ -80,6 +80,16 @@ def test_a_tenth_of_the_reads_is_sampled_and_every_trigger():
 
     assert 90 <= sampled("GET /data") <= 110
     assert sampled("POST /trigger-etl") == 1000
+
+
+def test_what_is_kept_is_decided_the_same_in_short_and_at_length():
+    sampler = RequestSampler(0.1, kept=0.01)
+    ids = [number * 2**64 // 1000 + (number << 64) for number in range(1000)]
+    at_length = [sampler.should_sample(None, each, "GET ", attributes=KEPT) for each in ids]
+
+    taken = [each.decision is Decision.RECORD_AND_SAMPLE for each in at_length]
+    assert taken == [sampler.takes_kept(each) for each in ids]
+    assert 5 <= sum(taken) <= 15
 
 
 def test_what_is_decided_before_the_span_is_what_the_span_says():
