@@ -97,14 +97,20 @@ def test_a_source_without_ranks_comes_by_the_same_index(crowded: Engine):
     assert (page["Index Name"], page["Actual Rows"]) == ("quotes_latest_rank_idx", 101)
 
 
-def test_a_ticker_is_found_by_primary_keys(crowded: Engine):
+def test_a_ticker_is_found_by_primary_keys_and_what_its_coin_owns_by_index(crowded: Engine):
     shape = PageShape(of_sources=False, conditions=(BY_TICKER,))
 
     plan = explain(crowded, page_statement(shape), size=50, offset=0, ticker="C77")
 
-    for relation in ("unified", "tickers", "assets"):
-        assert on(plan, relation)
-        assert {node.get("Index Name") for node in on(plan, relation)} == {f"{relation}_pkey"}
+    used = {
+        relation: {node.get("Index Name") for node in on(plan, relation)}
+        for relation in ("unified", "tickers", "assets")
+    }
+    assert used == {
+        "unified": {"unified_pkey"},
+        "tickers": {"tickers_pkey", "tickers_asset_idx"},
+        "assets": {"assets_pkey"},
+    }
 
 
 def test_an_id_is_resolved_by_unique_keys(crowded: Engine):
