@@ -59,7 +59,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: telemetry.instrument
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: stand_before
     )
     if tracer_provider is not None:
         trace_statements(engine, tracer_provider)

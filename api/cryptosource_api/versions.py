@@ -1,6 +1,6 @@
 """Which version the data has, asked at most once in a while.
 
-Polling instead of LISTEN: one look-up by primary key each half second (and none when nobody asks)
+Polling instead of LISTEN: one row and the few sources each half second (and none when nobody asks)
 cannot be measured, needs no connection of its own, works behind a transaction pooler, and cannot
 miss a change after a connection was lost.
 """

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Engine, text
 
+from cryptosource_api.loop.pool import LoopPool
 from cryptosource_api.loop.session import Canceled, Lost
 from cryptosource_api.problems import ApiProblem
 from cryptosource_api.reads import OneRow, Reads, api_engine, loop_pool
@@ -70,13 +71,14 @@ def reading(url: URL, chosen: ApiSettings | None = None) -> Iterator[Watched]:
         engine.dispose()
 
 
-async def opened(reads: Watched) -> None:
-    """Return once the loop reads by itself."""
+async def opened(reads: Watched) -> LoopPool:
+    """Return what the loop reads with, once it reads by itself."""
+    assert reads._pool is not None
     for _ in range(200):
         before = reads.on_threads
         await reads(echo("open"))
         if reads.on_threads == before:
-            return
+            return reads._pool
         await asyncio.sleep(0.02)
     pytest.fail("the loop got no session")
 
@@ -188,9 +190,7 @@ def test_who_gets_no_session_in_time_is_told_that_all_are_busy(database: URL):
 
 def test_a_session_that_forgot_its_statements_is_left_for_a_thread(database: URL):
     async def work(reads: Watched) -> None:
-        await opened(reads)
-        pool = reads._pool
-        assert pool is not None
+        pool = await opened(reads)
         forget = prepared(text("SELECT 1"), {})
         for session in pool._idle:
             # As behind a pooler: the session that executes is not the one that has prepared.
@@ -205,9 +205,7 @@ def test_a_session_that_forgot_its_statements_is_left_for_a_thread(database: URL
 
 def test_a_cancelled_statement_and_a_lost_session_are_told_apart(database: URL):
     async def work(reads: Watched) -> None:
-        await opened(reads)
-        pool = reads._pool
-        assert pool is not None
+        pool = await opened(reads)
         with pytest.raises(Canceled):
             await pool.row(prepared(text("SELECT pg_sleep(3)"), {}), ())
         with pytest.raises(Lost):
@@ -219,9 +217,7 @@ def test_a_cancelled_statement_and_a_lost_session_are_told_apart(database: URL):
 
 def test_who_waits_when_the_pool_is_closed_is_not_left_waiting(database: URL):
     async def work(reads: Watched) -> None:
-        await opened(reads)
-        pool = reads._pool
-        assert pool is not None
+        pool = await opened(reads)
         slow = prepared(text("SELECT pg_sleep(3)"), {})
         asked = [asyncio.create_task(pool.row(slow, ())) for _ in range(8)]
         await asyncio.sleep(0.2)
