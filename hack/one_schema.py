@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from cryptosource_store.migrating import alembic_config
+from cryptosource_store.schema_migration import alembic_config
 
 CHART = Path(__file__).parents[1] / "charts" / "cryptosource" / "Chart.yaml"
 

@@ -12,30 +12,37 @@ from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cryptosource_api.access import Access
-from cryptosource_api.cache import AnswerCache
-from cryptosource_api.context import context_of
-from cryptosource_api.exports.sending import Exports
-from cryptosource_api.gate import Gate
-from cryptosource_api.kept import KeptAnswers
-from cryptosource_api.keys import KeyRing
-from cryptosource_api.limits.shared import SharedBuckets
+from cryptosource_api import index
+from cryptosource_api.app_state import Services
+from cryptosource_api.coins import routes as data
+from cryptosource_api.database.data_version import VersionWatch
+from cryptosource_api.database.query_runner import Reads, loop_pool
+from cryptosource_api.exports.stream import Exports
+from cryptosource_api.health import routes as health
+from cryptosource_api.http.access import Access
+from cryptosource_api.http.admission import Gate
+from cryptosource_api.http.api_keys import KeyRing
+from cryptosource_api.http.cache_lookup import KeptAnswers
+from cryptosource_api.http.middleware import RequestMiddleware
+from cryptosource_api.http.problems import ApiProblem, InvalidRequest, Mistake, render
+from cryptosource_api.http.request_context import context_of
+from cryptosource_api.http.response_cache import AnswerCache
+from cryptosource_api.http.routing import routes_of
+from cryptosource_api.http.shared_rate_limits import SharedBuckets
+from cryptosource_api.live import routes as live
 from cryptosource_api.live.hub import Hub
-from cryptosource_api.metrics.reading import Readings
-from cryptosource_api.metrics.requests import RequestMetrics
-from cryptosource_api.middleware import RequestMiddleware
-from cryptosource_api.openapi.building import Description
+from cryptosource_api.metrics import routes as metrics
+from cryptosource_api.metrics.database_snapshot import Readings
+from cryptosource_api.metrics.request_metrics import RequestMetrics
+from cryptosource_api.openapi import routes as docs
+from cryptosource_api.openapi.document import Description
 from cryptosource_api.page import routes as page
 from cryptosource_api.page.negotiation import prefers_html
-from cryptosource_api.problems import ApiProblem, InvalidRequest, Mistake, render
-from cryptosource_api.reads import Reads, loop_pool
-from cryptosource_api.routes import data, docs, health, index, live, metrics, stats, triggers
-from cryptosource_api.routing import routes_of
-from cryptosource_api.services import Services
+from cryptosource_api.runs import routes as stats
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import stand_before
-from cryptosource_api.versions import VersionWatch
-from cryptosource_telemetry.statements import trace_statements
+from cryptosource_api.tracing.instrumentation import stand_before
+from cryptosource_api.triggers import routes as triggers
+from cryptosource_telemetry.sql_spans import trace_statements
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

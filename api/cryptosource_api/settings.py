@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cryptosource_api.clients import Network, parse_networks
+from cryptosource_api.http.client_address import Network, parse_networks
 
 PREFIX = "CRYPTOSOURCE_API_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 AUTH_MODES = ("off", "keys")
 SWITCH = ("on", "off")
-SHORTEST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 
 
 _REDIS = re.compile(r"(rediss?|unix)://.+")
@@ -204,9 +204,9 @@ def _token_digest(environ: Mapping[str, str]) -> bytes | None:
     token = environ.get("SCHEDULER_TOKEN", "").strip()
     if not token:
         return None
-    if len(token) < SHORTEST_TOKEN:
+    if len(token) < MIN_TOKEN_LENGTH:
         raise InvalidSetting(
-            f"SCHEDULER_TOKEN: write at least {SHORTEST_TOKEN} characters that nobody can guess, "
+            f"SCHEDULER_TOKEN: write at least {MIN_TOKEN_LENGTH} characters that nobody can guess, "
             "such as `openssl rand -hex 32` prints"
         )
     return hashlib.sha256(token.encode()).digest()

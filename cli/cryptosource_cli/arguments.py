@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment
-from cryptosource_cli.failures import CommandError
 from cryptosource_cli.manifests import LoadedSource, Manifests, load_manifests
 from cryptosource_etl.settings import InvalidSetting, RunSettings
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptosource_crd.documents import Document
-from cryptosource_crd.explain import Problem
+from cryptosource_crd.explanations import Problem
 
 DEFAULT_NAMESPACE = "default"
 

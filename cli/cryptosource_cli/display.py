@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cryptosource_cli.manifests import LoadedSource
-from cryptosource_etl.pipeline.outcome import RunOutcome
-from cryptosource_etl.pipeline.run import Progress as RunProgress
+from cryptosource_etl.pipeline.run.outcome import RunOutcome
+from cryptosource_etl.pipeline.run.run import Progress as RunProgress
 from cryptosource_store.reasons import RunStatus
 
 _COLOURS = {RunStatus.SUCCESS: "green", RunStatus.SKIPPED: "cyan", RunStatus.FAILURE: "red"}

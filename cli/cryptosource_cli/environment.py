@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
-from cryptosource_cli.failures import UNAVAILABLE_EXIT_CODE, CommandError
+from cryptosource_cli.command_errors import UNAVAILABLE_EXIT_CODE, CommandError
 from cryptosource_store.embedded import EmbeddedPostgresError, embedded_postgres
 from cryptosource_store.engine import session_engine
 from cryptosource_store.settings import DatabaseSettings, InvalidDatabaseURL

@@ -15,19 +15,19 @@ from importlib.metadata import version
 import click
 
 SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
-    "run": ("running", "Run one source once, as a Job does."),
-    "up": ("serving", "Run sources on their schedules and serve the API, in one process."),
-    "validate": ("validating", "Explain every error in manifests, and what schedules cost."),
-    "migrate": ("migrating", "Bring the database to the schema this version needs."),
-    "trigger": ("triggering", "Ask whoever runs sources for a run now."),
-    "status": ("reporting", "Show every source: last run, freshness, checkpoint."),
-    "replay": ("replaying", "Judge stored raw records again, without calling the upstream."),
-    "maintain": ("maintaining", "Make partitions ahead and drop those past their retention."),
-    "db-url": ("locating", "Print the URL of the database in use."),
-    "api": ("publishing", "Serve the API alone."),
-    "keys": ("keying", "Make, list and revoke keys of the API."),
-    "verify": ("verifying", "Check a deployment by its URL, as its operator would."),
-    "operator": ("operating", "Make CronJobs of CryptoSources and mirror runs into statuses."),
+    "run": ("run", "Run one source once, as a Job does."),
+    "up": ("up", "Run sources on their schedules and serve the API, in one process."),
+    "validate": ("validate", "Explain every error in manifests, and what schedules cost."),
+    "migrate": ("migrate", "Bring the database to the schema this version needs."),
+    "trigger": ("trigger", "Ask whoever runs sources for a run now."),
+    "status": ("status", "Show every source: last run, freshness, checkpoint."),
+    "replay": ("replay", "Judge stored raw records again, without calling the upstream."),
+    "maintain": ("maintain", "Make partitions ahead and drop those past their retention."),
+    "db-url": ("db_url", "Print the URL of the database in use."),
+    "api": ("api", "Serve the API alone."),
+    "keys": ("keys", "Make, list and revoke keys of the API."),
+    "verify": ("verify", "Check a deployment by its URL, as its operator would."),
+    "operator": ("operator", "Make CronJobs of CryptoSources and mirror runs into statuses."),
 }
 """Name -> module of `cryptosource_cli.commands`, and the line that `--help` shows."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cryptosource_cli.manifest_loading import LoadedSource, Manifests, load_manifests
-from cryptosource_cli.resolution import Resolved, resolve
+from cryptosource_cli.manifest_files import LoadedSource, Manifests, load_manifests
+from cryptosource_cli.references import Resolved, resolve
 from cryptosource_cli.validation import Report, SourceReport, validate_files
 
 __all__ = [

@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 
 from cryptosource_cli.arguments import one_source, readable_manifests, run_settings
-from cryptosource_cli.assembly import Workshop
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
-from cryptosource_cli.schema import require_schema
+from cryptosource_cli.run_factory import Workshop
+from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_cli.start_delay import wait_for_turn
 from cryptosource_etl.clock import SystemClock
-from cryptosource_etl.pipeline.outcome import TERMINATED_EXIT_CODE
-from cryptosource_etl.telemetry import parent_context, planning_links, traced
-from cryptosource_telemetry.logs import configure_logging
+from cryptosource_etl.pipeline.run.outcome import TERMINATED_EXIT_CODE
+from cryptosource_etl.run_spans import parent_context, planning_links, traced
+from cryptosource_telemetry.json_logs import configure_logging
 
 
 def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:

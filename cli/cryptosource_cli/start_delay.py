@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cryptosource_cli.failures import CommandError
+from cryptosource_cli.command_errors import CommandError
 from cryptosource_etl.clock import Clock, Stopped
 from cryptosource_etl.settings import RunSettings
 
 VARIABLE = "CRYPTOSOURCE_START_DELAY_SECONDS"
 """Set by the operator: a stable number for each source, less than its starting deadline."""
-LONGEST_SECONDS = 3600
+MAX_SECONDS = 3600
 
 
 def wait_for_turn(variables: Mapping[str, str], settings: RunSettings, clock: Clock) -> bool:
@@ -30,8 +30,8 @@ def wait_for_turn(variables: Mapping[str, str], settings: RunSettings, clock: Cl
     raw = variables.get(VARIABLE, "").strip()
     if not raw or settings.trigger != "schedule":
         return True
-    if not raw.isdecimal() or int(raw) > LONGEST_SECONDS:
-        raise CommandError(f"{VARIABLE}={raw[:32]!r}: write whole seconds up to {LONGEST_SECONDS}")
+    if not raw.isdecimal() or int(raw) > MAX_SECONDS:
+        raise CommandError(f"{VARIABLE}={raw[:32]!r}: write whole seconds up to {MAX_SECONDS}")
     try:
         clock.sleep(int(raw))
     except Stopped:

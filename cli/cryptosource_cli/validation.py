@@ -8,11 +8,11 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from cryptosource_cli.manifest_loading import LoadedSource, Manifests, load_manifests
-from cryptosource_cli.resolution import KEY_VARIABLES
+from cryptosource_cli.manifest_files import LoadedSource, Manifests, load_manifests
+from cryptosource_cli.references import KEY_VARIABLES
 from cryptosource_crd import quota
 from cryptosource_crd.effective import api_key_header
-from cryptosource_crd.explain import Problem, closest
+from cryptosource_crd.explanations import Problem, closest
 from cryptosource_crd.plans import vendor_of
 from cryptosource_crd.schedule import shortest_interval_minutes
 from cryptosource_crd.v1alpha1 import BUILT_IN_TYPES, CryptoSourceSpec

@@ -36,7 +36,7 @@ OPEN: Schema = {"x-kubernetes-preserve-unknown-fields": True}
 IMPOSSIBLE_TEXT: Schema = {"minLength": 1, "maxLength": 0}
 """No string satisfies it: the only way to say that a field may not be there."""
 
-LARGEST_SAFE = 2**53
+MAX_SAFE = 2**53
 """Bounds above it are lost in an API server's float64 and left out."""
 
 
@@ -66,7 +66,7 @@ class _Converter:
             result["description"] = " ".join(result["description"].split())
         if "const" in schema:
             result["enum"] = [schema["const"]]
-        if abs(result.get("maximum", 0)) > LARGEST_SAFE:
+        if abs(result.get("maximum", 0)) > MAX_SAFE:
             del result["maximum"]
         self._add_children(schema, result)
         self._add_default(schema, result)

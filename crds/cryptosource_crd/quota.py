@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryptosource_crd.effective import effective_rate_limit, monthly_quota
 from cryptosource_crd.plans import plan_of
 from cryptosource_crd.schedule import (
-    LONGEST_MONTH_DAYS,
+    MAX_MONTH_DAYS,
     runs_per_month,
     shortest_interval_minutes,
 )
@@ -141,7 +141,7 @@ def _seconds(requests: int, rate: RateLimit) -> int:
 
 
 def _within(schedule: str, requests: int, quota: int | None) -> bool:
-    runs = runs_per_month(schedule, days=LONGEST_MONTH_DAYS)
+    runs = runs_per_month(schedule, days=MAX_MONTH_DAYS)
     return quota is None or runs * requests <= quota
 
 

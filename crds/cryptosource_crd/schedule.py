@@ -14,7 +14,7 @@ from cryptosource_crd.cron import CronFields, parse_cron
 
 DAYS_PER_MONTH = 30
 """A usual month has 30 days: 8640 five-minute runs, as vendors' examples count."""
-LONGEST_MONTH_DAYS = 31
+MAX_MONTH_DAYS = 31
 """What a monthly quota has to last for."""
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from cryptosource_store.reasons import Reason
 
-MESSAGE_LIMIT = 256
+MAX_MESSAGE_LENGTH = 256
 """Characters kept of a message; it goes into run rows, conditions and logs (reliability rule 11)."""
 
 
@@ -23,15 +23,15 @@ class RunError(Exception):
     Args:
         reason: the word that run row, condition, metric and log share.
         message: one sentence for a person: what happened and what to do. Never a secret, never a
-            query string. Cut at `MESSAGE_LIMIT` characters.
+            query string. Cut at `MAX_MESSAGE_LENGTH` characters.
     """
 
     exit_code = 75
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message[:MESSAGE_LIMIT])
+        super().__init__(message[:MAX_MESSAGE_LENGTH])
         self.reason = reason
-        self.message = message[:MESSAGE_LIMIT]
+        self.message = message[:MAX_MESSAGE_LENGTH]
 
 
 class Retryable(RunError):

@@ -14,7 +14,7 @@ class InvalidSetting(ValueError):
     """An environment variable cannot be used. The message names it and says what would be right."""
 
 
-DIGITS_LIMIT = 12
+MAX_DIGITS = 12
 """Digits of a count that are still read."""
 
 
@@ -22,7 +22,7 @@ def _whole_number(environ: Mapping[str, str], name: str) -> int | None:
     raw = environ.get(name, "").strip()
     if not raw:
         return None
-    if not raw.isdecimal() or len(raw) > DIGITS_LIMIT or int(raw) < 1:
+    if not raw.isdecimal() or len(raw) > MAX_DIGITS or int(raw) < 1:
         raise InvalidSetting(f"{name}={raw!r}: write a whole number of at least 1, or unset it")
     return int(raw)
 

@@ -22,12 +22,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.app import create_app
-from cryptosource_api.reads import api_engine
-from cryptosource_api.server import listening_socket, uvicorn_config
+from cryptosource_api.database.query_runner import api_engine
+from cryptosource_api.http.server import listening_socket, uvicorn_config
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import request_provider
+from cryptosource_api.tracing.instrumentation import request_provider
 from cryptosource_store.settings import DatabaseSettings
-from cryptosource_telemetry.logs import configure_logging
+from cryptosource_telemetry.json_logs import configure_logging
 
 BARE = "/bare/"
 OF_THE_SERVER = frozenset({"date", "connection", "transfer-encoding"})

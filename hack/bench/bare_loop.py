@@ -20,13 +20,13 @@ from typing import Any
 from hack.bench import crowd, planes
 
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_operator.facts import Mirror
-from cryptosource_operator.kube import CONNECTIONS, ApiClient
-from cryptosource_operator.planning import plan_cronjob
-from cryptosource_operator.reading import Readable
+from cryptosource_operator.api_client import CONNECTIONS, ApiClient
+from cryptosource_operator.cronjob_plan import plan_cronjob
+from cryptosource_operator.observed_state import Situation
 from cryptosource_operator.settings import JobSettings
-from cryptosource_operator.situation import Situation
-from cryptosource_operator.summarizing import summarize
+from cryptosource_operator.source_facts import Mirror
+from cryptosource_operator.source_parser import Readable
+from cryptosource_operator.status import summarize
 
 PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
 """Stands for the uid, which the API server gives."""

@@ -33,7 +33,7 @@ from hack.bench.servers import Server, bench_server
 from hack.cluster.errors import ClusterError
 from sqlalchemy import URL
 
-from cryptosource_operator.kube import CONNECTIONS, ApiClient
+from cryptosource_operator.api_client import CONNECTIONS, ApiClient
 
 PATIENCE_SECONDS = 900
 """What takes longer has failed."""

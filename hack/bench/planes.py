@@ -18,7 +18,7 @@ from hack.bench.process_figures import cpu_seconds
 from hack.cluster import control_plane
 from hack.cluster.kubernetes import API_SERVER, CONTROLLERS, ETCD
 
-from cryptosource_operator.kube import CONFLICT, ApiClient, ApiError
+from cryptosource_operator.api_client import CONFLICT, ApiClient, ApiError
 from cryptosource_operator.metrics import Metrics
 
 CHECKOUT = Path(__file__).parents[2]

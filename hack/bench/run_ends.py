@@ -12,10 +12,10 @@ from typing import Any
 from hack.bench.seen import Seen, Source
 from sqlalchemy import URL, Engine
 
-from cryptosource_cli.assembly import identity_of
+from cryptosource_cli.run_factory import identity_of
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_etl.clock import SystemClock
-from cryptosource_etl.pipeline.claiming import Claim, claim_source, finish_run
+from cryptosource_etl.pipeline.run.claim import Claim, claim_source, finish_run
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.engine import pooled_engine
 from cryptosource_store.reasons import Reason, RunStatus

@@ -10,7 +10,7 @@ from typing import Any
 
 from hack.bench import crowd
 
-from cryptosource_operator.kube import ApiClient
+from cryptosource_operator.api_client import ApiClient
 
 Source = dict[str, Any]
 

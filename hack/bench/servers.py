@@ -15,7 +15,7 @@ from sqlalchemy import URL, text
 
 from cryptosource_store.embedded import embedded_postgres
 from cryptosource_store.engine import session_engine
-from cryptosource_store.migrating import migrate
+from cryptosource_store.schema_migration import migrate
 
 APPLICATION = "cryptosource-bench"
 

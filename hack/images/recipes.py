@@ -47,17 +47,17 @@ class Recipe:
 
 
 COMMANDS = "cryptosource_cli.commands."
-STORE_COMMANDS = (f"{COMMANDS}migrating", f"{COMMANDS}maintaining")
+STORE_COMMANDS = (f"{COMMANDS}migrate", f"{COMMANDS}maintain")
 """Every image can bring the database to its schema, and keep house in it."""
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
             name="etl",
-            modules=(*STORE_COMMANDS, f"{COMMANDS}running", "cryptosource_cli.assembly"),
+            modules=(*STORE_COMMANDS, f"{COMMANDS}run", "cryptosource_cli.run_factory"),
         ),
         Recipe(name="operator", modules=(*STORE_COMMANDS, "cryptosource_operator")),
-        Recipe(name="api", modules=(*STORE_COMMANDS, f"{COMMANDS}publishing")),
+        Recipe(name="api", modules=(*STORE_COMMANDS, f"{COMMANDS}api")),
         Recipe(
             name="postgres",
             folder=PROJECT / "hack" / "images" / "postgres",

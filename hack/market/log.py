@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-SERVED_LIMIT = 2_000_000
+MAX_SERVED = 2_000_000
 """So many records are remembered, the newest."""
 
 
@@ -61,7 +61,7 @@ class Log:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self._served: deque[ServedRecord] = deque(maxlen=SERVED_LIMIT)
+        self._served: deque[ServedRecord] = deque(maxlen=MAX_SERVED)
 
     def begin(self, entry: Entry) -> None:
         """Note a request that has just arrived."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from hack.showcase.seeding import seed
 
 from cryptosource_api.app import create_app
-from cryptosource_api.reads import api_engine
-from cryptosource_api.server import ApiServer
+from cryptosource_api.database.query_runner import api_engine
+from cryptosource_api.http.server import ApiServer
 from cryptosource_api.settings import ApiSettings
 from cryptosource_store.embedded import embedded_postgres
 from cryptosource_store.engine import session_engine
-from cryptosource_store.migrating import migrate
+from cryptosource_store.schema_migration import migrate
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from cryptosource_store.leftovers import tidy
+from cryptosource_store.embedded_leftovers import tidy
 from cryptosource_store.settings import parse_database_url
 
 # postmaster.pid, as PostgreSQL's miscadmin.h lays it out: one fact a line.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptosource_operator.facts import PodTrouble, Refusal
-from cryptosource_operator.reading import Unreadable
-from cryptosource_operator.situation import Outcome, Situation
+from cryptosource_operator.observed_state import Outcome, Situation
+from cryptosource_operator.source_facts import PodTrouble, Refusal
+from cryptosource_operator.source_parser import Unreadable
 from cryptosource_store.reasons import Reason
 
 Test = Callable[[Situation], bool]

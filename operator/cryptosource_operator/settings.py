@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from cryptosource_store.settings import DatabaseSettings
-from cryptosource_telemetry.exporting import export_wanted
+from cryptosource_telemetry.exporter import export_wanted
 
 POD_KEYS = frozenset(
     {

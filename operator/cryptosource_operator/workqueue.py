@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 0.2
-LONGEST_BACKOFF_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0
 
 
 class WorkQueue:
@@ -86,7 +86,7 @@ class WorkQueue:
                 after = await self._work(key)
             except Exception:
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
-                pause = min(FIRST_BACKOFF_SECONDS * 2 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
+                pause = min(FIRST_BACKOFF_SECONDS * 2 ** (failures - 1), MAX_BACKOFF_SECONDS)
                 log.exception("will look at the source again", extra={"after_seconds": pause})
                 self.add_later(key, pause)
             else:

@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
-from cryptosource_telemetry.exporting import export_wanted
-from cryptosource_telemetry.scrubbing import ScrubbingExporter
-from cryptosource_telemetry.secrets import Redactor, secrets_in
+from cryptosource_telemetry.exporter import export_wanted
+from cryptosource_telemetry.redaction import Redactor, secrets_in
+from cryptosource_telemetry.span_scrubber import ScrubbingExporter
 
 EXPORT_SECONDS = 5.0
 """A collector that does not answer holds the end of a process up no longer than that, unless

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from cryptosource_store.statements.claiming import NOTIFY, RUNS_CHANNEL
+from cryptosource_store.statements.claim import NOTIFY, RUNS_CHANNEL
 from support.api import api_client
 from support.kube import Kube, Refused, eventually
 from support.source_objects import NEVER

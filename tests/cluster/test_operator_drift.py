@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from cryptosource_operator.contest import REVERTS
+from cryptosource_operator.revert_limiter import REVERTS
 from support.kube import BATCH, Refused, eventually
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"

@@ -13,7 +13,7 @@ from support.kube import eventually, namespace
 from support.operator_process import operating
 from support.source_objects import NEVER, Sources
 
-LONGEST_RECONCILE = 12
+MAX_RECONCILE = 12
 """Calls that a first reconcile makes at most; a test proves that it makes fewer."""
 
 
@@ -26,7 +26,7 @@ def test_killed_after_any_call_of_a_reconcile_there_is_one_cronjob_one_run_and_a
 ):
     with ExitStack() as stack:
         places, crashes = [], 0
-        for calls in range(1, LONGEST_RECONCILE + 1):
+        for calls in range(1, MAX_RECONCILE + 1):
             sources = Sources(kube, stack.enter_context(namespace(kube, f"crash-{calls}")))
             places.append(sources)
             sources.create(coinGecko={"plan": "Demo"}, schedule="*/5 * * * *", suspend=False)
@@ -62,7 +62,7 @@ def test_killed_after_any_call_of_a_reconcile_there_is_one_cronjob_one_run_and_a
 
     # CronJob, first run, status and event, in the order in which they happen to be answered: after
     # fewer than these it is not done, and it may have been seen to be done just before it died.
-    assert 3 <= crashes < LONGEST_RECONCILE
+    assert 3 <= crashes < MAX_RECONCILE
 
 
 def test_killed_while_it_answers_a_request_the_request_is_answered_once(

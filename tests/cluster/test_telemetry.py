@@ -14,9 +14,9 @@ import httpx
 import pytest
 from sqlalchemy import URL
 
+from cryptosource_store.api_keys import Scope, digest_of
 from cryptosource_store.engine import session_engine
-from cryptosource_store.keys import Scope, digest_of
-from cryptosource_telemetry.contexts import parsed
+from cryptosource_telemetry.trace_context import parsed
 from support.api_keys import bearer, make_key
 from support.collector import Collector, collecting
 from support.commands import LOOPBACK, environment

@@ -16,7 +16,7 @@ from support.exporting import long_history
 from support.serving import ServedApi, serving
 
 FEW, MANY = 15_000, 75_000
-MOST_GROWTH_MIB = 24
+MAX_GROWTH_MIB = 24
 """A list that is held whole takes more than a KiB a row: 60 MiB, whatever the form."""
 RESET_PEAK = "5"
 """What proc(5) has for `clear_refs`."""
@@ -55,4 +55,4 @@ def peak_mib(api: ServedApi, form: str, rows: int) -> float:
 def test_the_peak_of_the_server_does_not_grow_with_the_rows_of_an_export(api: ServedApi, form: str):
     few, many = peak_mib(api, form, FEW), peak_mib(api, form, MANY)
 
-    assert many - few < MOST_GROWTH_MIB
+    assert many - few < MAX_GROWTH_MIB

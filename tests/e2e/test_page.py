@@ -9,7 +9,7 @@ import pytest
 from hack.showcase.seeding import seed
 from sqlalchemy import URL
 
-from cryptosource_api.page.states import STATES
+from cryptosource_api.page.source_states import STATES
 from cryptosource_store.engine import session_engine
 from support import postgres as postgres_support
 from support.api import Market

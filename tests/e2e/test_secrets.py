@@ -17,8 +17,8 @@ from sqlalchemy import URL
 from websockets.sync.client import connect
 
 from cryptosource_api.page import routes as page
+from cryptosource_store.api_keys import Scope
 from cryptosource_store.engine import session_engine
-from cryptosource_store.keys import Scope
 from support import postgres as postgres_support
 from support.api_keys import bearer, make_key
 from support.collector import Collector, collecting

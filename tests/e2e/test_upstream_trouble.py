@@ -20,7 +20,7 @@ from support.secrets import files_that_mention, tables_that_mention
 CANARY = "canary-5Qv7xT2mKpZ9"
 LAST = "SELECT status, reason, rejected FROM etl_runs ORDER BY started_at DESC LIMIT 1"
 STORED = ("quotes", "raw_records", "quotes_latest", "unified")
-LARGEST_BODY_MIB = 64
+MAX_BODY_MIB = 64
 """What `HttpLimits` lets an answer hold before it is refused."""
 HEADROOM_MIB = 32
 """What a hostile answer may cost beside that and an ordinary run."""
@@ -144,7 +144,7 @@ def ordinary_peak_mib(postgres: URL, migrated_template: str, tmp_path_factory) -
     ("fault", "reason", "held_mib"),
     [
         ({"kind": "bomb", "mebibytes": 512}, "BodyTooLarge", 0),
-        ({"kind": "endless"}, "BodyTooLarge", LARGEST_BODY_MIB),
+        ({"kind": "endless"}, "BodyTooLarge", MAX_BODY_MIB),
         ({"kind": "status", "status": 200, "shape": "html"}, "MalformedResponse", 0),
         ({"kind": "truncate", "after": 5000}, "MalformedResponse", 0),
         ({"kind": "poison", "what": "broken_json"}, "MalformedResponse", 0),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from cryptosource_api.models.parts import Problem
+from cryptosource_api.http.models import Problem
 from support import postgres as postgres_support
 from support.commands import environment, eventually
 from support.serving import ServedApi, serving

@@ -15,10 +15,10 @@ import requests
 import schemathesis
 from requests.adapters import HTTPAdapter
 
+from cryptosource_api.coins.queries import MAX_HISTORY
+from cryptosource_api.http.pagination import MAX_LIMIT, MAX_OFFSET
+from cryptosource_api.http.timestamps import parse_moment
 from cryptosource_api.live.parameters import OF_RECORDS
-from cryptosource_api.moments import parse_moment
-from cryptosource_api.paging import DEEPEST_OFFSET, MOST_LIMIT
-from cryptosource_api.queries.coins import MOST_HISTORY
 
 Query = dict[str, Any]
 PAGING = ("page", "page_size", "offset", "cursor")
@@ -43,7 +43,7 @@ def there_is_one_way_to_page(query: Query) -> None:
     if "page" in query or "page_size" in query:
         query.pop("limit", None)
         query.pop("offset", None)
-    if int(query.get("page", 1)) * int(query.get("page_size", 50)) > DEEPEST_OFFSET:
+    if int(query.get("page", 1)) * int(query.get("page_size", 50)) > MAX_OFFSET:
         del query["page"]
 
 
@@ -104,7 +104,7 @@ def a_run_is_compared_with_another(query: Query) -> None:
 RULES: dict[str, tuple[Callable[[Query], None], ...]] = {
     "/data": (
         a_cursor_is_a_place_that_an_answer_gave,
-        an_export_has_no_pages_and_a_page_no_million_rows(MOST_LIMIT),
+        an_export_has_no_pages_and_a_page_no_million_rows(MAX_LIMIT),
         there_is_one_way_to_page,
         match_says_how_to_compare_symbol,
         what_was_known_is_told_since_it_is_recorded,
@@ -113,7 +113,7 @@ RULES: dict[str, tuple[Callable[[Query], None], ...]] = {
     "/data/{coin_id}": (what_was_known_is_told_since_it_is_recorded,),
     "/data/{coin_id}/history": (
         a_cursor_is_a_place_that_an_answer_gave,
-        an_export_has_no_pages_and_a_page_no_million_rows(MOST_HISTORY),
+        an_export_has_no_pages_and_a_page_no_million_rows(MAX_HISTORY),
         what_was_known_is_told_since_it_is_recorded,
         a_range_begins_before_it_ends,
         a_range_has_ten_thousand_intervals_at_most,

@@ -15,7 +15,7 @@ import httpx
 from sqlalchemy import URL, Engine, text
 
 from cryptosource_api.app import create_app
-from cryptosource_api.reads import api_engine
+from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.settings import ApiSettings
 from cryptosource_store.partitions import ensure_quote_partitions, months_of
 

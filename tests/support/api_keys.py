@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from cryptosource_store.keys import Scope, mint
-from cryptosource_store.statements.keys import ADD
+from cryptosource_store.api_keys import Scope, mint
+from cryptosource_store.statements.api_keys import ADD
 
 
 def make_key(

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import URL
 
 from cryptosource_api.app import create_app
-from cryptosource_api.reads import api_engine
-from cryptosource_api.server import ApiServer
+from cryptosource_api.database.query_runner import api_engine
+from cryptosource_api.http.server import ApiServer
 from cryptosource_api.settings import ApiSettings
 
 DESK, PHONE = (1280, 900), (360, 740)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection
+from cryptosource_etl.sources.csv.file_format import ColumnSettings, CsvSettings
 from cryptosource_etl.sources.csv.reader import CsvReader
-from cryptosource_etl.sources.csv.settings import ColumnSettings, CsvSettings
 
 RECORDED = Path(
     os.environ.get("CRYPTOSOURCE_RECORDED_DATA")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptosource_operator.facts import CheckpointFacts, JobFacts, Mirror, RunFacts
-from cryptosource_operator.planning import plan_cronjob
-from cryptosource_operator.reading import Readable
+from cryptosource_operator.cronjob_plan import plan_cronjob
+from cryptosource_operator.observed_state import Situation
 from cryptosource_operator.settings import JobSettings
-from cryptosource_operator.situation import Situation
+from cryptosource_operator.source_facts import CheckpointFacts, JobFacts, Mirror, RunFacts
+from cryptosource_operator.source_parser import Readable
 from cryptosource_store.reasons import RunStatus
 from support.sources import make_source
 

@@ -17,7 +17,7 @@ from sqlalchemy import URL, text
 
 from cryptosource_store.embedded import embedded_postgres
 from cryptosource_store.engine import session_engine
-from cryptosource_store.migrating import migrate
+from cryptosource_store.schema_migration import migrate
 from cryptosource_store.settings import DatabaseSettings
 
 

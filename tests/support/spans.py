@@ -8,8 +8,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from cryptosource_telemetry.scrubbing import ScrubbingExporter
-from cryptosource_telemetry.secrets import Redactor
+from cryptosource_telemetry.redaction import Redactor
+from cryptosource_telemetry.span_scrubber import ScrubbingExporter
 
 
 class CaughtSpans:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from cryptosource_api.queries.data import fold_symbol
+from cryptosource_api.coins.coin_list import fold_symbol
 
 RECORDS_PER_EVENT = 100
 """A larger change comes in several events; only the last has an id, and says it is complete."""

@@ -15,9 +15,10 @@ from typing import TypeVar
 
 from sqlalchemy import URL
 
-from cryptosource_api.live.events import Change, Event, Filters, OfSource, notice
-from cryptosource_api.live.following import Follower, Wanted
-from cryptosource_api.live.reading import (
+from cryptosource_api.database.query_runner import Reads
+from cryptosource_api.http.problems import URN, ApiProblem, Unavailable
+from cryptosource_api.live.change_listener import Follower, Wanted
+from cryptosource_api.live.change_queries import (
     Broken,
     Place,
     missed_coins,
@@ -25,11 +26,10 @@ from cryptosource_api.live.reading import (
     portions,
     read_change,
 )
+from cryptosource_api.live.encoded_cache import SharedEvents
+from cryptosource_api.live.events import Change, Event, Filters, OfSource, notice
 from cryptosource_api.live.ring import FellBehind, Kept, Ring
-from cryptosource_api.live.runs import RunChange
-from cryptosource_api.live.sharing import SharedEvents
-from cryptosource_api.problems import URN, ApiProblem, Unavailable
-from cryptosource_api.reads import Reads
+from cryptosource_api.live.run_changes import RunChange
 from cryptosource_api.settings import ApiSettings
 
 logger = logging.getLogger("cryptosource.api")

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cryptosource_api.live.reading import ID_PATTERN, place_of
-from cryptosource_api.parameters import Parameters
-from cryptosource_api.queries.data import LONGEST_TEXT
+from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
+from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.live.change_queries import ID_PATTERN, place_of
 
 
 def _id(text: str) -> str:
@@ -17,7 +17,7 @@ def _id(text: str) -> str:
 
 
 EventId = Annotated[str, AfterValidator(_id)]
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH)]
 
 OF_RECORDS = ("ticker", "symbol", "match", "last_event_id")
 """What has a meaning for records alone."""

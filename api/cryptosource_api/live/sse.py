@@ -9,9 +9,9 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cryptosource_api.live.change_queries import Place
 from cryptosource_api.live.events import Filters
 from cryptosource_api.live.hub import Hub
-from cryptosource_api.live.reading import Place
 
 logger = logging.getLogger("cryptosource.api")
 

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from cryptosource_api.live.change_queries import place_of
 from cryptosource_api.live.events import Filters
 from cryptosource_api.live.hub import Hub
 from cryptosource_api.live.parameters import StreamParameters
-from cryptosource_api.live.reading import place_of
 
 SUBSCRIBE_SECONDS = 10
 """Who connects and asks for nothing is closed after that."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from cryptosource_api.metrics.database_snapshot import SOURCES_SHOWN, Reading
 from cryptosource_api.metrics.exposition import Family, label
-from cryptosource_api.metrics.reading import SOURCES_SHOWN, Reading
-from cryptosource_store.tallying import DURATION_BOUNDS
+from cryptosource_store.run_totals import DURATION_BOUNDS
 
 RESULTS = ("loaded", "unchanged", "rejected")
 BOUNDS = (*(f"{bound:.1f}" for bound in DURATION_BOUNDS), "+Inf")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from cryptosource_api.problems import URN
+from cryptosource_api.http.problems import URN
 
 BLANK = "about:blank"
 """The RFC's type of a problem that says no more than its status."""

@@ -11,12 +11,12 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.page.drawing.price_chart import Point, PriceChart, price_chart
+from cryptosource_api.coins.queries import coin_reading
+from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.page.charts.price_chart import Point, PriceChart, price_chart
 from cryptosource_api.page.stored_json import times, unwrapped
-from cryptosource_api.parameters import Parameters
-from cryptosource_api.queries.coins import coin_reading
-from cryptosource_store.statements import showing as sql
-from cryptosource_store.statements.reading import HISTORY_SOURCES
+from cryptosource_store.statements import page as sql
+from cryptosource_store.statements.coins import HISTORY_SOURCES
 
 RANGES: Mapping[str, timedelta | None] = {
     "24h": timedelta(hours=24),

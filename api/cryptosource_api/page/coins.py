@@ -11,14 +11,14 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.page.drawing.sparkline import Sparkline, sparkline
-from cryptosource_api.parameters import Parameters
-from cryptosource_api.queries.data import LONGEST_TEXT, contains_pattern, fold_symbol
-from cryptosource_store.statements import showing as sql
-from cryptosource_store.statements.reading_pages import TOTAL_CAP
+from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH, contains_pattern, fold_symbol
+from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.page.charts.sparkline import Sparkline, sparkline
+from cryptosource_store.statements import page as sql
+from cryptosource_store.statements.record_pages import TOTAL_CAP
 
 PAGE_SIZE = 50
-DEEPEST_PAGE = 2_000
+MAX_PAGE = 2_000
 """Whoever wants to go further searches, or asks the API."""
 COLUMNS = 4
 """Sources side by side: those that know most coins, or the one that is chosen."""
@@ -29,11 +29,11 @@ Sort = Literal["rank", "symbol", "price_usd", "percent_change_24h", "market_cap_
 class CoinsParameters(Parameters):
     """What `/coins` understands."""
 
-    q: str | None = Field(default=None, max_length=LONGEST_TEXT)
+    q: str | None = Field(default=None, max_length=MAX_TEXT_LENGTH)
     source: int | None = Field(default=None, ge=1, lt=2**31)
     sort: Sort = "rank"
     order: Literal["asc", "desc"] = "asc"
-    page: int = Field(default=1, ge=1, le=DEEPEST_PAGE)
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
 
     @property
     def wanted(self) -> str:
@@ -78,7 +78,7 @@ class CoinList:
     @property
     def pages(self) -> int:
         """How many pages can be reached."""
-        return min(max(1, -(-self.total // PAGE_SIZE)), DEEPEST_PAGE)
+        return min(max(1, -(-self.total // PAGE_SIZE)), MAX_PAGE)
 
     def sorted_by(self, column: str, *, first: str) -> dict[str, Any]:
         """Return the parameters of a link that sorts by a column, or turns its order round."""

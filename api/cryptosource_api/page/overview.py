@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.page import formats
-from cryptosource_api.page.drawing.run_bars import SLOTS, RunBars, run_bars
-from cryptosource_api.page.schedules import next_due
-from cryptosource_api.page.states import STATES, URGENCY, State, state_of
-from cryptosource_api.parameters import Parameters
-from cryptosource_api.queries.health import judge
-from cryptosource_store.statements import showing as sql
-from cryptosource_store.statements.reading_runs import SOURCES_HEALTH
+from cryptosource_api.health.queries import judge
+from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.page import value_formats
+from cryptosource_api.page.charts.run_bars import SLOTS, RunBars, run_bars
+from cryptosource_api.page.next_run import next_due
+from cryptosource_api.page.source_states import STATES, URGENCY, State, state_of
+from cryptosource_store.statements import page as sql
+from cryptosource_store.statements.runs import SOURCES_HEALTH
 
 PAGE_SIZE = 50
 """Sources on one page."""
@@ -168,8 +168,8 @@ def shown_source(
 
 def _explained(state: State, facts: Mapping[Any, Any], health: Mapping[Any, Any]) -> str | None:
     if state.key == "drifted":
-        return f"{formats.plural(facts['drifts'], 'field')} of its records changed"
+        return f"{value_formats.plural(facts['drifts'], 'field')} of its records changed"
     if state.key == "stale":
-        age, limit = map(formats.duration, (health["age_seconds"], health["max_age_seconds"]))
+        age, limit = map(value_formats.duration, (health["age_seconds"], health["max_age_seconds"]))
         return f"The last success is {age} old; {limit} is allowed"
     return state.meaning if state.key in {"suspended", "loading", "never_run"} else None

@@ -10,17 +10,17 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from cryptosource_api.context import context_of
-from cryptosource_api.page import rendering
+from cryptosource_api.app_state import services_of
+from cryptosource_api.http.parameters import Parameters, read_parameters
+from cryptosource_api.http.problems import ApiProblem, NotFound
+from cryptosource_api.http.request_context import context_of
+from cryptosource_api.page import renderer
 from cryptosource_api.page.coin import CoinParameters, read_shown_coin
 from cryptosource_api.page.coins import CoinsParameters, read_coins
-from cryptosource_api.page.files import PATH, file_response
 from cryptosource_api.page.overview import OverviewParameters, read_overview
 from cryptosource_api.page.runs import RunListParameters, read_run_list, read_shown_run
 from cryptosource_api.page.source import read_source_page
-from cryptosource_api.parameters import Parameters, read_parameters
-from cryptosource_api.problems import ApiProblem, NotFound
-from cryptosource_api.services import services_of
+from cryptosource_api.page.static_files import PATH, file_response
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,12 +36,12 @@ async def _shown(
         found = await services_of(request).reads(ask())
     except ApiProblem as problem:
         return problem_page(request, problem)
-    return rendering.page(template, view=found, documented=_is_documented(request))
+    return renderer.page(template, view=found, documented=_is_documented(request))
 
 
 def problem_page(request: Request, problem: ApiProblem) -> Response:
     """Return a problem as a page, with its status and its headers."""
-    response = rendering.page(
+    response = renderer.page(
         "problem.html",
         status=problem.status,
         problem=problem,

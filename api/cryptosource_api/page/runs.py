@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection
 
+from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
+from cryptosource_api.http.pagination import MAX_CURSOR_LENGTH
+from cryptosource_api.http.parameters import Parameters
 from cryptosource_api.page.stored_json import times, unwrapped
-from cryptosource_api.paging import LONGEST_CURSOR
-from cryptosource_api.parameters import Parameters
-from cryptosource_api.queries.data import LONGEST_TEXT
-from cryptosource_api.queries.runs import RunsParameters, read_run, read_runs
+from cryptosource_api.runs.queries import RunsParameters, read_run, read_runs
 from cryptosource_store.reasons import RunStatus
-from cryptosource_store.statements import showing as sql
+from cryptosource_store.statements import page as sql
 
 MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 
@@ -26,10 +26,10 @@ MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 class RunListParameters(Parameters):
     """What `/runs` understands."""
 
-    source: str | None = Field(default=None, max_length=LONGEST_TEXT)
-    namespace: str | None = Field(default=None, max_length=LONGEST_TEXT)
+    source: str | None = Field(default=None, max_length=MAX_TEXT_LENGTH)
+    namespace: str | None = Field(default=None, max_length=MAX_TEXT_LENGTH)
     status: RunStatus | None = None
-    cursor: str | None = Field(default=None, max_length=LONGEST_CURSOR)
+    cursor: str | None = Field(default=None, max_length=MAX_CURSOR_LENGTH)
 
 
 @dataclass(frozen=True, kw_only=True)

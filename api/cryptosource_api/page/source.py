@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from cryptosource_api.http.problems import NotFound
 from cryptosource_api.page.advice import Advice, advice_for
-from cryptosource_api.page.drawing.run_bars import SLOTS
+from cryptosource_api.page.charts.run_bars import SLOTS
 from cryptosource_api.page.overview import ShownSource, read_recent_runs, shown_source
 from cryptosource_api.page.runs import shown_drift
-from cryptosource_api.page.states import state_of
-from cryptosource_api.problems import NotFound
-from cryptosource_store.statements import showing as sql
-from cryptosource_store.statements.reading_runs import SOURCE_HEALTH
+from cryptosource_api.page.source_states import state_of
+from cryptosource_store.statements import page as sql
+from cryptosource_store.statements.runs import SOURCE_HEALTH
 
 DRAWN = 96
 """Runs that are drawn."""

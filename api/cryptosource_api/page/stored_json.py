@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from cryptosource_api.queries.lists import Answer
+from cryptosource_api.http.list_answer import Answer
 
 
 def unwrapped(answer: Answer) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from cryptosource_cli.verification.asking import Answer, Deployment, NoAnswer
+from cryptosource_cli.verification.api_client import Answer, Deployment, NoAnswer
 from cryptosource_cli.verification.schemas import mismatch
 
 CERTIFICATE_DAYS = 14

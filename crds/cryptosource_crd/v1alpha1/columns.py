@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 
 from cryptosource_crd.schedule import check_time_zone
 from cryptosource_crd.time_formats import check_time_format
-from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel
 
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 CellText = Annotated[str, Field(max_length=256)]

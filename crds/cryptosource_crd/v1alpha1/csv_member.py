@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cryptosource_crd.v1alpha1.bounded import DataKey, HttpUrl, ObjectName
-from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.bounded_strings import DataKey, HttpUrl, ObjectName
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel
 from cryptosource_crd.v1alpha1.columns import CsvColumns
 
 FilePath = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f]+$")]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cryptosource_crd.v1alpha1.bounded import NamespaceName, SourceName, Timestamp
-from cryptosource_crd.v1alpha1.closed import TolerantModel
+from cryptosource_crd.v1alpha1.bounded_strings import NamespaceName, SourceName, Timestamp
+from cryptosource_crd.v1alpha1.closed_model import TolerantModel
 
 
 class ObjectMeta(TolerantModel):

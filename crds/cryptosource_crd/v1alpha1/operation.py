@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel
 
 Quantity = Annotated[
     str,

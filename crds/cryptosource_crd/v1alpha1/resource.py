@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel
 from cryptosource_crd.v1alpha1.metadata import ObjectMeta
 from cryptosource_crd.v1alpha1.spec import CryptoSourceSpec
 from cryptosource_crd.v1alpha1.status import CryptoSourceStatus

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from cryptosource_crd.schedule import check_schedule, check_time_zone
-from cryptosource_crd.v1alpha1.bounded import ExternalId
-from cryptosource_crd.v1alpha1.closed import ClosedModel, broken_rule
+from cryptosource_crd.v1alpha1.bounded_strings import ExternalId
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel, broken_rule
 from cryptosource_crd.v1alpha1.csv_member import Csv
 from cryptosource_crd.v1alpha1.operation import (
     Freshness,

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from cryptosource_crd.v1alpha1.bounded import Timestamp
-from cryptosource_crd.v1alpha1.closed import TolerantModel
+from cryptosource_crd.v1alpha1.bounded_strings import Timestamp
+from cryptosource_crd.v1alpha1.closed_model import TolerantModel
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 ShortText = Annotated[str, Field(max_length=256)]

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from cryptosource_crd.urls import check_base_url
-from cryptosource_crd.v1alpha1.bounded import DataKey, ExternalId, HttpUrl, ObjectName
-from cryptosource_crd.v1alpha1.closed import ClosedModel
+from cryptosource_crd.v1alpha1.bounded_strings import DataKey, ExternalId, HttpUrl, ObjectName
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel
 
 CoinPaprikaPlan = Literal["Free", "Starter", "Pro", "Business", "Enterprise"]
 CoinGeckoPlan = Literal["Keyless", "Demo", "Basic", "Analyst", "Pro", "Enterprise"]

@@ -10,17 +10,17 @@ Whatever an upstream does, a call ends in bounded time and memory with a `Respon
 
 from __future__ import annotations
 
-from cryptosource_etl.http.breaker import CircuitBreaker
+from cryptosource_etl.http.circuit_breaker import CircuitBreaker
 from cryptosource_etl.http.client import HttpClient
-from cryptosource_etl.http.counters import Usage
 from cryptosource_etl.http.egress import ALLOW_SETTING, EgressPolicy, parse_cidrs
-from cryptosource_etl.http.ratelimit import RateLimiter, TokenBucket
-from cryptosource_etl.http.responses import Response, StreamedResponse
-from cryptosource_etl.http.retrying import parse_retry_after
-from cryptosource_etl.http.settings import HttpLimits, RetryPolicy
+from cryptosource_etl.http.request_limits import HttpLimits, RetryPolicy
+from cryptosource_etl.http.response import Response, StreamedResponse
+from cryptosource_etl.http.retry import parse_retry_after
+from cryptosource_etl.http.status_policy import Answer, Classifier, TryAgain
+from cryptosource_etl.http.token_bucket import RateLimiter, TokenBucket
 from cryptosource_etl.http.transport import Resolver
+from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.http.validators import Validators
-from cryptosource_etl.http.verdicts import Answer, Classifier, TryAgain
 
 __all__ = [
     "ALLOW_SETTING",

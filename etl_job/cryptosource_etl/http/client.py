@@ -9,18 +9,18 @@ from contextlib import closing, contextmanager
 from typing import Self
 
 from cryptosource_etl.clock import Clock
-from cryptosource_etl.http.breaker import CircuitBreaker
-from cryptosource_etl.http.calling import Calling, Tools
-from cryptosource_etl.http.calls import Call, Params, prepare
-from cryptosource_etl.http.counters import Counters, Usage
+from cryptosource_etl.http.call_execution import Calling, Tools
+from cryptosource_etl.http.circuit_breaker import CircuitBreaker
 from cryptosource_etl.http.egress import EgressPolicy
-from cryptosource_etl.http.exchange import Wire
-from cryptosource_etl.http.ratelimit import RateLimiter
-from cryptosource_etl.http.responses import Response, StreamedResponse
-from cryptosource_etl.http.settings import HttpLimits, RetryPolicy
+from cryptosource_etl.http.request import Call, Params, prepare
+from cryptosource_etl.http.request_limits import HttpLimits, RetryPolicy
+from cryptosource_etl.http.response import Response, StreamedResponse
+from cryptosource_etl.http.status_policy import Classifier
+from cryptosource_etl.http.token_bucket import RateLimiter
 from cryptosource_etl.http.transport import Resolver, open_pool, system_resolver
+from cryptosource_etl.http.usage import Counters, Usage
 from cryptosource_etl.http.validators import Validators
-from cryptosource_etl.http.verdicts import Classifier
+from cryptosource_etl.http.wire import Wire
 
 
 class HttpClient:

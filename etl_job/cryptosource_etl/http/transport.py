@@ -17,7 +17,7 @@ import httpcore
 from cryptosource_etl.clock import Clock
 from cryptosource_etl.errors import Permanent
 from cryptosource_etl.http.egress import ALLOW_SETTING, EgressPolicy
-from cryptosource_etl.http.settings import HttpLimits
+from cryptosource_etl.http.request_limits import HttpLimits
 from cryptosource_store.reasons import Reason
 
 _LOG = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ from cryptosource_etl.sources.coingecko_paging import (
     Progress,
     Sightings,
 )
+from cryptosource_etl.sources.cursor_scope import pages_of_question, question_of
 from cryptosource_etl.sources.json_records import split_array
 from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
-from cryptosource_etl.sources.questions import pages_of_question, question_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 

@@ -16,10 +16,10 @@ NOT_MODIFIED = 304
 PER_PAGE = 250
 """The most that `/coins/markets` gives; a shorter page is the last."""
 
-PAGES_LIMIT = 400
+MAX_PAGES = 400
 """100 000 coins, five times what CoinGecko lists: an upstream that never ends its pages is cut."""
 
-READ_AGAIN_LIMIT = 2
+MAX_READ_AGAIN = 2
 """Extra requests a pass may spend on coins that slipped past; the next pass has them anyway."""
 
 _ALWAYS = {"vs_currency": "usd", "precision": "full", "price_change_percentage": "24h"}
@@ -54,7 +54,7 @@ class MarketRequests:
             chunk = self._ids[start : start + PER_PAGE]
             ids = {"ids": ",".join(chunk), "order": "id_asc", "per_page": str(PER_PAGE)}
             return _ALWAYS | ids | {"page": "1"} if chunk else None
-        if number > PAGES_LIMIT or (self._top is not None and start >= self._top):
+        if number > MAX_PAGES or (self._top is not None and start >= self._top):
             return None
         order = "id_asc" if self._top is None else "market_cap_desc"
         paging = {"order": order, "per_page": str(self._per_page), "page": str(number)}
@@ -185,7 +185,7 @@ class Sightings:
 
     def pages_with_slips(self) -> list[int]:
         """Return the pages to read once more, in order."""
-        return sorted(self._slips)[:READ_AGAIN_LIMIT]
+        return sorted(self._slips)[:MAX_READ_AGAIN]
 
     def unseen(self, coins: Sequence[RawRecord]) -> list[RawRecord]:
         """Return the coins that no page has shown yet."""

@@ -18,7 +18,7 @@ import msgspec
 from cryptosource_etl.errors import Retryable
 from cryptosource_store.reasons import Reason
 
-DIGITS_LIMIT = 400
+MAX_DIGITS = 400
 """Characters of a number that are still read; market data stays below 40."""
 
 
@@ -30,13 +30,13 @@ class NotANumber(str):
 
 def _exact(token: str) -> Decimal | NotANumber:
     try:
-        return Decimal(token) if len(token) <= DIGITS_LIMIT else NotANumber(token[:DIGITS_LIMIT])
+        return Decimal(token) if len(token) <= MAX_DIGITS else NotANumber(token[:MAX_DIGITS])
     except InvalidOperation:  # an exponent of twenty digits
         return NotANumber(token)
 
 
 def _whole(token: str) -> int | NotANumber:
-    return int(token) if len(token) <= DIGITS_LIMIT else NotANumber(token[:DIGITS_LIMIT])
+    return int(token) if len(token) <= MAX_DIGITS else NotANumber(token[:MAX_DIGITS])
 
 
 _decoder = json.JSONDecoder(parse_float=_exact, parse_int=_whole, parse_constant=NotANumber)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from cryptosource_store.statements.together import together
+from cryptosource_store.statements.batching import together
 
 IDENTITY_LOCK = 727_003
 

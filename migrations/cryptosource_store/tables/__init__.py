@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from cryptosource_store.tables.access import api_keys
-from cryptosource_store.tables.listings import listings
+from cryptosource_store.tables.api_keys import api_keys
 from cryptosource_store.tables.market import (
     asset_aliases,
     assets,
@@ -22,7 +21,7 @@ from cryptosource_store.tables.market import (
     unified,
 )
 from cryptosource_store.tables.raw import raw_record_id_seq, raw_records, rejected_records
-from cryptosource_store.tables.requests import run_request_jobs, run_request_keys, run_requests
+from cryptosource_store.tables.run_requests import run_request_jobs, run_request_keys, run_requests
 from cryptosource_store.tables.schema import metadata
 from cryptosource_store.tables.sources import (
     etl_checkpoints,
@@ -32,6 +31,7 @@ from cryptosource_store.tables.sources import (
     schema_drifts,
     sources,
 )
+from cryptosource_store.tables.upstream_inventory import listings
 
 __all__ = [
     "api_keys",

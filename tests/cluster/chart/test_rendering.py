@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cryptosource_operator.settings import OperatorSettings
-from cryptosource_store.migrating import head_revision
+from cryptosource_store.schema_migration import head_revision
 from support.chart import (
     CHART,
     COMBINATIONS,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from cryptosource_api.models.parts import Problem
-from cryptosource_store.keys import Scope
+from cryptosource_api.http.models import Problem
+from cryptosource_store.api_keys import Scope
 from support.api import ApiClient, api_client
 from support.api_keys import bearer, make_key
 
@@ -159,10 +159,10 @@ def test_a_revoked_key_ends_within_the_seconds_that_a_look_up_is_believed(
 
 
 def seconds_later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    from cryptosource_api import keys  # noqa: PLC0415
+    from cryptosource_api.http import api_keys as keys  # noqa: PLC0415
 
     real = keys.time.monotonic
-    monkeypatch.setattr("cryptosource_api.keys.time.monotonic", lambda: real() + seconds)
+    monkeypatch.setattr("cryptosource_api.http.api_keys.time.monotonic", lambda: real() + seconds)
 
 
 def test_a_use_is_noted_once_in_ten_minutes_and_only_of_the_right_key(
@@ -186,7 +186,7 @@ def test_a_use_is_noted_once_in_ten_minutes_and_only_of_the_right_key(
 
 
 def test_remembered_keys_are_bounded(guarded: ApiClient, engine: Engine, monkeypatch):
-    monkeypatch.setattr("cryptosource_api.keys.MOST_KEYS", 3)
+    monkeypatch.setattr("cryptosource_api.http.api_keys.MAX_KEYS", 3)
     keys = [make_key(engine) for _ in range(5)]
 
     assert [guarded.get("/data", headers=bearer(key)).status_code for key in keys] == [200] * 5

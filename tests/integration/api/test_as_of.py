@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL
 
-from cryptosource_api.models.market import Coin, Record
-from cryptosource_api.models.parts import Listing, Single
+from cryptosource_api.coins.models import Coin, Record
+from cryptosource_api.http.models import Listing, Single
 from support.api import ApiClient
 from support.oracle import execute, value
 from support.readers import coin

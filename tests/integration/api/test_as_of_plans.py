@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, TextClause, text
 
-from cryptosource_store.statements.reading_pages import PageShape
-from cryptosource_store.statements.reading_past import COIN_AS_IT_WAS, page_then
+from cryptosource_store.statements.as_of import COIN_AS_IT_WAS, page_then
+from cryptosource_store.statements.record_pages import PageShape
 
 SOURCES, COINS, QUOTES, CORRECTED = 2, 200, 100, 20
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

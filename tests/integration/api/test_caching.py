@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, event
 
 from cryptosource_api.app import create_app
-from cryptosource_api.reads import api_engine
+from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.settings import ApiSettings
 from support.api import ApiClient, Market, api_client
 
@@ -152,10 +152,10 @@ def test_what_is_kept_is_answered_without_a_route_until_the_version_is_asked_for
     source = market.source("gecko")
     market.coin("BTC", source)
     clock = [0.0]
-    monkeypatch.setattr("cryptosource_api.versions.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("cryptosource_api.database.data_version.time.monotonic", lambda: clock[0])
     with api_client(database, version_check_seconds=0.5) as api:
         first = api.get("/data")
-        monkeypatch.setattr("cryptosource_api.services.answer", None)  # routes would fail
+        monkeypatch.setattr("cryptosource_api.app_state.answer", None)  # routes would fail
         kept = api.get("/data")
         held = api.get("/data", headers={"If-None-Match": first.headers["etag"]})
         monkeypatch.undo()

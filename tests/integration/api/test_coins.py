@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from cryptosource_api.models.market import Coin, Observation, Summary
-from cryptosource_api.models.parts import Listing, Single
+from cryptosource_api.coins.models import Coin, Observation, Summary
+from cryptosource_api.http.models import Listing, Single
 from support.api import NOON, ApiClient, Market, exact
 
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from cryptosource_api.models.market import Record
-from cryptosource_api.models.parts import Listing, Problem
+from cryptosource_api.coins.models import Record
+from cryptosource_api.http.models import Listing, Problem
 from support.api import NOON, ApiClient, Market, exact
 
 SORTS = (

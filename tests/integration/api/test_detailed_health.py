@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import URL, Engine, make_url, text
 
-from cryptosource_api.models.health import DetailedHealth
-from cryptosource_api.models.parts import Single
-from cryptosource_store.maintaining import months_ahead
-from cryptosource_store.migrating import head_revision
+from cryptosource_api.health.models import DetailedHealth
+from cryptosource_api.http.models import Single
+from cryptosource_store.maintenance import months_ahead
 from cryptosource_store.partitions import ensure_quote_partitions, ensure_raw_partitions
+from cryptosource_store.schema_migration import head_revision
 from support.api import ApiClient, Market, api_client
 
 

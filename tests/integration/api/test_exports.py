@@ -12,11 +12,11 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy import URL, Engine
 
-from cryptosource_api.exports import reading
-from cryptosource_api.exports.forms import Form
-from cryptosource_api.exports.reading import ExportSession
-from cryptosource_api.models.parts import Problem
-from cryptosource_api.queries.exporting import HistoryExport, select_history
+from cryptosource_api.coins.export_selection import HistoryExport, select_history
+from cryptosource_api.exports import session as reading
+from cryptosource_api.exports.formats import Form
+from cryptosource_api.exports.session import ExportSession
+from cryptosource_api.http.models import Problem
 from support.api import NOON, ApiClient, Market, api_client
 
 TINY = Decimal("0.000000000000000001234567890123456789")

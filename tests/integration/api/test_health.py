@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import URL, Engine, text
 
-from cryptosource_api.models.health import Health, Ready
-from cryptosource_api.models.parts import Problem, Single
+from cryptosource_api.health.models import Health, Ready
+from cryptosource_api.http.models import Problem, Single
 from cryptosource_store.engine import session_engine
 from support.api import NOON, ApiClient, Market, api_client
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL
 
-from cryptosource_api.models.market import Bucket
-from cryptosource_api.models.parts import Listing
-from cryptosource_api.queries.intervals import parse_interval
+from cryptosource_api.coins.intervals import parse_interval
+from cryptosource_api.coins.models import Bucket
+from cryptosource_api.http.models import Listing
 from support.api import NOON, ApiClient, Market, exact
 from support.oracle import value
 from support.readers import coin

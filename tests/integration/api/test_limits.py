@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine
 
-from cryptosource_api.clients import parse_networks
-from cryptosource_api.models.parts import Problem
+from cryptosource_api.http.client_address import parse_networks
+from cryptosource_api.http.models import Problem
 from support.api import ApiClient, api_client
 from support.api_keys import bearer, make_key
 from support.redis import RunningRedis, redis_server
@@ -143,7 +143,7 @@ def test_replicas_share_a_rate_through_redis(database: URL, redis: RunningRedis)
 def test_without_redis_each_replica_counts_by_itself_and_with_it_again_together(
     database: URL, redis: RunningRedis, monkeypatch
 ):
-    monkeypatch.setattr("cryptosource_api.limits.shared.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("cryptosource_api.http.shared_rate_limits.RETRY_SECONDS", 0.0)
     shared = {"rate_per_address": 2, "redis_url": redis.url}
     with api_client(database, **shared) as one, api_client(database, **shared) as two:
         redis.stop()

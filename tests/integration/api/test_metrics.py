@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import URL, Engine, text
 
-from cryptosource_api.metrics import reading
+from cryptosource_api.metrics import database_snapshot
 from cryptosource_store.engine import session_engine
 from support.api import ApiClient, Market, api_client
 from support.readers import coin
@@ -152,8 +152,10 @@ def test_a_database_without_our_tables_is_down_and_not_an_error(postgres: URL) -
 
 def test_many_scrapes_are_one_reading(client: ApiClient, database: URL, monkeypatch) -> None:
     asked = []
-    before = reading.read
-    monkeypatch.setattr(reading, "read", lambda *a, **k: (asked.append(1), before(*a, **k))[1])
+    before = database_snapshot.read
+    monkeypatch.setattr(
+        database_snapshot, "read", lambda *a, **k: (asked.append(1), before(*a, **k))[1]
+    )
 
     answers = client.at_once(*["/metrics"] * 10)
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from cryptosource_api.access import OPEN_PATHS, needed_scopes
+from cryptosource_api.http.access import OPEN_PATHS, needed_scopes
 from cryptosource_api.settings import ApiSettings
-from cryptosource_store.keys import Scope
+from cryptosource_store.api_keys import Scope
 from support.api import ApiClient, Market, api_client
 from support.api_keys import bearer, make_key
 
@@ -125,7 +125,7 @@ def test_api8_a_failure_of_ours_says_nothing_of_how(api: ApiClient, monkeypatch,
     def fail(*_: object) -> None:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr("cryptosource_api.routes.stats.read_stats", fail)
+    monkeypatch.setattr("cryptosource_api.runs.routes.read_stats", fail)
     with caplog.at_level(logging.ERROR, logger="cryptosource.api"):
         answer = api.get("/stats")
 

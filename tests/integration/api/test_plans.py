@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from cryptosource_store.statements.following import RUNS_LATELY, RUNS_TOLD
-from cryptosource_store.statements.reading import DATA_VERSION, RESOLVE_ID
-from cryptosource_store.statements.reading_pages import BY_TICKER, PageShape, page_statement
+from cryptosource_store.statements.changes import RUNS_LATELY, RUNS_TOLD
+from cryptosource_store.statements.coins import DATA_VERSION, RESOLVE_ID
+from cryptosource_store.statements.record_pages import BY_TICKER, PageShape, page_statement
 
 COINS = 5_000
 FILL = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cryptosource_api.models.parts import Listing, Problem
-from cryptosource_api.models.statistics import DriftEntry, Performance
+from cryptosource_api.http.models import Listing, Problem
+from cryptosource_api.runs.performance_models import DriftEntry, Performance
 from support.api import NOON, ApiClient, Market
 
 WINDOW = "since=2026-11-20T11:00:00Z&until=2026-11-20T12:30:00Z"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, TextClause, text
 
-from cryptosource_store.statements.reading_anomalies import (
+from cryptosource_store.statements.anomalies import (
     PRICE_JUMPS,
     QUOTES_JUDGED,
     RUN_ANOMALIES,
     RUNS_JUDGED,
 )
-from cryptosource_store.statements.reading_statistics import performance_statement
+from cryptosource_store.statements.run_statistics import performance_statement
 
 SOURCES, RUNS, COINS, QUOTES = 3, 3_000, 40, 2_000
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from cryptosource_api.models.parts import Listing, Problem, Single
-from cryptosource_api.models.runs import Run, RunDetail, Stats
+from cryptosource_api.http.models import Listing, Problem, Single
+from cryptosource_api.runs.models import Run, RunDetail, Stats
 from support.api import NOON, ApiClient, Market
 
 

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from cryptosource_api.models.parts import Problem, Single
-from cryptosource_api.models.triggers import PlacedRequest, RunRequest
+from cryptosource_api.http.models import Problem, Single
+from cryptosource_api.triggers.models import PlacedRequest, RunRequest
 from cryptosource_store.engine import session_engine
-from cryptosource_store.requesting import Started, answer_request
-from cryptosource_store.statements.requesting import PENDING_REQUESTS, REQUESTS_CHANNEL
+from cryptosource_store.run_requests import Started, answer_request
+from cryptosource_store.statements.run_requests import PENDING_REQUESTS, REQUESTS_CHANNEL
 from support.api import NOON, ApiClient, Market, api_client
 
 PATH = "/trigger-etl"

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Engine, text
 
 from cryptosource_cli.main import cli
 from cryptosource_store.partitions import ensure_raw_partitions
-from cryptosource_store.statements.maintaining import TRY_LOCK
+from cryptosource_store.statements.maintenance import TRY_LOCK
 from support import postgres as postgres_support
 from support.commands import environment
 

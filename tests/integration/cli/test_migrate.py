@@ -11,7 +11,7 @@ from sqlalchemy import URL, text
 
 from cryptosource_cli.main import cli
 from cryptosource_store.engine import session_engine
-from cryptosource_store.migrating import head_revision, migrate
+from cryptosource_store.schema_migration import head_revision, migrate
 from support import postgres as postgres_support
 from support.commands import environment, eventually, started
 

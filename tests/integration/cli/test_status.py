@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, text
 
 from cryptosource_cli.main import cli
 from cryptosource_store.embedded import embedded_postgres
-from cryptosource_store.migrating import migrate
+from cryptosource_store.schema_migration import migrate
 from support import postgres as postgres_support
 from support.commands import environment
 from support.replays import RuledSource, record

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from cryptosource_store.keys import Scope
+from cryptosource_store.api_keys import Scope
 from support.api import Market
 from support.api_keys import make_key
 from support.commands import cryptosource, environment

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptosource_store.maintaining import (
+from cryptosource_store.maintenance import (
     Doing,
     Partition,
     Retention,

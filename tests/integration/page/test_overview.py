@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cryptosource_api.page.states import STATES
+from cryptosource_api.page.source_states import STATES
 from support.api import Market
 from support.html import Element
 

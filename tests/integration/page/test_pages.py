@@ -6,8 +6,8 @@ import pytest
 from hack.showcase.seeding import seed
 from sqlalchemy import Engine
 
-from cryptosource_api.page.files import PAGE_FILES
-from cryptosource_api.page.rendering import POLICY
+from cryptosource_api.page.renderer import POLICY
+from cryptosource_api.page.static_files import PAGE_FILES
 from support.api import ApiClient, Market
 from support.html import Element
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import URL, text
 
-from cryptosource_etl.pipeline.outcome import RunOutcome
+from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_store.engine import session_engine
 from support.oracle import contradictions, counts, execute, value
 from support.readers import coin

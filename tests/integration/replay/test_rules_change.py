@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import URL, Engine
 
-from cryptosource_etl.pipeline import replay
+from cryptosource_etl.pipeline.replay import replay_run
 from cryptosource_etl.records import Rejection
 from cryptosource_store.engine import session_engine
 from cryptosource_store.reasons import Reason, RejectReason
@@ -31,7 +31,7 @@ from support.replays import (
 
 @pytest.fixture(params=[1, 1000], ids=lambda size: f"pages of {size}")
 def source(database: URL, request, monkeypatch) -> RuledSource:
-    monkeypatch.setattr(replay, "BATCH_SIZE", request.param)
+    monkeypatch.setattr(replay_run, "BATCH_SIZE", request.param)
     return RuledSource(url=database)
 
 
@@ -359,7 +359,7 @@ def test_replay_leads_where_a_load_under_the_new_rules_leads(
     with (
         postgres_support.database(postgres, template=migrated_template) as replayed,
         postgres_support.database(postgres, template=migrated_template) as loaded,
-        patch.object(replay, "BATCH_SIZE", size),
+        patch.object(replay_run, "BATCH_SIZE", size),
     ):
         RuledSource(url=loaded).load(*serial, rules=strange_rules)
         source = RuledSource(url=replayed)

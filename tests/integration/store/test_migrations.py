@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from cryptosource_store import knowing, partitions, tallying
+from cryptosource_store import partitions, run_totals, superseded_quotes
 from cryptosource_store.engine import session_engine
-from cryptosource_store.migrating import current_revision, head_revision, migrate
+from cryptosource_store.schema_migration import current_revision, head_revision, migrate
 from cryptosource_store.tables import metadata
 from support import postgres as postgres_support
 
@@ -68,8 +68,8 @@ def catalog_of(url: URL) -> dict[str, set[str]]:
 def test_migrations_make_exactly_the_declared_schema(database: URL, empty_database: URL) -> None:
     # Importing the modules adds their functions to the metadata.
     assert partitions.PARENTS
-    assert knowing.TRIGGER
-    assert tallying.TRIGGERS
+    assert superseded_quotes.TRIGGER
+    assert run_totals.TRIGGERS
     with session_engine(empty_database, application="test").begin() as connection:
         metadata.create_all(connection)
 

@@ -10,10 +10,10 @@ from sqlalchemy import URL, text
 
 from cryptosource_etl.errors import Retryable
 from cryptosource_store.engine import session_engine
-from cryptosource_store.maintaining import Retention, maintain
-from cryptosource_store.migrating import migrate
+from cryptosource_store.maintenance import Retention, maintain
 from cryptosource_store.reasons import Reason
-from cryptosource_store.tallying import DURATION_BOUNDS
+from cryptosource_store.run_totals import DURATION_BOUNDS
+from cryptosource_store.schema_migration import migrate
 from support import postgres as postgres_support
 from support.oracle import rows
 from support.readers import ScriptedReader, coin

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptosource_api.cursor import decode, encode, list_digest
-from cryptosource_api.problems import InvalidCursor
+from cryptosource_api.http.cursor import decode, encode, list_digest
+from cryptosource_api.http.problems import InvalidCursor
 
 TYPES = ("numeric", "bigint", "integer")
 

@@ -16,8 +16,8 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from cryptosource_api.http.problems import MEDIA_TYPE
 from cryptosource_api.openapi import examples, problem_kinds
-from cryptosource_api.problems import MEDIA_TYPE
 
 API = Path(examples.__file__).parents[1]
 DESCRIBED = description()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptosource_api.queries.health import Verdict, judge, overall
+from cryptosource_api.health.queries import Verdict, judge, overall
 
 GOOD = {
     "suspended": False,

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from cryptosource_api.parameters import Parameters, read_parameters
-from cryptosource_api.problems import InvalidRequest
+from cryptosource_api.http.parameters import Parameters, read_parameters
+from cryptosource_api.http.problems import InvalidRequest
 
 
 class Asked(Parameters):

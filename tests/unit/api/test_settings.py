@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from cryptosource_api.settings import ApiSettings, InvalidSetting
-from cryptosource_api.telemetry import request_provider
-from cryptosource_telemetry.logs import JsonFormatter, configure_logging
+from cryptosource_api.tracing.instrumentation import request_provider
+from cryptosource_telemetry.json_logs import JsonFormatter, configure_logging
 from cryptosource_telemetry.tracing import export_wanted
 
 

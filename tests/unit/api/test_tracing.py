@@ -11,10 +11,10 @@ from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler
 from sqlalchemy import create_engine
 
 from cryptosource_api.app import create_app
-from cryptosource_api.sampling import KEPT, ChosenTraceIds, RequestSampler
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.telemetry import request_provider, traceparent_of
-from cryptosource_telemetry.secrets import Redactor
+from cryptosource_api.tracing.instrumentation import request_provider, traceparent_of
+from cryptosource_api.tracing.sampler import KEPT, ChosenTraceIds, RequestSampler
+from cryptosource_telemetry.redaction import Redactor
 from support.api import ApiClient
 from support.spans import CaughtSpans
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cryptosource_cli.failures import CommandError
+from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.start_delay import VARIABLE, wait_for_turn
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.settings import RunSettings

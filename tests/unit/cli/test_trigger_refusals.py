@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cryptosource_cli.commands.triggering import refusal
-from cryptosource_store.requesting import SuspendedSource, TooManyRequests
+from cryptosource_cli.commands.trigger import refusal
+from cryptosource_store.run_requests import SuspendedSource, TooManyRequests
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again():

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cryptosource_cli.verification.asking import Answer, NoAnswer
+from cryptosource_cli.verification.api_client import Answer, NoAnswer
 from cryptosource_cli.verification.checks import Finding, Verification
 
 

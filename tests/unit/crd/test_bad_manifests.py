@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cryptosource_crd.documents import read_documents
-from cryptosource_crd.explain import Problem, parse_source
+from cryptosource_crd.explanations import Problem, parse_source
 from support.sources import make_manifest
 
 CSV = {"path": "coins.csv"}

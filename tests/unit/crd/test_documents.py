@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_crd.documents import MAX_TEXT, DocumentError, read_documents
-from cryptosource_crd.explain import closest, explain_syntax, render_path
+from cryptosource_crd.explanations import closest, explain_syntax, render_path
 
 
 def test_documents_are_counted_and_empty_ones_left_out():

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cryptosource_crd.v1alpha1 import CryptoSource, CryptoSourceSpec, CryptoSourceStatus
 from support.sources import make_manifest, make_source
 
-LARGEST_EXACT = 2**63 - 1
+MAX_EXACT = 2**63 - 1
 
 
 def places(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -187,7 +187,7 @@ def test_a_full_status_survives_the_round_trip():
         "startedAt": "2026-01-01T00:00:00Z",
         "finishedAt": "2026-01-01T00:00:09Z",
         "durationSeconds": 9.5,
-        "processed": LARGEST_EXACT,
+        "processed": MAX_EXACT,
     }
     status = {
         "observedGeneration": 3,
@@ -208,7 +208,7 @@ def test_a_full_status_survives_the_round_trip():
     again = CryptoSourceStatus.model_validate(parsed.model_dump(by_alias=True, mode="json"))
 
     assert parsed.last_run is not None
-    assert parsed.last_run.processed == LARGEST_EXACT
+    assert parsed.last_run.processed == MAX_EXACT
     assert again == parsed
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_crd.quota import cost, describe, requests_per_run, warnings
-from cryptosource_crd.schedule import LONGEST_MONTH_DAYS, runs_per_month
+from cryptosource_crd.schedule import MAX_MONTH_DAYS, runs_per_month
 from support.sources import make_source
 
 
@@ -131,5 +131,5 @@ def test_a_schedule_that_is_said_to_fit_does_fit(plan, top, quota):
     assert figures.fits_quota
     assert figures.run_seconds < figures.fitting_interval_minutes * 60
     if figures.quota is not None:
-        runs = runs_per_month(proposed, days=LONGEST_MONTH_DAYS)
+        runs = runs_per_month(proposed, days=MAX_MONTH_DAYS)
         assert runs * figures.requests_per_run <= figures.quota

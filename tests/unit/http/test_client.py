@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from cryptosource_etl.clock import Stopped
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.http import Usage, Validators
-from cryptosource_etl.http import tracing as tracing_module
+from cryptosource_etl.http import client_spans as tracing_module
 from cryptosource_store.reasons import Reason
 from support.wire import Wire, answer, hang_up, truncated
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cryptosource_etl.errors import Permanent, RunError
 from cryptosource_etl.http import Answer, TryAgain
-from cryptosource_etl.http.calls import prepare, without
+from cryptosource_etl.http.request import prepare, without
 from cryptosource_store.reasons import Reason
 from support.wire import Wire, answer, hang_up, raw, reset_after, truncated
 

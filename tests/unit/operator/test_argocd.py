@@ -9,8 +9,8 @@ import pytest
 import yaml
 from lupa import lua51
 
-from cryptosource_operator.facts import Refusal
-from cryptosource_operator.summarizing import summarize
+from cryptosource_operator.source_facts import Refusal
+from cryptosource_operator.status import summarize
 from cryptosource_store.reasons import Reason, RunStatus
 from support.operators import ago, make_job, make_mirror, make_run, make_situation
 

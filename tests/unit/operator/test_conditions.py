@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cryptosource_operator.conditions import OWNED, TABLE, deciding_row
-from cryptosource_operator.facts import PodTrouble, Refusal
-from cryptosource_operator.reading import Readable, Unreadable
+from cryptosource_operator.source_facts import PodTrouble, Refusal
+from cryptosource_operator.source_parser import Readable, Unreadable
 from cryptosource_store.reasons import RunStatus
 from support.operators import UID, ago, make_job, make_mirror, make_run, make_situation
 from support.sources import make_source

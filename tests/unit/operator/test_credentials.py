@@ -45,7 +45,7 @@ def test_other_authorities_and_addresses_are_other_clusters(other):
 
 LOGIN = """
 import sys
-from cryptosource_cli.commands import operating
+from cryptosource_cli.commands import operator as operating
 assert "kubernetes" not in sys.modules, "imported although nobody needs it"
 print(operating.login().token)
 print("kubernetes" in sys.modules)

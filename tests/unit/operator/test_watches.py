@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from cryptosource_operator import comparing, following
-from cryptosource_operator.cache import CRONJOB, SOURCE, Cache
-from cryptosource_operator.comparing import Comparer
-from cryptosource_operator.following import Follower, paths
-from cryptosource_operator.kube import ApiError, ApiUnreachableError
+from cryptosource_operator import informer, resync
+from cryptosource_operator.api_client import ApiError, ApiUnreachableError
+from cryptosource_operator.informer import Follower, paths
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import UID_LABEL
+from cryptosource_operator.resync import Comparer
+from cryptosource_operator.watch_cache import CRONJOB, SOURCE, Cache
 
 
 def cronjob(own_uid, version, source="s"):
@@ -51,7 +51,7 @@ class FakeApi:
 
 
 def follow(items, watches, monkeypatch):
-    monkeypatch.setattr(following, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(informer, "PAUSE_SECONDS", 0)
     cache, looked = Cache(), []
 
     async def scenario():
@@ -101,7 +101,7 @@ def test_what_is_deleted_is_forgotten_and_looked_at(monkeypatch):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(comparing, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(resync, "PATIENCE_SECONDS", 0)
 
 
 def rounds(api, cache, count, between=lambda: None):
@@ -157,7 +157,7 @@ def test_a_watch_that_is_only_late_is_not_dead(monkeypatch):
     async def deliver(_seconds):
         cache.put(CRONJOB, cronjob("a", 2))
 
-    monkeypatch.setattr(comparing.asyncio, "sleep", deliver)
+    monkeypatch.setattr(resync.asyncio, "sleep", deliver)
 
     assert rounds(api, cache, 3) == ([False] * 3, [])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cryptosource_api.page.advice import BY_REASON, BY_STATE
-from cryptosource_api.page.states import STATES
+from cryptosource_api.page.source_states import STATES
 from cryptosource_store.reasons import Reason
 
 WELL = {Reason.COMPLETED, Reason.NOT_MODIFIED, Reason.ALREADY_RUNNING, Reason.ALREADY_SUCCEEDED}

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_api.page.negotiation import prefers_html
-from cryptosource_api.page.schedules import next_due
-from cryptosource_api.page.states import STATES, state_of
+from cryptosource_api.page.next_run import next_due
+from cryptosource_api.page.source_states import STATES, state_of
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

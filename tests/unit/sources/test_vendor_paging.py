@@ -14,7 +14,7 @@ from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http import Validators
 from cryptosource_etl.records import Page
 from cryptosource_etl.sources.coingecko import CoinGeckoReader
-from cryptosource_etl.sources.coingecko_paging import PAGES_LIMIT
+from cryptosource_etl.sources.coingecko_paging import MAX_PAGES
 from cryptosource_etl.sources.coinpaprika import CoinPaprikaReader
 from cryptosource_etl.sources.plugin import SourceContext
 from support.sources import make_source
@@ -184,7 +184,7 @@ def test_gecko_stops_at_a_limit_where_pages_never_end():
     upstream = Endless([])
     for _ in _reader(CoinGeckoReader, upstream, member=ALL).pages({}):
         pass
-    assert len(upstream.asked) == PAGES_LIMIT
+    assert len(upstream.asked) == MAX_PAGES
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_cursor_of_another_question_is_no_cursor(kind, changed):
 
 
 def test_gecko_whose_paging_goes_in_circles_is_malformed_and_not_read_400_times():
-    upstream = Upstream([_coins(0, 250)] * PAGES_LIMIT)
+    upstream = Upstream([_coins(0, 250)] * MAX_PAGES)
     with pytest.raises(Retryable, match="goes in circles"):
         list(_reader(CoinGeckoReader, upstream, member=ALL).pages({}))
     assert upstream.asked == [1, 2]

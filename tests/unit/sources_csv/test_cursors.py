@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptosource_etl.errors import Permanent, Retryable
-from cryptosource_etl.sources.csv import paging
-from cryptosource_etl.sources.csv.settings import ColumnSettings
+from cryptosource_etl.sources.csv import page_builder
+from cryptosource_etl.sources.csv.file_format import ColumnSettings
 from cryptosource_store.reasons import Reason
 from support.csv_files import COLUMNS, cursor_at_end, make_reader, records_of
 
@@ -40,7 +40,7 @@ def test_pages_are_never_larger_than_asked_for(file):
 
 
 def test_pages_are_cut_by_bytes_as_well(file, monkeypatch):
-    monkeypatch.setattr(paging, "PAGE_BYTES", 20)
+    monkeypatch.setattr(page_builder, "PAGE_BYTES", 20)
     pages = list(make_reader(file).pages({}))
     assert max(len(page.records) for page in pages) <= 4
     assert sum(len(page.records) for page in pages) == 25

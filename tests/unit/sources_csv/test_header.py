@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from cryptosource_etl.errors import Permanent
 from cryptosource_etl.records import Rejection
-from cryptosource_etl.sources.csv.encoding import find_encoding
+from cryptosource_etl.sources.csv.file_format import ColumnSettings
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, find_delimiter, unique_names
-from cryptosource_etl.sources.csv.settings import ColumnSettings
+from cryptosource_etl.sources.csv.text_encoding import find_encoding
 from cryptosource_store.reasons import Reason
 from support.csv_files import COLUMNS, judged, make_reader
 

@@ -7,8 +7,8 @@ import pytest
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.records import Quote
+from cryptosource_etl.sources.csv.file_format import settings_of
 from cryptosource_etl.sources.csv.reader import CsvReader
-from cryptosource_etl.sources.csv.settings import settings_of
 from support.csv_files import (
     RECORDED_CSVS,
     cursor_at_end,

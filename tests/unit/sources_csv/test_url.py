@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_etl.http.validators import Validators
-from cryptosource_etl.sources.csv.remote import ByteStream
+from cryptosource_etl.sources.csv.remote_file import ByteStream
 from support.csv_files import NOW, cursor_at_end, make_reader, records_of
 
 URL = "https://example.org/coins.csv?day=1"

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptosource_etl.errors import Permanent
-from cryptosource_etl.sources.csv.encoding import Encoding, find_encoding
+from cryptosource_etl.sources.csv.file_format import CsvSettings
 from cryptosource_etl.sources.csv.rows import BrokenRow, Dialect, RowReader
-from cryptosource_etl.sources.csv.settings import CsvSettings
+from cryptosource_etl.sources.csv.text_encoding import Encoding, find_encoding
 from cryptosource_store.reasons import Reason
 
 SAMPLE_BYTES = 64 * 1024

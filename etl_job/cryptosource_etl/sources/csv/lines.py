@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from cryptosource_etl.sources.csv.encoding import Encoding
+from cryptosource_etl.sources.csv.text_encoding import Encoding
 
 BLOCK_BYTES = 256 * 1024
 """Bytes read at once: some 3000 rows, far below the memory of an idle interpreter."""

@@ -13,18 +13,18 @@ from cryptosource_etl.clock import Clock
 from cryptosource_etl.errors import Permanent
 from cryptosource_etl.http import HttpClient
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection
-from cryptosource_etl.sources.csv.binding import check_columns
+from cryptosource_etl.sources.csv.column_binding import check_columns
 from cryptosource_etl.sources.csv.cursor import Place
-from cryptosource_etl.sources.csv.files import LocalFile
+from cryptosource_etl.sources.csv.file_format import CsvSettings, settings_of
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, Head, read_head
-from cryptosource_etl.sources.csv.layout import Layout, broken_digest
+from cryptosource_etl.sources.csv.lazy_pages import local_page, remote_page
 from cryptosource_etl.sources.csv.lines import Read
-from cryptosource_etl.sources.csv.pages import local_page, remote_page
-from cryptosource_etl.sources.csv.paging import Cut, cut_pages
-from cryptosource_etl.sources.csv.payloads import broken_json, parse_broken, row_json
-from cryptosource_etl.sources.csv.remote import ByteStream, RemoteCursor, written_at
+from cryptosource_etl.sources.csv.local_file import LocalFile
+from cryptosource_etl.sources.csv.page_builder import Cut, cut_pages
+from cryptosource_etl.sources.csv.remote_file import ByteStream, RemoteCursor, written_at
+from cryptosource_etl.sources.csv.row_payloads import broken_json, parse_broken, row_json
+from cryptosource_etl.sources.csv.row_schema import Layout, broken_digest
 from cryptosource_etl.sources.csv.rows import BrokenRow, RowReader
-from cryptosource_etl.sources.csv.settings import CsvSettings, settings_of
 from cryptosource_etl.sources.json_records import exact_json
 from cryptosource_etl.sources.plugin import SourceContext
 from cryptosource_etl.sources.times import FUTURE_TOLERANCE

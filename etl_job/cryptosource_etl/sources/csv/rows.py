@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryptosource_etl.sources.csv.encoding import Encoding
 from cryptosource_etl.sources.csv.lines import (
     HEAD_BYTES,
     LINE_LIMIT_BYTES,
@@ -20,6 +19,7 @@ from cryptosource_etl.sources.csv.lines import (
     Read,
     read_lines,
 )
+from cryptosource_etl.sources.csv.text_encoding import Encoding
 from cryptosource_store.reasons import RejectReason
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import URL
 
 from cryptosource_api.app import create_app
-from cryptosource_api.reads import api_engine
-from cryptosource_api.server import ApiServer
+from cryptosource_api.database.query_runner import api_engine
+from cryptosource_api.http.server import ApiServer
 from cryptosource_api.settings import ApiSettings
 
 

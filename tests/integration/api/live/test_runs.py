@@ -10,8 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import URL, Engine
 
-from cryptosource_api.live import following, runs
-from cryptosource_api.server import ApiServer
+from cryptosource_api.http.server import ApiServer
+from cryptosource_api.live import change_listener, run_changes
 from support.api import Market
 from support.oracle import execute
 from support.readers import coin
@@ -73,7 +73,7 @@ def test_a_run_is_told_when_it_begins_gets_on_and_ends_without_any_notification(
 def test_a_notification_wakes_whoever_listens(
     database: URL, serve: Callable[..., ApiServer], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(following, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(change_listener, "POLL_SECONDS", 3600)
     with listening(port_of(serve()), "about=runs") as client:
         heard(client, "open")
         load(database, [coin("btc")])
@@ -83,7 +83,7 @@ def test_a_notification_wakes_whoever_listens(
 def test_what_happened_before_is_not_told_nor_anything_twice(
     market: Market, serve, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(change_listener, "POLL_SECONDS", 0.05)
     source_id = market.source("gecko")
     market.run(source_id, "failure", started_at=now())
     market.run(source_id, "running", started_at=now())
@@ -132,7 +132,7 @@ def test_a_hundred_and_more_runs_come_in_several_events(market: Market, port: in
 def test_more_runs_than_can_be_looked_at_are_a_reset(
     market: Market, port: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(runs, "MOST_RUNS", 2)
+    monkeypatch.setattr(run_changes, "MAX_RUNS", 2)
     with listening(port, "about=runs") as client:
         heard(client, "open")
         for number in range(3):
@@ -207,13 +207,13 @@ def test_a_place_to_go_on_from_means_nothing_for_runs(port: int):
 def test_a_change_that_could_not_be_read_is_told_the_next_time(
     engine: Engine, market: Market, monkeypatch: pytest.MonkeyPatch
 ):
-    seen = runs.RunsSeen()
+    seen = run_changes.RunsSeen()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         seen.begin(connection)
         market.run(market.source("gecko"), "running", started_at=now())
 
         with monkeypatch.context() as broken:
-            broken.setattr(runs, "_read_told", lambda *_: 1 / 0)
+            broken.setattr(run_changes, "_read_told", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 seen.changed(connection)
 

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from cryptosource_api.live import following, hub
+from cryptosource_api.http.server import ApiServer
+from cryptosource_api.live import change_listener, hub
+from cryptosource_api.live.change_queries import Place
 from cryptosource_api.live.events import Change, Event, Filters
-from cryptosource_api.live.reading import Place
-from cryptosource_api.server import ApiServer
-from cryptosource_store.statements.claiming import DATA_CHANNEL
+from cryptosource_store.statements.claim import DATA_CHANNEL
 from support.oracle import execute, value
 from support.readers import coin
 from support.runs import identity, load
@@ -59,7 +59,7 @@ def test_a_notification_that_comes_while_changes_are_read_is_not_left_until_the_
     database: URL, serve: Callable[..., ApiServer], monkeypatch: pytest.MonkeyPatch
 ):
     another_commits = threading.Event()
-    read_head = following.read_head
+    read_head = change_listener.read_head
 
     def read_head_while_another_commits(connection: Connection) -> Place:
         head = read_head(connection)
@@ -69,8 +69,8 @@ def test_a_notification_that_comes_while_changes_are_read_is_not_left_until_the_
             connection.execute(text("SELECT 1"))  # takes the notification off the socket
         return head
 
-    monkeypatch.setattr(following, "POLL_SECONDS", 3600)
-    monkeypatch.setattr(following, "read_head", read_head_while_another_commits)
+    monkeypatch.setattr(change_listener, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(change_listener, "read_head", read_head_while_another_commits)
     with listening(port_of(serve())) as client:
         heard(client, "open")
         another_commits.set()
@@ -207,7 +207,7 @@ def test_a_version_that_nobody_recorded_is_a_reset_for_who_listens(database: URL
 
 
 def test_more_than_can_be_caught_up_with_is_a_reset(database: URL, port: int, monkeypatch):
-    monkeypatch.setattr("cryptosource_api.live.reading.MOST_CATCH_UP", 2)
+    monkeypatch.setattr("cryptosource_api.live.change_queries.MAX_CATCH_UP", 2)
     load(database, [coin(f"c{n}") for n in range(3)])
     with listening(port, Last_Event_ID="0.0") as client:
         assert heard(client, "reset").data == {"reason": "too-much-changed"}

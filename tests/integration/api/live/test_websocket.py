@@ -12,8 +12,8 @@ from sqlalchemy import URL
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from cryptosource_api.http.server import ApiServer
 from cryptosource_api.live import websocket as live_websocket
-from cryptosource_api.server import ApiServer
 from support.commands import eventually
 from support.readers import coin
 from support.runs import load

@@ -1,0 +1,129 @@
+"""One export's session: a snapshot, a server-side cursor, and a way to stop either.
+
+Everything but `cancel` blocks and belongs on a thread, one call at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from cryptosource_api.database.data_version import EMPTY
+from cryptosource_api.exports.formats import Form
+from cryptosource_api.exports.row_encoder import Encoder, encoder
+from cryptosource_api.http.problems import URN, ApiProblem, database_problems
+from cryptosource_store.statements.coins import DATA_VERSION
+from cryptosource_store.statements.exports import Rows
+
+logger = logging.getLogger("cryptosource.api")
+_FAILED = "export failed"
+
+BATCH_ROWS = 1_000
+"""Rows fetched at a time; some 350 KB of JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What is exported."""
+
+    rows: Rows
+    bound: dict[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    """Rows the client asked for at most; None for the whole list."""
+
+
+Select = Callable[[Connection], Selection]
+"""Finds out what is exported; may raise an ApiProblem."""
+
+
+class ExportSession:
+    """Reads one export.
+
+    Args:
+        engine: gives a session of its own.
+        form: what to make of the rows.
+        most_rows: a longer list is refused, whole lists being what exports are.
+    """
+
+    def __init__(self, engine: Engine, form: Form, *, most_rows: int) -> None:
+        self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        self._form = form
+        self._most_rows = most_rows
+        self._connection: Connection | None = None
+        self._driver: Any = None
+        self._batches: Iterator[Sequence[Row[Any]]] = iter(())
+        self._encoder: Encoder | None = None
+        self.version = EMPTY
+        """Of the data that is read."""
+
+    def open(self, select: Select) -> None:
+        """Begin the snapshot and run the query in it.
+
+        Raises:
+            ApiProblem: what `select` raises; 422 for a list that is too long; 503.
+        """
+        with database_problems(_FAILED):
+            self._connection = connection = self._engine.connect()
+            self._driver = connection.connection.driver_connection
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            self.version = str(connection.execute(DATA_VERSION).one().of_sources)
+            selection = select(connection)
+            self._encoder = encoder(self._form, selection.rows.columns)
+            self._check_length(connection, selection)
+            most = self._most_rows if selection.limit is None else selection.limit
+            result = connection.execution_options(yield_per=BATCH_ROWS).execute(
+                selection.rows.statement(as_json=self._encoder.as_json),
+                {**selection.bound, "most": most},
+            )
+            # SQLAlchemy forgets yield_per for a textual statement: unsaid, one batch would be all.
+            self._batches = iter(result.partitions(BATCH_ROWS))
+
+    def _check_length(self, connection: Connection, selection: Selection) -> None:
+        if selection.limit is not None and selection.limit <= self._most_rows:
+            return
+        most = self._most_rows + 1
+        found = connection.scalar(selection.rows.count(), {**selection.bound, "most": most})
+        if int(found or 0) == most:
+            raise ApiProblem(
+                status=422,
+                detail=f"The list has more than the {self._most_rows} rows that an export may "
+                "have; narrow it by its filters or dates, or give limit",
+                kind=f"{URN}export-too-long",
+                title="The export would be too long",
+            )
+
+    def next(self) -> bytes | None:
+        """Return the next bytes, perhaps none yet; None at the end.
+
+        Raises:
+            ApiProblem: 503; the statement took too long or the database is away.
+        """
+        if self._encoder is None:
+            return None
+        with database_problems(_FAILED):
+            batch = next(self._batches, None)
+            if batch is not None:
+                return self._encoder.rows(batch)
+            rest = self._encoder.end()
+            self._encoder = None
+            return rest
+
+    def cancel(self) -> None:
+        """End the statement that runs, from any thread."""
+        if self._driver is not None:
+            with suppress(Exception):  # it may be over, or its connection gone
+                self._driver.cancel()
+
+    def close(self) -> None:
+        """End the session and what it holds."""
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                self._connection.invalidate()
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,145 @@
+"""How the sources are, and whether the database can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from cryptosource_store.schema_migration import current_revision
+from cryptosource_store.statements.runs import SOURCES_HEALTH
+
+OK = "ok"
+DEGRADED = "degraded"
+DOWN = "down"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one source's rows say about it."""
+
+    state: str
+    """suspended, never_run, loading, failing, stale or ok."""
+    reason: str | None = None
+    """Why it degrades the whole; None when it does not."""
+    message: str | None = None
+
+
+def judge(row: Mapping[Any, Any]) -> Verdict:
+    """Return how a source is.
+
+    A suspended source is as its owner wants it. One whose first run is under way is loading. Else
+    the last run that ended decides, and then the age of the last success against
+    `max_age_seconds`.
+    """
+    if row["suspended"]:
+        return Verdict(state="suspended")
+    if row["status"] is None:
+        if row["running"]:
+            return Verdict(state="loading")
+        return Verdict(state="never_run", reason="NeverRun", message="No run has ended yet")
+    if row["status"] != "success":
+        reason = row["reason"] or row["status"].capitalize()
+        return Verdict(state="failing", reason=reason, message=row["message"])
+    age, limit = row["age_seconds"], row["max_age_seconds"]
+    if limit is not None and age > limit:
+        message = f"Last success {age} s ago; {limit} s are allowed"
+        return Verdict(state="stale", reason="Stale", message=message)
+    return Verdict(state="ok")
+
+
+def rfc3339(moment: Any) -> str | None:
+    """Return a UTC time as RFC 3339 text."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def describe(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a source's entry in the health answer."""
+    verdict = judge(row)
+    return {
+        "source": row["name"],
+        "namespace": row["namespace"],
+        "source_type": row["source_type"],
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "running": row["running"],
+        "last_run": None
+        if row["run_id"] is None
+        else {
+            "run_id": row["run_id"],
+            "status": row["status"],
+            "reason": row["reason"],
+            "message": row["message"],
+            "started_at": rfc3339(row["started_at"]),
+            "finished_at": rfc3339(row["finished_at"]),
+        },
+        "last_success_at": rfc3339(row["last_success_at"]),
+        "consecutive_failures": row["consecutive_failures"],
+        "freshness": {
+            "age_seconds": row["age_seconds"],
+            "max_age_seconds": row["max_age_seconds"],
+            "observed_at": rfc3339(row["observed_at"]),
+        },
+    }
+
+
+def overall(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the whole health answer while the database answers."""
+    degraded = [
+        {
+            "source": each["source"],
+            "namespace": each["namespace"],
+            "reason": each["reason"],
+            "message": each["message"],
+        }
+        for each in sources
+        if each["reason"] is not None
+    ]
+    return {
+        "status": DEGRADED if degraded else OK,
+        "database": {"status": OK, "reason": None, "message": None},
+        "degraded": degraded,
+        "sources": list(sources),
+    }
+
+
+def down(reason: str, message: str) -> dict[str, Any]:
+    """Return the health answer while the database does not answer."""
+    return {
+        "status": DOWN,
+        "database": {"status": DOWN, "reason": reason, "message": message},
+        "degraded": [],
+        "sources": [],
+    }
+
+
+def read_health(connection: Connection) -> dict[str, Any]:
+    """Return how everything is, with one statement."""
+    rows = connection.execute(SOURCES_HEALTH).mappings()
+    return overall([describe(row) for row in rows])
+
+
+def describe_in_detail(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a source's entry in the detailed answer: as in the plain one, and its checkpoint."""
+    checkpoint = None
+    if row["checkpoint_at"] is not None:
+        checkpoint = {
+            "records_committed": row["records_committed"],
+            "updated_at": rfc3339(row["checkpoint_at"]),
+            "age_seconds": row["checkpoint_age_seconds"],
+        }
+    return {**describe(row), "checkpoint": checkpoint}
+
+
+def read_detailed_sources(connection: Connection) -> list[dict[str, Any]]:
+    """Return every source with its checkpoint."""
+    rows = connection.execute(SOURCES_HEALTH).mappings()
+    return [describe_in_detail(row) for row in rows]
+
+
+def read_revision(connection: Connection) -> str | None:
+    """Return the schema's revision."""
+    return current_revision(connection)

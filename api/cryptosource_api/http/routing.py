@@ -1,0 +1,63 @@
+"""From a request to its route: the plain ones by their path, the rest as FastAPI finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cryptosource_api.http.head_method import HeadRequests
+from cryptosource_api.http.plain_route import PlainRoute
+
+
+def plain_routes(routers: Iterable[APIRouter]) -> dict[str, PlainRoute]:
+    """Return the plain routes of which a path names one, by that path."""
+    return {
+        route.path: route
+        for router in routers
+        for route in router.routes
+        if isinstance(route, PlainRoute) and "{" not in route.path
+    }
+
+
+class PlainRoutes:
+    """Calls plain routes without looking for them; leaves the rest to FastAPI.
+
+    Args:
+        app: FastAPI's.
+        routes: from `plain_routes`.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Mapping[str, PlainRoute]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on.
+
+        Raises:
+            ApiProblem: as the route does; `RequestMiddleware` answers it.
+        """
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None or scope["method"] not in (route.methods or ()):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
+        response = await route.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def routes_of(app: FastAPI, routers: Iterable[APIRouter]) -> ASGIApp:
+    """Return what calls an application's routes, and renders what they raise.
+
+    FastAPI's own outermost layer is left out: it would answer errors before `RequestMiddleware` can.
+
+    Args:
+        app: with all its routes and handlers of problems, and no middleware.
+        routers: those that were included.
+    """
+    outermost = app.build_middleware_stack()
+    assert isinstance(outermost, ServerErrorMiddleware)  # noqa: S101 - Starlette's contract
+    return HeadRequests(PlainRoutes(outermost.app, plain_routes(routers)))

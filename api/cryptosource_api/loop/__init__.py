@@ -1,1 +1,0 @@
-"""Reading single statements on the event loop itself; see docs/adr/0010."""

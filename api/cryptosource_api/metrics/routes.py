@@ -1,0 +1,45 @@
+"""`/metrics`: for Prometheus."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from prometheus_client.exposition import choose_encoder
+from starlette.responses import Response
+
+from cryptosource_api.app_state import Services, services_of
+from cryptosource_api.metrics.database_snapshot import Reading
+from cryptosource_api.metrics.exposition import rendered
+from cryptosource_api.metrics.families import families
+from cryptosource_api.openapi.operations import gives_text
+
+router = APIRouter(tags=["health"])
+
+OPENMETRICS_END = b"# EOF\n"
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics of requests, sources and runs, for Prometheus",
+    response_class=Response,
+    responses=gives_text("The metrics", "text/plain", "application/openmetrics-text"),
+)
+async def show_metrics(request: Request) -> Response:
+    """Answer in the text format, or as OpenMetrics with exemplars to who asks for it."""
+    services = services_of(request)
+    reading = await services.readings.current()
+    accept = request.headers.get("accept", "")
+    # Many sources are many lines: too much for the loop.
+    body, content_type = await anyio.to_thread.run_sync(_shown, services, reading, accept)
+    return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+
+def _shown(services: Services, reading: Reading | None, accept: str) -> tuple[bytes, str]:
+    """Return this process's own metrics, then the database's."""
+    encode, content_type = choose_encoder(accept)
+    own = encode(services.requests.registry)
+    openmetrics = own.endswith(OPENMETRICS_END)
+    rest = rendered(families(reading), openmetrics=openmetrics)
+    if openmetrics:
+        return own.removesuffix(OPENMETRICS_END) + rest + OPENMETRICS_END, content_type
+    return own + rest, content_type

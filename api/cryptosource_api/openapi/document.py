@@ -1,0 +1,119 @@
+"""The description of an application: what FastAPI finds, and what this package knows beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from cryptosource_api.http.access import needed_scopes
+from cryptosource_api.http.models import Problem
+from cryptosource_api.http.problems import MEDIA_TYPE
+from cryptosource_api.openapi import problem_kinds
+from cryptosource_api.openapi.examples import JSON, cases_of
+from cryptosource_api.openapi.headers import HEADERS
+
+DESCRIPTION = """Crypto market data out of Postgres, one record a coin across sources.
+
+Amounts are JSON numbers with all their digits; read them as decimals. Times are UTC. Unknown is
+null, never 0. Errors are `application/problem+json` (RFC 9457), each with its type; the examples
+of a status say when it comes and what to do. HEAD works wherever GET does."""
+
+TAGS = {
+    "index": "What there is.",
+    "data": "Coins across sources, their history, exports and changes as they happen.",
+    "health": "Whether it works, for people, probes and Prometheus.",
+    "stats": "Runs, their totals, and what stands out.",
+    "triggers": "Asking for a run now.",
+}
+
+
+class Description:
+    """Builds an application's description once.
+
+    Args:
+        app: whose routes are described.
+        needs_keys: keys are asked for, so say which scopes they need.
+    """
+
+    def __init__(self, app: FastAPI, *, needs_keys: bool) -> None:
+        self._app = app
+        self._needs_keys = needs_keys
+        self._schema: dict[str, Any] | None = None
+
+    def __call__(self) -> dict[str, Any]:
+        """Return it."""
+        if self._schema is None:
+            app = self._app
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=DESCRIPTION,
+                routes=app.routes,
+                license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+                tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+            )
+            _add_components(schema)
+            for operation in _operations(schema):
+                _add_cases(operation)
+                _share_problems(operation, schema["components"])
+            if self._needs_keys:
+                _declare_keys(schema)
+            self._schema = schema
+        return self._schema
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in schema["paths"].values():
+        yield from methods.values()
+
+
+def _add_components(schema: dict[str, Any]) -> None:
+    """Add what our responses refer to, and drop FastAPI's own errors."""
+    components = schema["components"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"].update(problem.pop("$defs", {}))
+    components["schemas"]["Problem"] = problem
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
+    components["headers"] = HEADERS
+    components["examples"] = {kind.word: kind.example() for kind in problem_kinds.ALL}
+
+
+def _add_cases(operation: dict[str, Any]) -> None:
+    """Show requests with their answers."""
+    for number, case in enumerate(cases_of(operation["operationId"]), start=1):
+        success = next(status for status in operation["responses"] if status.startswith("2"))
+        shown = operation["responses"][success]["content"][case.media_type]
+        example = {"summary": case.request, "value": case.answer}
+        shown.setdefault("examples", {})[f"answer-{number}"] = example
+        if case.body is not None:
+            operation["requestBody"]["content"][JSON]["example"] = case.body
+
+
+def _share_problems(operation: dict[str, Any], components: dict[str, Any]) -> None:
+    """Write a problem that stands alone for its status once, for all operations."""
+    shared = components.setdefault("responses", {})
+    for status, response in operation["responses"].items():
+        examples = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+        if len(examples) == 1:
+            (word,) = examples
+            shared[word] = response
+            operation["responses"][status] = {"$ref": f"#/components/responses/{word}"}
+
+
+def _declare_keys(schema: dict[str, Any]) -> None:
+    """Say which scopes each operation needs: OpenAPI 3.1 lets any kind of key name them."""
+    schema["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            scopes = sorted(needed_scopes(method.upper(), path))
+            if scopes:
+                operation["security"] = [
+                    {scheme: [scope]} for scope in scopes for scheme in ("bearer", "header")
+                ]

@@ -1,1 +1,0 @@
-"""The routes, a module per subject. Each only reads parameters, asks a query and answers."""

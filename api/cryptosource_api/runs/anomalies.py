@@ -1,0 +1,99 @@
+"""Runs and prices that stand out, each with the figures it was judged by."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import Connection, TextClause
+
+from cryptosource_api.health.queries import rfc3339
+from cryptosource_api.http.envelope import object_body
+from cryptosource_api.http.list_answer import Answer
+from cryptosource_api.http.pagination import MAX_LIMIT
+from cryptosource_api.runs.source_filter import SourceChoice, Span, TimeSpan, bounded_span
+from cryptosource_store.statements import anomalies as sql
+
+USUAL, LONGEST = timedelta(days=1), timedelta(days=7)
+MAX_COINS = 250
+
+
+class AnomaliesParameters(SourceChoice, TimeSpan):
+    """What `GET /stats/anomalies` understands."""
+
+    deviations: Decimal = Field(
+        default=Decimal(6),
+        ge=2,
+        le=100,
+        description="How many scales from the median a value must be to stand out. A scale is "
+        "1.4826 times the median absolute deviation, or the floor that `rules` tells.",
+    )
+    spread_percent: Decimal = Field(
+        default=Decimal(10),
+        ge=Decimal("0.01"),
+        le=1_000_000,
+        description="How far the highest price may be above the lowest among the sources.",
+    )
+    top: int = Field(
+        default=100, ge=1, le=MAX_COINS, description="Prices of so many best-ranked coins."
+    )
+    limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="Entries in each list.")
+
+
+def read_anomalies(connection: Connection, parameters: AnomaliesParameters) -> Answer:
+    """Return what stands out.
+
+    Raises:
+        InvalidRequest: the stretch of time is too long.
+    """
+    span = bounded_span(connection, parameters, usual=USUAL, longest=LONGEST)
+    bound = {
+        **parameters.chosen(),
+        "since": span.since,
+        "until": span.until,
+        "deviations": parameters.deviations,
+        "spread_percent": parameters.spread_percent,
+        "top": parameters.top,
+        "size": parameters.limit,
+    }
+    lists = {
+        "runs": sql.RUN_ANOMALIES,
+        "price_jumps": sql.PRICE_JUMPS,
+        "price_disagreements": sql.PRICE_DISAGREEMENTS,
+    }
+    members = [_list(connection, name, lists[name], bound) for name in lists]
+    head = json.dumps(_head(span, parameters))
+    return Answer(body=object_body(f"{head[:-1]}, {', '.join(members)}}}"))
+
+
+def _list(connection: Connection, name: str, statement: TextClause, bound: dict[str, Any]) -> str:
+    wanted = {key: bound[key] for key in bound if f":{key}" in statement.text}
+    row = connection.execute(statement, wanted).mappings().one()
+    more = json.dumps(bool(row["found"] > bound["size"]))
+    return f'"{name}": {{"found": [{row["body"]}], "more": {more}}}'
+
+
+def _head(span: Span, parameters: AnomaliesParameters) -> dict[str, Any]:
+    return {
+        "since": rfc3339(span.since),
+        "until": rfc3339(span.until),
+        "rules": {
+            "deviations": float(parameters.deviations),
+            "spread_percent": float(parameters.spread_percent),
+            "least_values": sql.LEAST_VALUES,
+            "runs_judged": sql.RUNS_JUDGED,
+            "observations_judged": sql.QUOTES_JUDGED,
+            "coins_judged": parameters.top,
+            "floors": {
+                "duration_seconds": sql.DURATION_FLOOR_SECONDS,
+                "duration_share_of_median": sql.DURATION_FLOOR_SHARE,
+                "count": sql.COUNT_FLOOR,
+                "count_share_of_median": sql.COUNT_FLOOR_SHARE,
+                "rejected_percent_points": sql.REJECTED_FLOOR_POINTS,
+                "price_change_percent_points": sql.CHANGE_FLOOR_POINTS,
+            },
+        },
+    }

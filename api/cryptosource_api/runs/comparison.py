@@ -1,0 +1,108 @@
+"""Two runs side by side, and what changed from the one to the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+from cryptosource_api.http.envelope import object_body
+from cryptosource_api.http.list_answer import Answer
+from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.http.problems import URN, ApiProblem, InvalidRequest, Mistake, NotFound
+from cryptosource_store.statements import run_comparison as sql
+
+Row = Mapping[Any, Any]
+
+
+class CompareParameters(Parameters):
+    """What `GET /stats/compare` understands."""
+
+    a: UUID = Field(
+        description="The run to start from, as /stats/runs lists it.",
+        examples=["f94bf25c-15d1-ab59-1de4-73a8595ad2f5"],
+    )
+    b: UUID = Field(
+        description="The run to compare with it; it may be the earlier one.",
+        examples=["aea821a7-5daf-2b28-ef63-b510c9570a0b"],
+    )
+
+
+def read_comparison(connection: Connection, parameters: CompareParameters) -> Answer:
+    """Return two runs and their differences.
+
+    Raises:
+        InvalidRequest: both are the same run.
+        NotFound: one of them does not exist, or is past its retention.
+        ApiProblem: 422; they are of different sources.
+    """
+    if parameters.a == parameters.b:
+        raise InvalidRequest(Mistake(parameter="b", detail="is the same run as a"))
+    asked = {"a": str(parameters.a), "b": str(parameters.b)}
+    rows = {row["run_id"]: row for row in connection.execute(sql.RUNS_COMPARED, asked).mappings()}
+    missing = [f"{name}={run_id}" for name, run_id in asked.items() if run_id not in rows]
+    if missing:
+        raise NotFound(f"There is no run {' and no run '.join(missing)}")
+    a, b = rows[asked["a"]], rows[asked["b"]]
+    if a["source_id"] != b["source_id"]:
+        raise ApiProblem(
+            status=422,
+            detail=f"a is a run of {a['source']}, b one of {b['source']}; choose runs of one source",
+            kind=f"{URN}runs-of-different-sources",
+            title="The runs cannot be compared",
+        )
+    members = {
+        "a": a["body"],
+        "b": b["body"],
+        "changes": connection.scalar(sql.RUN_CHANGES, asked),
+        "reject_reasons": json.dumps(_reasons(a, b)),
+        "coins": _coins(connection, a, b),
+    }
+    written = ", ".join(f'"{name}": {text}' for name, text in members.items())
+    return Answer(body=object_body(f"{{{written}}}"))
+
+
+def _reasons(a: Row, b: Row) -> list[dict[str, Any]] | None:
+    """Return rejected records by reason; None where one of the runs did not count them."""
+    if any(row["rejected"] and row["reject_reasons"] is None for row in (a, b)):
+        return None
+    of_a, of_b = a["reject_reasons"] or {}, b["reject_reasons"] or {}
+    return [
+        {
+            "reason": reason,
+            "a": of_a.get(reason, 0),
+            "b": of_b.get(reason, 0),
+            "difference": of_b.get(reason, 0) - of_a.get(reason, 0),
+        }
+        for reason in sorted(of_a.keys() | of_b.keys())
+    ]
+
+
+def _coins(connection: Connection, a: Row, b: Row) -> str:
+    if a["pass_epoch"] is None or b["pass_epoch"] is None:
+        return "null"
+    passes = {"a": a["pass_epoch"], "b": b["pass_epoch"]}
+    found = connection.execute(
+        sql.LISTING_CHANGES, {"source_id": a["source_id"], **passes}
+    ).mappings()
+    changes = found.one()
+    return (
+        f'{{"a": {json.dumps(_pass(a))}, "b": {json.dumps(_pass(b))}, '
+        f'"appeared": {_list(changes, "appeared")}, "vanished": {_list(changes, "vanished")}}}'
+    )
+
+
+def _pass(row: Row) -> dict[str, Any]:
+    return {
+        "run_id": row["pass_run_id"],
+        "listed": row["listed"],
+        "is_this_run": row["pass_run_id"] == row["run_id"],
+    }
+
+
+def _list(changes: Row, name: str) -> str:
+    return f'{{"total": {changes[f"{name}_total"]}, "coins": {changes[name]}}}'

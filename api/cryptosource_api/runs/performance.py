@@ -1,0 +1,122 @@
+"""How sources perform over time, and how their upstreams changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+from sqlalchemy import Connection
+
+from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
+from cryptosource_api.http import cursor as cursors
+from cryptosource_api.http.list_answer import Answer, list_answer
+from cryptosource_api.http.pagination import CursorPaging
+from cryptosource_api.runs.source_filter import SourceChoice, TimeSpan, bounded_span
+from cryptosource_store.statements import run_statistics as sql
+
+Bucket = Literal["hour", "day"]
+
+STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+USUAL = {"hour": timedelta(hours=23), "day": timedelta(days=29)}
+"""Together with the bucket under way: a day of hours, thirty days."""
+LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=366)}
+MAX_BUCKETS = 750
+"""Shown at once: a month of hours of one source."""
+
+
+class PerformanceParameters(SourceChoice, TimeSpan, CursorPaging):
+    """What `GET /stats/performance` understands."""
+
+    bucket: Bucket = Field(default="hour", description="What runs are put together by, in UTC.")
+    limit: int = Field(
+        default=100, ge=1, le=MAX_BUCKETS, description="How many buckets to return at most."
+    )
+
+
+def first_moment(moment: datetime, bucket: Bucket) -> datetime:
+    """Return the start of the UTC hour or day that a moment falls into."""
+    start = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return start if bucket == "hour" else start.replace(hour=0)
+
+
+def read_performance(connection: Connection, parameters: PerformanceParameters) -> Answer:
+    """Return a page of buckets, by source and newest first; every source has all of them.
+
+    Raises:
+        InvalidRequest: the stretch of time is too long, or the cursor is not one of this list.
+    """
+    bucket = parameters.bucket
+    span = bounded_span(connection, parameters, usual=USUAL[bucket], longest=LONGEST[bucket])
+    first, last = first_moment(span.since, bucket), first_moment(span.until, bucket)
+    window = parameters.window()
+    given = parameters.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    digest = cursors.list_digest("performance", sorted(given.items()))
+    bound: dict[str, Any] = {
+        **parameters.chosen(),
+        "first": first,
+        "last": last,
+        "step": STEPS[bucket],
+        "buckets": (last - first) // STEPS[bucket] + 1,
+        "size": window.size,
+    }
+    if window.cursor is not None:
+        types = ("text", "text", "timestamptz")
+        place = cursors.decode(window.cursor, digest=digest, types=types)
+        bound["after_namespace"], bound["after_name"] = place[0], place[1]
+        bound["after_start"] = datetime.fromisoformat(place[2] or "")
+    statement = sql.performance_statement(after=window.cursor is not None)
+    row = connection.execute(statement, bound).mappings().one()
+    place_of = ("last_namespace", "last_name", "last_start")
+    return list_answer(row, window, digest=digest, place=place_of, cap=None)
+
+
+_CONDITIONS = {
+    "source": sql.DRIFT_OF_SOURCE,
+    "namespace": sql.DRIFT_OF_NAMESPACE,
+    "field": sql.DRIFT_OF_FIELD,
+    "change": sql.DRIFT_OF_CHANGE,
+    "since": sql.DRIFT_SINCE,
+    "until": sql.DRIFT_UNTIL,
+}
+
+
+class DriftParameters(SourceChoice, TimeSpan, CursorPaging):
+    """What `GET /stats/drift` understands."""
+
+    field: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_TEXT_LENGTH,
+        description="The upstream's name of the field.",
+        examples=["price_usd"],
+    )
+    change: Literal["appeared", "vanished", "retyped"] | None = Field(
+        default=None, description="What happened to the field."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.since and self.until and self.since > self.until:
+            raise ValueError("since is after until")
+        return self
+
+
+def read_drifts(connection: Connection, parameters: DriftParameters) -> Answer:
+    """Return a page of drifts, newest first.
+
+    Raises:
+        InvalidRequest: the cursor is not one of this list.
+    """
+    window = parameters.window()
+    given = parameters.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    digest = cursors.list_digest("drift", sorted(given.items()))
+    bound: dict[str, Any] = {"size": window.size, **given}
+    if window.cursor is not None:
+        (place,) = cursors.decode(window.cursor, digest=digest, types=("bigint",))
+        bound["after_drift"] = int(place or 0)
+    statement = sql.drifts_statement(
+        [_CONDITIONS[name] for name in given], after=window.cursor is not None
+    )
+    row = connection.execute(statement, bound).mappings().one()
+    return list_answer(row, window, digest=digest, place=("last_drift",), cap=sql.DRIFTS_CAP)

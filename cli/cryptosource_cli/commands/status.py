@@ -1,0 +1,182 @@
+"""`cryptosource status`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy import URL
+
+from cryptosource_cli.environment import Environment, open_database
+from cryptosource_cli.schema_check import require_schema
+from cryptosource_cli.text_tables import Cell, human_age, print_table, shortened
+from cryptosource_crd.schedule import next_run
+from cryptosource_store.embedded import EmbeddedPostgresError, running_postgres
+from cryptosource_store.engine import session_engine
+from cryptosource_store.statements.status import SOURCES_STATUS
+
+NOTHING_YET = (
+    "No source has run yet. Run some with: cryptosource up -f samples/ "
+    "(or one, once: cryptosource run -f samples/csv-data.yaml -f samples/csv.yaml)"
+)
+HEADINGS = (
+    *("SOURCE", "TYPE", "SCHEDULE", "LAST RUN", "WHEN", "RECORDS", "FRESHNESS"),
+    *("CHECKPOINT", "FAILURES", "NEXT"),
+)
+CURSOR_WIDTH = 28
+_COLOURS = {
+    "fresh": "green",
+    "stale": "yellow",
+    "never loaded": "yellow",
+    "success": "green",
+    "failure": "red",
+    "interrupted": "red",
+}
+
+Row = Mapping[Any, Any]
+
+
+@contextmanager
+def _database(environment: Environment) -> Iterator[URL | None]:
+    """Yield the database in use; None where there is none yet, which is then not made either."""
+    folder = environment.data_dir / "postgres"
+    if environment.database.url is None:
+        try:
+            yield running_postgres(folder)
+        except EmbeddedPostgresError:
+            if not (folder / "PG_VERSION").exists():
+                yield None
+                return
+        else:
+            return
+    with open_database(environment) as url:
+        yield url
+
+
+def freshness(row: Row) -> str:
+    """Return how a source stands by the age of its last success: one of four words."""
+    if row["suspended"]:
+        return "suspended"
+    age, limit = row["age_seconds"], row["max_age_seconds"]
+    if age is None:
+        return "never loaded"
+    return "stale" if limit is not None and age > limit else "fresh"
+
+
+def short_cursor(cursor: Mapping[str, Any] | None) -> str:
+    """Return the flat members of a cursor in one short text; `start` for an empty one."""
+    if not cursor:
+        return "start"
+    flat = (f"{name}={value}" for name, value in cursor.items() if isinstance(value, str | int))
+    return shortened(", ".join(flat) or "validators", CURSOR_WIDTH)
+
+
+def next_attempt(row: Row) -> datetime | None:
+    """Return when the source is due, not before its upstream asked to be left alone until."""
+    if row["suspended"] or not row["schedule"]:
+        return None
+    earliest = max(row["now"], row["next_attempt_at"] or row["now"])
+    try:
+        return next_run(row["schedule"], row["time_zone"] or "Etc/UTC", earliest)
+    except ValueError:
+        return None
+
+
+def described(row: Row) -> dict[str, Any]:
+    """Return a source as `-o json` shows it."""
+    due = next_attempt(row)
+    return {
+        "source": row["name"],
+        "namespace": row["namespace"],
+        "type": row["source_type"],
+        "schedule": row["schedule"],
+        "time_zone": row["time_zone"],
+        "suspended": row["suspended"],
+        "last_run": row["last_run"],
+        "last_success_at": _iso(row["last_success_at"]),
+        "records": row["records"],
+        "freshness": freshness(row),
+        "age_seconds": row["age_seconds"],
+        "max_age_seconds": row["max_age_seconds"],
+        "checkpoint": _checkpoint(row),
+        "consecutive_failures": row["consecutive_failures"],
+        "next_attempt_at": _iso(due),
+    }
+
+
+def _checkpoint(row: Row) -> dict[str, Any] | None:
+    if row["checkpoint_updated_at"] is None:
+        return None
+    return {
+        "cursor": row["cursor"],
+        "records_committed": row["records_committed"],
+        "observed_at": _iso(row["checkpoint_observed_at"]),
+        "updated_at": _iso(row["checkpoint_updated_at"]),
+        "age_seconds": row["checkpoint_age_seconds"],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _cells(row: Row) -> Sequence[Cell | str]:
+    run = row["last_run"]
+    state = freshness(row)
+    due = next_attempt(row)
+    return (
+        f"{row['namespace']}/{row['name']}",
+        row["source_type"],
+        row["schedule"] or "-",
+        "-" if run is None else _outcome(run),
+        human_age(row["last_run_age_seconds"]),
+        Cell(f"{row['records']:,}", right=True),
+        Cell(state, _COLOURS.get(state)),
+        _short_checkpoint(row),
+        Cell(str(row["consecutive_failures"]), right=True),
+        "-" if due is None else "in " + human_age((due - row["now"]).total_seconds()),
+    )
+
+
+def _outcome(run: Mapping[str, Any]) -> Cell:
+    words = run["status"] + (f" ({run['reason']})" if run["reason"] else "")
+    return Cell(words, _COLOURS.get(run["status"]))
+
+
+def _short_checkpoint(row: Row) -> str:
+    if row["checkpoint_updated_at"] is None:
+        return "-"
+    age = human_age(row["checkpoint_age_seconds"])
+    return f"{short_cursor(row['cursor'])} @{row['records_committed']:,} {age}"
+
+
+def read_status(url: URL) -> list[Row]:
+    """Return a row per source, with one statement."""
+    engine = session_engine(url, application="cryptosource-status")
+    with engine.connect() as connection:
+        return list(connection.execute(SOURCES_STATUS).mappings())
+
+
+@click.command("status", epilog="Example: cryptosource status -o json")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+def command(output: str) -> None:
+    """Show every source: last run, freshness, checkpoint, next attempt.
+
+    FRESHNESS compares the age of the last successful run with spec.freshness.maxAgeSeconds.
+    CHECKPOINT is the cursor, the records committed in the current pass, and its age.
+    """
+    environment = Environment.read()
+    with _database(environment) as url:
+        if url is not None:
+            require_schema(url, embedded=environment.database.url is None)
+        rows = [] if url is None else read_status(url)
+    if output == "json":
+        click.echo(json.dumps([described(row) for row in rows], indent=2))
+    elif rows:
+        print_table(HEADINGS, [_cells(row) for row in rows])
+    if not rows:
+        click.echo(NOTHING_YET, err=output == "json")

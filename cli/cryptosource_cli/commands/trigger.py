@@ -1,0 +1,158 @@
+"""`cryptosource trigger`."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from cryptosource_cli.command_errors import UNAVAILABLE_EXIT_CODE, CommandError
+from cryptosource_cli.environment import Environment, open_database
+from cryptosource_cli.schema_check import require_schema
+from cryptosource_etl.clock import Clock, SystemClock
+from cryptosource_store.embedded import EmbeddedPostgresError, running_postgres
+from cryptosource_store.engine import session_engine
+from cryptosource_store.run_requests import (
+    Placed,
+    RequestRefused,
+    TooManyRequests,
+    Wanted,
+    request_run,
+)
+from cryptosource_store.statements.run_requests import REQUEST
+
+POLL_SECONDS = 0.5
+MAX_WAIT_SECONDS = 86_400
+OPEN = ("pending", "accepted", "running")
+"""A request of one of these is not done."""
+
+
+@contextmanager
+def _database(environment: Environment) -> Iterator[URL]:
+    """Yield the database in use. An embedded one that nobody serves would hear of nothing."""
+    if environment.database.url is None:
+        try:
+            yield running_postgres(environment.data_dir / "postgres")
+        except EmbeddedPostgresError as error:
+            raise CommandError(
+                "nobody is there to make the run: start `cryptosource up -f …` first, or set "
+                "DATABASE_URL to the database of an operator",
+                exit_code=UNAVAILABLE_EXIT_CODE,
+            ) from error
+        return
+    with open_database(environment) as url:
+        require_schema(url, embedded=False)
+        yield url
+
+
+def _wanted(name: str | None, *, every: bool) -> Wanted:
+    if every == (name is not None):
+        raise CommandError("name one source as NAMESPACE/NAME, or give --all")
+    namespace, slash, source = (name or "").rpartition("/")
+    if every:
+        return Wanted()
+    if not source or (slash and not namespace) or "/" in namespace:
+        raise CommandError(f"{name!r} is no source; write NAMESPACE/NAME, or NAME")
+    return Wanted(source=source, namespace=namespace or None)
+
+
+def _place(url: URL, wanted: Wanted, key: str | None) -> Placed:
+    try:
+        with session_engine(url, application="cryptosource-trigger").begin() as connection:
+            return request_run(
+                connection, wanted, caller="cli", key=key, requested_by=f"cli/{_user()}"
+            )
+    except RequestRefused as refused:
+        raise refusal(refused) from refused
+    except DBAPIError as error:
+        first_line = str(error.orig).strip().partition("\n")[0]
+        raise CommandError(
+            f"the run could not be asked for: {first_line}", exit_code=UNAVAILABLE_EXIT_CODE
+        ) from error
+
+
+def refusal(refused: RequestRefused) -> CommandError:
+    """Return a refusal as a command tells it."""
+    if isinstance(refused, TooManyRequests):
+        message = f"{refused}; ask again in {refused.wait_seconds} s"
+        return CommandError(message, exit_code=UNAVAILABLE_EXIT_CODE)
+    return CommandError(str(refused))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "unknown"
+
+
+def _look(url: URL, request_id: str) -> dict[str, Any]:
+    with session_engine(url, application="cryptosource-trigger").connect() as connection:
+        found: dict[str, Any] = json.loads(
+            connection.scalar(REQUEST, {"request_id": request_id}) or "{}"
+        )
+    return found
+
+
+def _await(url: URL, request_id: str, *, seconds: int, clock: Clock) -> dict[str, Any]:
+    """Look until the request is done, or for so many seconds; at least once."""
+    deadline = clock.monotonic() + seconds
+    while (found := _look(url, request_id))["status"] in OPEN and clock.monotonic() < deadline:
+        clock.sleep(POLL_SECONDS)
+    return found
+
+
+def _told(found: Mapping[str, Any]) -> Iterator[str]:
+    name = f"{found['namespace']}/{found['source']}" if found["source"] else "every source"
+    why = f" ({found['reason']})" if found["reason"] else ""
+    yield f"{name}: {found['status']}{why}; request {found['request_id']}"
+    for run in found["runs"]:
+        reason = f" ({run['reason']}): {run['message']}" if run["reason"] else ""
+        source = f"{run['namespace']}/{run['source']}"
+        yield f"  {source}: {run['status'] or 'not begun'}{reason}"
+
+
+@click.command("trigger", epilog="Example: cryptosource trigger default/coins-csv --wait 60")
+@click.argument("name", metavar="[NAMESPACE/]NAME", required=False)
+@click.option("--all", "every", is_flag=True, help="Every source that is not suspended.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.IntRange(0, MAX_WAIT_SECONDS),
+    default=0,
+    help="Wait so many seconds for the runs to end.",
+)
+@click.option("--idempotency-key", "key", help="The same key asks once, for a day.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    name: str | None,
+    key: str | None,
+    output: str,
+    *,
+    every: bool,
+    wait_seconds: int,
+) -> None:
+    """Ask for a run now. The operator, or `cryptosource up`, makes it.
+
+    Exit code 0: asked for, and with --wait every run succeeded. 1: with --wait, they did not, or
+    not in time. 78: it cannot be asked for. 75: not now; the same command may work later.
+    """
+    wanted = _wanted(name, every=every)
+    if key is not None and not (0 < len(key) <= 255 and key.isprintable()):  # noqa: PLR2004
+        raise CommandError("--idempotency-key: write 1 to 255 printable characters")
+    environment = Environment.read()
+    with _database(environment) as url:
+        placed = _place(url, wanted, key)
+        request_id = str(placed.answer["request_id"])
+        found = _await(url, request_id, seconds=wait_seconds, clock=SystemClock())
+    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(_told(found)))
+    if wait_seconds and found["status"] != "succeeded":
+        ctx.exit(1)

@@ -1,0 +1,199 @@
+"""Put a run together: the resource, its key and file, the network, the database."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link
+from sqlalchemy import URL
+
+from cryptosource_cli.command_errors import CommandError
+from cryptosource_cli.environment import Environment
+from cryptosource_cli.manifests import LoadedSource, Manifests, resolve
+from cryptosource_crd.effective import effective_rate_limit
+from cryptosource_crd.identifiers import source_uid
+from cryptosource_crd.v1alpha1 import CryptoSource
+from cryptosource_etl.clock import Clock, SystemClock
+from cryptosource_etl.errors import Permanent
+from cryptosource_etl.http import (
+    CircuitBreaker,
+    EgressPolicy,
+    HttpClient,
+    HttpLimits,
+    RetryPolicy,
+    parse_cidrs,
+)
+from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
+from cryptosource_etl.pipeline.run.claim import SourceIdentity
+from cryptosource_etl.pipeline.run.postgres_bucket import PostgresBucket
+from cryptosource_etl.pipeline.run.run import Progress, Run, RunRequest
+from cryptosource_etl.settings import RunSettings
+from cryptosource_etl.sources.plugin import SourceContext, SourceReader
+from cryptosource_etl.sources.registry import open_source
+from cryptosource_store.engine import loading_engine, session_engine
+from cryptosource_store.reasons import Reason
+from cryptosource_telemetry.exporter import export_wanted
+from cryptosource_telemetry.sql_spans import trace_statements
+
+EGRESS_VARIABLE = "CRYPTOSOURCE_EGRESS_ALLOW"
+NO_KEY_NEEDED = "no-key-needed-for-a-replay"
+"""Stands for a vendor's key that is not at hand: a replay never calls the vendor."""
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def identity_of(source: CryptoSource) -> SourceIdentity:
+    """Return a resource as the store knows it."""
+    meta, spec = source.metadata, source.spec
+    source_type = spec.type.lower()
+    # A vendor's ids mean the same in every source; a file's mean something within that source.
+    scope = f"csv/{meta.namespace}/{meta.name}" if spec.csv is not None else source_type
+    return SourceIdentity(
+        uid=source_uid(source),
+        namespace=meta.namespace,
+        name=meta.name,
+        source_type=source_type,
+        id_scope=scope,
+        shares_ids=spec.csv is None,
+        schedule=spec.schedule,
+        time_zone=spec.time_zone,
+        suspended=spec.suspend,
+        max_age_seconds=spec.freshness.max_age_seconds,
+    )
+
+
+def _trusted_authorities(variables: Mapping[str, str]) -> ssl.SSLContext | None:
+    """Honour a machine's own authorities, as curl and pip do; None leaves it to the client."""
+    if any(variables.get(name) for name in CA_VARIABLES):
+        return ssl.create_default_context()
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What all runs of a process share."""
+
+    url: URL
+    """The database."""
+    manifests: Manifests
+    variables: Mapping[str, str]
+    """Environment variables, for keys and settings."""
+    data_dir: Path
+    clock: Clock
+    stop: threading.Event
+    """Set when the process is to end."""
+    egress: EgressPolicy
+    breaker: CircuitBreaker
+
+    @classmethod
+    def open(
+        cls, environment: Environment, manifests: Manifests, url: URL, *, stop: threading.Event
+    ) -> Workshop:
+        """Put the shared parts together.
+
+        Raises:
+            CommandError: CRYPTOSOURCE_EGRESS_ALLOW cannot be read.
+        """
+        try:
+            allowed = parse_cidrs(environment.variables.get(EGRESS_VARIABLE, ""))
+        except ValueError as error:
+            raise CommandError(f"{EGRESS_VARIABLE}: {error}") from error
+        clock = SystemClock(stop)
+        return cls(
+            url=url,
+            manifests=manifests,
+            variables=environment.variables,
+            data_dir=environment.data_dir,
+            clock=clock,
+            stop=stop,
+            egress=EgressPolicy(allow=allowed),
+            breaker=CircuitBreaker(clock=clock),
+        )
+
+    def client(self, source: CryptoSource) -> HttpClient:
+        """Return a client that paces itself by the source's plan."""
+        spec = source.spec
+        rate = effective_rate_limit(spec)
+        bucket = PostgresBucket(
+            session_engine(self.url, application="cryptosource-etl-rate-limit"),
+            requests_per_minute=rate.requests_per_minute,
+            burst=rate.burst,
+            max_wait_seconds=spec.retry.max_delay_seconds,
+            clock=self.clock,
+        )
+        return HttpClient(
+            settings=HttpLimits(),
+            retry=RetryPolicy(
+                max_attempts=spec.retry.max_attempts,
+                max_delay_seconds=spec.retry.max_delay_seconds,
+            ),
+            limiter=bucket,
+            egress=self.egress,
+            clock=self.clock,
+            breaker=self.breaker,
+            user_agent=f"cryptosource/{version('cryptosource')}",
+            ssl_context=_trusted_authorities(self.variables),
+        )
+
+    def run(
+        self,
+        loaded: LoadedSource,
+        settings: RunSettings,
+        *,
+        parent: Context | None = None,
+        links: tuple[Link, ...] = (),
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        replay: bool = False,
+    ) -> Run:
+        """Return a run of a source, ready to be executed.
+
+        Args:
+            loaded: the source.
+            settings: the run's circumstances.
+            parent: the trace it belongs to.
+            links: what else its span points at.
+            on_progress: told after each page.
+            replay: judge what is stored again, instead of asking the upstream.
+        """
+        source = loaded.source
+        client = self.client(source)
+        identity = identity_of(source)
+
+        def open_reader() -> SourceReader:
+            resolved = resolve(
+                loaded, self.manifests, environ=self.variables, data_dir=self.data_dir
+            )
+            if resolved.problems and not replay:
+                raise Permanent(Reason.INVALID_SPEC, str(resolved.problems[0]))
+            context = SourceContext(
+                source=source,
+                http=client,
+                clock=self.clock,
+                api_key=resolved.api_key or (NO_KEY_NEEDED if replay else None),
+                csv_path=resolved.csv_path,
+            )
+            return open_source(context)
+
+        request = RunRequest(
+            source=identity,
+            open_reader=open_reader,
+            usage=lambda: client.usage,
+            reject_limit_percent=source.spec.reject_limit_percent,
+            pins=dict(source.spec.identity.pins),
+            settings=replace(settings, trigger=REPLAY_TRIGGER) if replay else settings,
+            deadline_seconds=None if replay else source.spec.active_deadline_seconds,
+            parent=parent,
+            links=links,
+            on_progress=on_progress,
+            release=client.close,
+        )
+        engine = loading_engine(self.url)
+        if export_wanted(self.variables):
+            trace_statements(engine)
+        kind = ReplayRun if replay else Run
+        return kind(request, engine=engine, clock=self.clock, stop=self.stop)

@@ -1,0 +1,197 @@
+"""Turning what is wrong with a manifest into one line per problem that says what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from cryptosource_crd.documents import Document, DocumentError
+from cryptosource_crd.field_paths import description_of, names_at, places
+from cryptosource_crd.schedule import known_time_zones
+from cryptosource_crd.v1alpha1.bounded_strings import DNS_LABEL, DNS_SUBDOMAIN
+from cryptosource_crd.v1alpha1.resource import CryptoSource
+
+Path = tuple[str | int, ...]
+
+_FORMS = {
+    DNS_LABEL: "lower-case letters, digits and '-', a letter or digit first and last",
+    DNS_SUBDOMAIN: "lower-case letters, digits, '-' and '.', a letter or digit first and last",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a file."""
+
+    file: str
+    document: int
+    """Counted from 1."""
+    path: str
+    """Such as `spec.csv.columns.priceUsd`; empty for the document as a whole."""
+    message: str
+    """What is wrong."""
+    hint: str = ""
+    """What would be right."""
+    line: int | None = None
+    """Counted from 1."""
+
+    def __str__(self) -> str:
+        """Return the problem as one line: `file:line: path: message; hint`."""
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        parts = [where, self.path, self.message] if self.path else [where, self.message]
+        return ": ".join(parts) + (f"; {self.hint}" if self.hint else "")
+
+
+def parse_source(document: Document, *, file: str) -> CryptoSource | list[Problem]:
+    """Return the resource that a document holds, or everything that is wrong with it.
+
+    Args:
+        document: a document whose kind is CryptoSource.
+        file: its file's name, for the problems.
+    """
+    try:
+        return CryptoSource.model_validate(document.value)
+    except ValidationError as error:
+        return explain(error, document=document, file=file)
+
+
+def explain(error: ValidationError, *, document: Document, file: str) -> list[Problem]:
+    """Return a problem for each error of a validation.
+
+    Args:
+        error: raised by `CryptoSource.model_validate(document.value)`.
+        document: gives the lines.
+        file: the file's name.
+    """
+    problems = [_problem(details, document, file) for details in error.errors(include_url=False)]
+    return sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def explain_syntax(error: DocumentError, *, file: str) -> Problem:
+    """Return the problem of a file that cannot be read as YAML."""
+    return Problem(file, error.document, "", f"not readable: {error.message}", line=error.line)
+
+
+def render_path(path: Sequence[str | int]) -> str:
+    """Return a path as people write it: `spec.coinGecko.selection.ids[2]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def closest(word: str, choices: Sequence[str]) -> str | None:
+    """Return the choice that `word` is most likely a misspelling of; None when none is near."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    if near:
+        return by_lower[near[0]]
+    longer = [name for name in by_lower if len(word) > 2 and name.startswith(word.lower())]  # noqa: PLR2004
+    return by_lower[longer[0]] if longer else None
+
+
+def _problem(details: ErrorDetails, document: Document, file: str) -> Problem:
+    context = details.get("ctx") or {}
+    path: Path = tuple(part for part in details["loc"] if part != "[key]")
+    if isinstance(context.get("at"), str):
+        path = (*path, context["at"])
+    message = details["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    hinted = _HINTS.get(details["type"], _documented)(path, details)
+    override, hint = hinted if isinstance(hinted, tuple) else (None, hinted)
+    return Problem(
+        file,
+        document.index,
+        render_path(path),
+        _one_line(override or message[:1].lower() + message[1:]),
+        _one_line(context.get("hint") or hint),
+        document.line_of(path),
+    )
+
+
+def _one_line(text: str) -> str:
+    flat = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(flat.split())[:400]
+
+
+Hint = str | tuple[str, str]
+"""A hint alone, or a better message with it."""
+
+
+def _documented(path: Path, details: ErrorDetails) -> Hint:
+    if path[-1:] == ("timeZone",) and isinstance(details["input"], str):
+        near = closest(details["input"], sorted(known_time_zones()))
+        return f"did you mean {near}?" if near else "an IANA name such as Europe/Berlin"
+    return description_of(path)
+
+
+def _unknown_field(path: Path, _: ErrorDetails) -> Hint:
+    name, known = str(path[-1]), names_at(path[:-1])
+    near = closest(name, known)
+    if near:
+        return "unknown field", f"did you mean {near}?"
+    place = places().get(name)
+    if place:
+        return "unknown field", f"it belongs at {place}"
+    return "unknown field", f"known here: {', '.join(known)}"
+
+
+def _missing(path: Path, _: ErrorDetails) -> Hint:
+    return "is missing", description_of(path)
+
+
+def _choice(path: Path, details: ErrorDetails) -> Hint:
+    expected = str((details.get("ctx") or {}).get("expected", ""))
+    choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
+    given = details["input"]
+    near = closest(given, choices) if isinstance(given, str) else None
+    return f"did you mean {near}?" if near else description_of(path)
+
+
+def _text(path: Path, details: ErrorDetails) -> Hint:
+    if isinstance(details["input"], dict | list):
+        return "must be a string", description_of(path)
+    kind = {bool: "true/false", int: "a number", float: "a number"}.get(type(details["input"]), "")
+    return f"must be a string, YAML reads this as {kind}", "put it in quotes"
+
+
+def _whole_number(path: Path, details: ErrorDetails) -> Hint:
+    quoted = isinstance(details["input"], str) and details["input"].strip().isdigit()
+    return "must be a whole number", "leave the quotes out" if quoted else description_of(path)
+
+
+def _yes_or_no(_: Path, details: ErrorDetails) -> Hint:
+    return "must be true or false", "leave the quotes out" if details["input"] else ""
+
+
+def _object(path: Path, details: ErrorDetails) -> Hint:
+    given, names = details["input"], names_at(path)
+    if path[-1:] == ("selection",) and given == "all":
+        return "must be an object", "write {all: true}"
+    return "must be an object", f"with the fields {', '.join(names)}" if names else ""
+
+
+def _form(path: Path, details: ErrorDetails) -> Hint:
+    pattern: Any = (details.get("ctx") or {}).get("pattern")
+    form = _FORMS.get(pattern) or description_of(path)
+    return "has a form that is not allowed", form
+
+
+_HINTS: dict[str, Callable[[Path, ErrorDetails], Hint]] = {
+    "extra_forbidden": _unknown_field,
+    "missing": _missing,
+    "literal_error": _choice,
+    "string_type": _text,
+    "int_type": _whole_number,
+    "int_from_float": _whole_number,
+    "int_parsing": _whole_number,
+    "bool_type": _yes_or_no,
+    "model_type": _object,
+    "model_attributes_type": _object,
+    "dict_type": _object,
+    "string_pattern_mismatch": _form,
+}

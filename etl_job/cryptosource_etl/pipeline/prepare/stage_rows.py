@@ -1,0 +1,78 @@
+"""The COPY text of a page's accepted and rejected records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+
+from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Rejected
+from cryptosource_etl.pipeline.prepare.copy_text import NULL, copy_field, copy_text
+from cryptosource_etl.records import Quote, RawRecord
+
+MAX_ID_LENGTH = 256
+"""Characters kept of a rejected record's id: an index entry has no room for a megabyte."""
+
+PayloadOf = Callable[[RawRecord], tuple[str, bool]]
+"""A record's payload as JSON text that JSONB accepts, and whether it was changed for that."""
+
+
+def _amount(value: Decimal | None) -> str:
+    return NULL if value is None else str(value)
+
+
+def quote_text(record: RawRecord, quote: Quote, payload_of: PayloadOf) -> str:
+    """Return the columns of `STAGE_COLUMNS` from `external_id` on, for a COPY.
+
+    They depend on nothing that is stored.
+    """
+    payload, scrubbed = payload_of(record)
+    return "\t".join(
+        (
+            copy_text(quote.external_id),
+            record.digest,
+            "t" if scrubbed else "f",
+            quote.observed_at.isoformat(),
+            "t" if quote.inferred_time else "f",
+            copy_text(quote.symbol),
+            copy_text(quote.name),
+            NULL if quote.rank is None else str(quote.rank),
+            _amount(quote.price_usd),
+            _amount(quote.market_cap_usd),
+            _amount(quote.volume_24h_usd),
+            _amount(quote.percent_change_24h),
+            copy_field(payload),
+        )
+    )
+
+
+def accepted_lines(
+    accepted: Iterable[Accepted], assets: Mapping[str, int], texts: Iterable[str]
+) -> Iterator[str]:
+    """Yield a COPY line per accepted record, columns as in `STAGE_COLUMNS`.
+
+    Args:
+        accepted: the records.
+        assets: external id -> asset.
+        texts: `quote_text` of each.
+    """
+    for (seq, repeated, _, quote), text in zip(accepted, texts, strict=True):
+        asset_id = assets[quote.external_id]
+        yield f"{seq}\t{'t' if repeated else 'f'}\t{asset_id}\t{text}"
+
+
+def rejected_lines(rejected: Iterable[Rejected], payload_of: PayloadOf) -> Iterator[str]:
+    """Yield a COPY line per rejected record, columns as in `REJECT_COLUMNS`."""
+    for seq, record, rejection in rejected:
+        payload, scrubbed = payload_of(record)
+        yield "\t".join(
+            (
+                str(seq),
+                copy_text(record.external_id and record.external_id[:MAX_ID_LENGTH]),
+                record.digest,
+                "t" if scrubbed else "f",
+                rejection.reason,
+                copy_text(rejection.field),
+                copy_text(rejection.detail),
+                copy_field(payload),
+            )
+        )

@@ -1,0 +1,97 @@
+"""The statements of a replayed page's transaction, in the load path's order of locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from cryptosource_etl.pipeline.load.page_writer import PageWriter
+from cryptosource_etl.pipeline.prepare.change_detection import Known
+from cryptosource_etl.pipeline.prepare.page_preparation import known_of
+from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
+from cryptosource_etl.pipeline.run.claim import Claim
+from cryptosource_etl.records import Quote
+from cryptosource_store.statements import identity, page_load
+from cryptosource_store.statements import replay as sql
+
+
+class ReplayWriter(PageWriter):
+    """Runs the named statements of one claim on its session. Opens no transaction itself."""
+
+    def __init__(self, connection: Connection, claim: Claim) -> None:
+        super().__init__(connection, claim)
+        self._scope = claim.source.id_scope
+        self._source_type = claim.source.source_type
+        self._source_id = claim.source_id
+
+    def make_stages(self) -> None:
+        """Make the session's stage tables."""
+        super().make_stages()
+        for statement in sql.CREATE_TABLES:
+            self._execute(statement)
+
+    def known(self, external_ids: Sequence[str]) -> dict[str, Known]:
+        """Return what is stored of the ids that have a coin."""
+        return known_of(self._connection, self._source_id, self._scope, external_ids)
+
+    def stage_judged(self, buffer: bytes) -> None:
+        """COPY judged records into the stage."""
+        self._copy(sql.COPY_STAGE, buffer)
+
+    def write_quotes(self) -> tuple[set[int], bool]:
+        """Bring `quotes` to what was judged.
+
+        Returns:
+            The raw ids of records whose observation changed, and whether anything did.
+        """
+        self._execute(sql.REMOVE_QUOTES)
+        changed = set(self._connection.scalars(sql.WRITE_QUOTES, self._bound))
+        changed |= set(self._connection.scalars(sql.TOUCH_LATEST, self._bound))
+        return changed, bool(self._connection.scalar(sql.ANY_TOUCHED))
+
+    def unnamed(self) -> list[StoredRow]:
+        """Return raw records that coins fall back to, to be asked for symbol and name."""
+        parameters = {**self._bound, "source_type": self._source_type}
+        return [StoredRow(*row) for row in self._connection.execute(sql.UNNAMED, parameters)]
+
+    def name(self, rows: Sequence[tuple[StoredRow, Quote]]) -> None:
+        """Say what the raw records of `unnamed` call their coins."""
+        self._connection.execute(
+            sql.INSERT_NAMES,
+            {
+                "raw_ids": [row.raw_id for row, _ in rows],
+                "inferred_times": [quote.inferred_time for _, quote in rows],
+                "symbols": [quote.symbol for _, quote in rows],
+                "names": [quote.name for _, quote in rows],
+            },
+        )
+
+    def follow(self) -> None:
+        """Let latest, unified, tickers and the totals follow the quotes, and tell who listens."""
+        before = self._count_latest()
+        self._execute(sql.WRITE_LATEST, id_scope=self._scope)
+        self._execute(sql.DROP_LATEST)
+        missing = int(self._connection.scalar(page_load.LOCK_UNIFIED) or 0)
+        self._execute(page_load.UPSERT_UNIFIED)
+        self._execute(sql.DROP_UNIFIED)
+        still_missing = int(self._connection.scalar(sql.COUNT_UNKNOWN) or 0)
+        self._execute(sql.FOLLOW_SYMBOLS)
+        self._execute(identity.LOCK_TICKERS)
+        self._execute(identity.MOVE_TICKERS)
+        self._execute(sql.DROP_TICKERS)
+        change = self._change(self._count_latest() - before, missing - still_missing)
+        self._execute(page_load.TELL, **change)
+
+    def restamp(self) -> None:
+        """Note on the raw records what they were judged to be."""
+        self._execute(sql.RESTAMP_RAW, source_type=self._source_type)
+
+    def settle_quarantine(self, *, contract_version: str) -> None:
+        """Release what is accepted now, and hold what is rejected now."""
+        self._execute(sql.RELEASE)
+        self._execute(sql.KEEP_REJECTED, contract_version=contract_version)
+        self._execute(sql.ADD_REJECTED, contract_version=contract_version)
+
+    def _count_latest(self) -> int:
+        return int(self._connection.scalar(sql.COUNT_LATEST, self._bound) or 0)

@@ -1,0 +1,215 @@
+"""One run at a time per source: the lock, the run row and the epoch that fences its pages."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from cryptosource_etl.clock import Clock
+from cryptosource_etl.settings import RunSettings
+from cryptosource_store.reasons import Reason, RunStatus
+from cryptosource_store.source_registration import register_source
+from cryptosource_store.statements import claim as sql
+
+log = logging.getLogger(__name__)
+
+TAKEOVER_POLLS = 20
+TAKEOVER_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceIdentity:
+    """A CryptoSource as the store needs to know it."""
+
+    uid: str
+    namespace: str
+    name: str
+    source_type: str
+    """`spec.type` in lower case."""
+    id_scope: str
+    """Who issues its external ids: the vendor, or this one CSV source."""
+    shares_ids: bool = True
+    """Other sources may have the same `id_scope`."""
+    schedule: str | None = None
+    time_zone: str | None = None
+    suspended: bool = False
+    max_age_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right to load one source, until its session ends."""
+
+    source: SourceIdentity
+    source_id: int
+    run_id: uuid.UUID
+    attempt: int
+    epoch: int
+    cursor: Mapping[str, Any]
+    records_committed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """There is nothing to do for this run, and that is fine."""
+
+    run_id: uuid.UUID
+    source_id: int
+    reason: Reason
+    message: str
+
+
+def register(connection: Connection, source: SourceIdentity) -> int:
+    """Return the source's id in the store, making or adopting its row, in a transaction."""
+    row = {
+        "uid": source.uid,
+        "namespace": source.namespace,
+        "name": source.name,
+        "source_type": source.source_type,
+        "schedule": source.schedule,
+        "time_zone": source.time_zone,
+        "suspended": source.suspended,
+        "max_age_seconds": source.max_age_seconds,
+    }
+    return register_source(connection, row)
+
+
+def _lock(connection: Connection, source_id: int, settings: RunSettings, clock: Clock) -> bool:
+    """Take the source's lock; end a holder that fell silent, and wait for its session to go."""
+    if connection.scalar(sql.TRY_LOCK, {"source_id": source_id}):
+        return True
+    silence = {"source_id": source_id, "silent_seconds": settings.holder_silence_seconds}
+    if not connection.execute(sql.END_SILENT_HOLDER, silence).all():
+        return False
+    log.warning("took the source over from a run that gave no sign of life")
+    for _ in range(TAKEOVER_POLLS):
+        if connection.scalar(sql.TRY_LOCK, {"source_id": source_id}):
+            return True
+        clock.sleep(TAKEOVER_POLL_SECONDS)
+    return False
+
+
+def release_source(connection: Connection, source_id: int) -> None:
+    """Give the source up at once: its session may take a moment to end after it was closed."""
+    with connection.begin():
+        connection.execute(sql.UNLOCK, {"source_id": source_id})
+
+
+def _insert_run(connection: Connection, row: Mapping[str, Any]) -> int:
+    while True:  # a rival that inserted the same attempt makes this one the next
+        attempt = connection.scalar(sql.INSERT_RUN, dict(row))
+        if attempt is not None:
+            return int(attempt)
+
+
+def claim_source(
+    connection: Connection,
+    source: SourceIdentity,
+    settings: RunSettings,
+    *,
+    clock: Clock,
+    trace_id: str | None,
+) -> Claim | Skipped:
+    """Claim the source for one run on this session, or say why this run is not needed.
+
+    Args:
+        connection: the session that will write; its end gives the claim up.
+        source: whom to claim.
+        settings: the run's job name, trigger and limits.
+        clock: for the wait while a silent holder is taken over.
+        trace_id: the run's trace, 32 hex digits.
+
+    Returns:
+        The claim with the checkpoint to go on from; or why the run is skipped, which has been
+        recorded as a run of its own.
+    """
+    with connection.begin():
+        source_id = register(connection, source)
+    with connection.begin():
+        locked = _lock(connection, source_id, settings, clock)
+    row = {
+        "run_id": uuid.uuid4(),
+        "source_id": source_id,
+        "source_uid": source.uid,
+        "job_name": settings.job_name,
+        "trigger": settings.trigger,
+        "trace_id": trace_id,
+        "host": settings.host,
+    }
+    if not locked:
+        message = "Another run of this source is in progress"
+        return _skip(connection, row, Reason.ALREADY_RUNNING, message)
+    with connection.begin():
+        same_job = {"source_uid": source.uid, "job_name": settings.job_name}
+        done = connection.scalar(sql.PRIOR_SUCCESS, same_job)
+    if done is not None:
+        release_source(connection, source_id)
+        message = f"Job {settings.job_name} has already succeeded"
+        return _skip(connection, row, Reason.ALREADY_SUCCEEDED, message)
+    return _start(connection, source, row)
+
+
+def _skip(connection: Connection, row: dict[str, Any], reason: Reason, message: str) -> Skipped:
+    row |= {"status": RunStatus.SKIPPED, "epoch": 0, "reason": reason, "message": message}
+    with connection.begin():
+        _insert_run(connection, row)
+        _notify(connection, row["source_uid"])
+    return Skipped(run_id=row["run_id"], source_id=row["source_id"], reason=reason, message=message)
+
+
+def _start(connection: Connection, source: SourceIdentity, row: dict[str, Any]) -> Claim:
+    source_id = row["source_id"]
+    with connection.begin():
+        # Checkpoint before run rows, as a page does: a zombie's page must not deadlock with this.
+        checkpoint = connection.execute(sql.NEXT_EPOCH, {"source_id": source_id}).one()
+        dead = connection.execute(sql.INTERRUPT_DEAD_RUNS, {"source_id": source_id}).all()
+        row |= {"status": RunStatus.RUNNING, "epoch": checkpoint.epoch}
+        row |= {"reason": None, "message": None}
+        attempt = _insert_run(connection, row)
+        _notify(connection, source.uid)
+    if dead:
+        log.warning("an earlier run had died; it is recorded as interrupted")
+    return Claim(
+        source=source,
+        source_id=source_id,
+        run_id=row["run_id"],
+        attempt=attempt,
+        epoch=checkpoint.epoch,
+        cursor=checkpoint.cursor,
+        records_committed=checkpoint.records_committed,
+    )
+
+
+def _notify(connection: Connection, uid: str) -> None:
+    connection.execute(sql.NOTIFY, {"channel": sql.RUNS_CHANNEL, "payload": uid})
+
+
+def finish_run(
+    connection: Connection,
+    claim: Claim,
+    *,
+    status: RunStatus,
+    reason: Reason,
+    message: str,
+    retry_after_seconds: float | None = None,
+    requests: int = 0,
+    retries: int = 0,
+) -> None:
+    """Write the run's outcome, unless somebody else has already declared it dead."""
+    outcome = {
+        "run_id": claim.run_id,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "retry_after_seconds": retry_after_seconds,
+        "requests": requests,
+        "retries": retries,
+    }
+    with connection.begin():
+        connection.execute(sql.FINISH_RUN, outcome)
+        _notify(connection, claim.source.uid)

@@ -1,0 +1,163 @@
+"""Rows of one header: which coin each is about, what it hashes to, and how it is judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
+from cryptosource_etl.sources.csv.column_binding import BoundColumn, Parser, bind, missing_columns
+from cryptosource_etl.sources.csv.file_format import FIELDS, CsvSettings
+from cryptosource_etl.sources.csv.rows import BrokenRow, Row
+from cryptosource_etl.sources.numbers import BadNumber
+from cryptosource_etl.sources.symbols import BadText
+from cryptosource_etl.sources.times import BadTime, check_time
+from cryptosource_store.reasons import RejectReason
+
+_BAD: frozenset[type] = frozenset({BadText, BadNumber})
+_encode = msgspec.json.Encoder().encode
+
+
+def _unknown(_: str) -> None:
+    """Read a cell of no interest."""
+
+
+def _canonical(names: Sequence[str]) -> Callable[[Sequence[str]], Any]:
+    """Return what puts cells in the order of their columns' names: JSONB keeps no other order."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return itemgetter(*order) if len(order) > 1 else tuple
+
+
+def broken_digest(row: BrokenRow) -> str:
+    """Return the digest of a row that cannot be read."""
+    return digest_of(_encode((row.reason, row.cells)))
+
+
+class Layout:
+    """What to make of rows under one header.
+
+    Args:
+        settings: what the manifest says.
+        names: the header.
+    """
+
+    def __init__(self, settings: CsvSettings, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.names_set = frozenset(names)
+        self.missing = missing_columns(settings, names)
+        self._columns = bind(settings, names)
+        self._reorder = _canonical(names)
+        self._seed = hashlib.blake2b(_encode(sorted(names)), digest_size=16).digest()
+        self._identity = self._columns.get("external_id") or self._columns.get("symbol")
+        self._has_time = "observed_at" in self._columns
+        # One call fetches the cells of all fields; a field that is absent reads any cell as None.
+        self._pick = itemgetter(*(self._index(field) for field in FIELDS))
+        self._parsers = tuple(self._parser(field) for field in FIELDS[1:])
+
+    def _index(self, field: str) -> int:
+        return self._columns[field].index if field in self._columns else 0
+
+    def _parser(self, field: str) -> Parser:
+        return self._columns[field].parse if field in self._columns else _unknown
+
+    def records(self, rows: Iterable[Row], *, lines: Iterable[int]) -> list[RawRecord]:
+        """Return a record for each row.
+
+        Args:
+            rows: as read.
+            lines: the line of the file at which each ends, for what is said about it.
+        """
+        width = len(self.names)
+        index = self._identity.index if self._identity else 0
+        identify = self._identity.parse if self._identity else _unknown
+        seed, reorder = self._seed, self._reorder
+        records = []
+        for row, line in zip(rows, lines, strict=True):
+            if type(row) is list and len(row) == width:
+                known = identify(row[index])
+                external_id = known if type(known) is str else None
+                digest = digest_of(seed + _encode(reorder(row)))
+                records.append(RawRecord(external_id, digest, row))
+            else:
+                broken = row if isinstance(row, BrokenRow) else self._ragged(row, line)
+                records.append(RawRecord(None, broken_digest(broken), broken))
+        return records
+
+    def _ragged(self, cells: Sequence[str], line: int) -> BrokenRow:
+        detail = f"line {line} has {len(cells)} cells where the header names {len(self.names)}"
+        return BrokenRow(RejectReason.RAGGED_ROW, detail, tuple(cells))
+
+    def judge(
+        self, record: RawRecord, cells: Sequence[str], *, received_at: datetime, latest: datetime
+    ) -> Quote | Rejection:
+        """Return the quote that a row is, or why it is none.
+
+        Args:
+            record: the record.
+            cells: its cells, one for each name of the header.
+            received_at: the file's own time, for rows that have none.
+            latest: the newest time that is believed.
+        """
+        external_id = record.external_id
+        if external_id is None:
+            return self._nameless(cells)
+        symbol, name, rank, price, cap, volume, change, observe = self._parsers
+        _, symbol_, name_, rank_, price_, cap_, volume_, change_, time_ = self._pick(cells)
+        observed_at = observe(time_) if self._has_time else received_at
+        if not isinstance(observed_at, datetime):
+            return self._timeless(observed_at)
+        problem = check_time(observed_at, latest=latest)
+        if problem is not None:
+            return Rejection(problem.reason, self._header("observed_at"), problem.detail)
+        quote = Quote(
+            external_id,
+            symbol(symbol_),
+            name(name_),
+            rank(rank_),
+            observed_at,
+            not self._has_time,
+            price(price_),
+            cap(cap_),
+            volume(volume_),
+            change(change_),
+        )
+        return quote if _BAD.isdisjoint(map(type, quote)) else self._refused(quote)
+
+    def _refused(self, quote: Quote) -> Rejection:
+        """Return the rejection of a quote that holds something which was refused."""
+        field, bad = next((f, v) for f, v in quote._asdict().items() if type(v) in _BAD)
+        return Rejection(bad.reason, self._header(field), bad.detail)
+
+    def _header(self, field: str) -> str | None:
+        column = self._columns.get(field)
+        return column.header if column else None
+
+    def _timeless(self, found: BadTime | None) -> Rejection:
+        header = self._header("observed_at")
+        if found is None:
+            return Rejection(RejectReason.INVALID_TIME, header, "the row has no time")
+        return Rejection(found.reason, header, found.detail)
+
+    def _nameless(self, cells: Sequence[str]) -> Rejection:
+        column: BoundColumn | None = self._identity
+        if column is None:
+            return Rejection(RejectReason.MISSING_ID, None, "no column names the coin")
+        bad = column.parse(cells[column.index])
+        if isinstance(bad, BadText):
+            return Rejection(bad.reason, column.header, bad.detail)
+        return Rejection(RejectReason.MISSING_ID, column.header, "the row names no coin")
+
+    def restored(self, payload: Mapping[str, Any]) -> tuple[RawRecord, list[str]]:
+        """Return the record and the cells of an object that has exactly these names as keys."""
+        cells = [_text(payload[name]) for name in self.names]
+        (record,) = self.records([cells], lines=[0])
+        return record, cells
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

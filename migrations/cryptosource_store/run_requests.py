@@ -1,0 +1,213 @@
+"""Asking for runs, from the API or the command line: a row that whoever runs sources takes up.
+
+RequestRefused
+├── UnknownSource       there is none of that name, or it is gone
+├── AmbiguousSource     several namespaces have one
+├── SuspendedSource     its owner does not want it to run
+├── KeyReused           the key was sent before, with another request
+└── TooManyRequests     asked for too often; says when to come back
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from cryptosource_store.statements import run_requests as sql
+from cryptosource_store.statements.claim import NOTIFY
+
+MAX_REQUESTS_A_MINUTE = 6
+"""Requests for one source; for every source at once `MAX_REQUESTS_A_MINUTE_FOR_ALL`."""
+MAX_REQUESTS_A_MINUTE_FOR_ALL = 2
+
+
+class RequestRefused(Exception):
+    """A request that is not placed. The message says why and what to do."""
+
+
+class UnknownSource(RequestRefused):
+    """There is no such source."""
+
+
+class AmbiguousSource(RequestRefused):
+    """Several sources have that name."""
+
+
+class SuspendedSource(RequestRefused):
+    """The source is suspended."""
+
+
+class KeyReused(RequestRefused):
+    """The idempotency key belongs to another request."""
+
+
+class TooManyRequests(RequestRefused):
+    """The source was asked for too often."""
+
+    def __init__(self, message: str, *, wait_seconds: int) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is asked for."""
+
+    source: str | None = None
+    """A CryptoSource's name; None: every source that is not suspended."""
+    namespace: str | None = None
+    """Needed where several namespaces have a source of that name."""
+
+    @property
+    def digest(self) -> bytes:
+        """Equal for requests that mean the same."""
+        return hashlib.sha256(json.dumps([self.source, self.namespace]).encode()).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A request that stands."""
+
+    answer: dict[str, Any]
+    """request_id, source, namespace (null: every source), requested_at, expires_at, coalesced."""
+    replayed: bool = False
+    """The key was sent before; this is the answer of then."""
+
+
+def request_run(
+    connection: Connection,
+    wanted: Wanted,
+    *,
+    caller: str,
+    key: str | None = None,
+    requested_by: str | None = None,
+    traceparent: str | None = None,
+) -> Placed:
+    """Place a request for a run, or find the one that stands already.
+
+    At most one request for a source is pending: who asks meanwhile gets that one, since the run
+    that it will become begins later than now.
+
+    Args:
+        connection: in a transaction; its commit tells who listens.
+        wanted: what to run.
+        caller: whose `key` it is.
+        key: equal keys of a caller get equal answers, for a day.
+        requested_by: shown with the request.
+        traceparent: of the caller's span, by W3C Trace Context.
+
+    Raises:
+        RequestRefused: nothing was placed; the key, if any, is still free.
+    """
+    bound = {"caller": caller, "key": key}
+    if key is not None:
+        connection.execute(sql.LOCK_KEY, bound)
+        stored = connection.execute(sql.STORED_ANSWER, bound).one_or_none()
+        if stored is not None:
+            if bytes(stored.digest) != wanted.digest:
+                raise KeyReused("the key was sent before with another request; use a new one")
+            return Placed(answer=stored.answer, replayed=True)
+    answer = _place(connection, wanted, requested_by=requested_by, traceparent=traceparent)
+    if key is not None:
+        values = {"digest": wanted.digest, "request_id": answer["request_id"]}
+        connection.execute(sql.STORE_ANSWER, {**bound, **values, "answer": json.dumps(answer)})
+    return Placed(answer=answer)
+
+
+def _place(
+    connection: Connection, wanted: Wanted, *, requested_by: str | None, traceparent: str | None
+) -> dict[str, Any]:
+    source_id = _source_id(connection, wanted)
+    connection.execute(sql.LOCK_SOURCE, {"source_id": source_id or 0})
+    of_source = {"source_id": source_id}
+    pending = connection.execute(sql.PENDING_REQUEST, of_source).mappings().one_or_none()
+    if pending is not None:
+        return {**pending, "coalesced": True}
+    _check_rate(connection, source_id)
+    row = {
+        **of_source,
+        "request_id": str(uuid.uuid4()),
+        "requested_by": requested_by,
+        "traceparent": traceparent,
+    }
+    placed = connection.execute(sql.INSERT_REQUEST, row).mappings().one()
+    payload = {"channel": sql.REQUESTS_CHANNEL, "payload": row["request_id"]}
+    connection.execute(NOTIFY, payload)
+    return {**placed, "coalesced": False}
+
+
+def _source_id(connection: Connection, wanted: Wanted) -> int | None:
+    if wanted.source is None:
+        if not connection.scalar(sql.ANY_ACTIVE):
+            raise UnknownSource("there is no source that could run; apply one, or resume one")
+        return None
+    named = {"name": wanted.source, "namespace": wanted.namespace}
+    rows = connection.execute(sql.SOURCES_NAMED, named).all()
+    active = [row for row in rows if row.retired_at is None]
+    name = f"{wanted.namespace}/{wanted.source}" if wanted.namespace else wanted.source
+    if not active:
+        gone = f"{name} was deleted; apply it again first" if rows else f"there is no source {name}"
+        raise UnknownSource(gone)
+    namespaces = sorted({row.namespace for row in active})
+    if len(namespaces) > 1:
+        raise AmbiguousSource(
+            f"the source {name} is in several namespaces: {', '.join(namespaces)}; name one"
+        )
+    if active[0].suspended:
+        raise SuspendedSource(f"the source {name} is suspended; set spec.suspend to false first")
+    return int(active[0].source_id)
+
+
+def _check_rate(connection: Connection, source_id: int | None) -> None:
+    most = MAX_REQUESTS_A_MINUTE_FOR_ALL if source_id is None else MAX_REQUESTS_A_MINUTE
+    lately = connection.execute(sql.LATELY_REQUESTED, {"source_id": source_id}).one()
+    if lately.requests >= most:
+        subject = "every source" if source_id is None else "this source"
+        raise TooManyRequests(
+            f"a run of {subject} may be asked for {most} times a minute",
+            wait_seconds=max(1, lately.wait_seconds),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What was started for a request."""
+
+    source_uid: str
+    job_name: str
+
+
+def answer_request(
+    connection: Connection,
+    request_id: str,
+    *,
+    by: str,
+    jobs: list[Started],
+    reason: str | None = None,
+) -> bool:
+    """Write down what becomes of a request; return whether it was still open.
+
+    Args:
+        connection: in a transaction.
+        request_id: which.
+        by: who answers.
+        jobs: what was started; nothing: the request is refused.
+        reason: why it is refused, one CamelCase word.
+    """
+    values = {
+        "request_id": request_id,
+        "status": "accepted" if jobs else "refused",
+        "reason": None if jobs else reason,
+        "accepted_by": by,
+    }
+    if connection.scalar(sql.ANSWER_REQUEST, values) is None:
+        return False
+    for job in jobs:
+        row = {"source_uid": job.source_uid, "job_name": job.job_name}
+        connection.execute(sql.INSERT_JOB, {"request_id": request_id, **row})
+    return True

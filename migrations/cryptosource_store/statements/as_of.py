@@ -1,0 +1,174 @@
+"""What was known at a moment: from observations as they were then, corrected or withdrawn since.
+
+An observation was known when its page's transaction had begun by then, and until another one that
+replaced or withdrew it had. Names, symbols and ids are today's: `asset_id` is what never changes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import TextClause, text
+
+from cryptosource_store.statements import record_pages as pages
+from cryptosource_store.statements.coins import (
+    AMOUNT_FIELDS,
+    MOVES_SHOWN,
+    RECORD_FIELDS,
+    SOURCE_NAMES,
+    UNIFIED_VERSION,
+    zulu,
+)
+
+TOTAL_CAP = 1_001
+"""Counting stops there: each coin that is counted has to be looked up as it was."""
+
+# One row. A future moment is known to be one by the clock that stamps what is known.
+RECORDED_SINCE = text(
+    "SELECT (SELECT max(recorded_since) FROM knowledge) AS since, clock_timestamp() AS now"
+)
+
+_QUOTE = """asset_id, source_id, observed_at, price_usd, market_cap_usd, volume_24h_usd,
+       percent_change_24h, rank, run_id, known_from"""
+_IN_FORCE = "q.known_from <= :as_of"
+_STILL = f"{_IN_FORCE} AND q.known_until > :as_of"
+
+KNOWN_QUOTES = f"""(
+  SELECT {_QUOTE} FROM quotes q WHERE {_IN_FORCE}
+  UNION ALL
+  SELECT {_QUOTE} FROM superseded_quotes q WHERE {_STILL}) q"""
+"""Stands for `quotes q`; conditions and limits reach both primary keys."""
+
+# A load refuses what lies more than minutes ahead of its clock, so that the look-up may begin a day
+# behind the moment instead of at the newest observation.
+_NEWEST = """SELECT {quote} FROM {table} q
+    WHERE q.asset_id = a.asset_id AND q.source_id = o.source_id AND {known}
+      AND q.observed_at <= CAST(:as_of AS timestamptz) + interval '1 day'
+    ORDER BY q.observed_at DESC LIMIT 1"""
+
+# The newest observation of each source. A source of which everything was withdrawn is in
+# superseded_quotes alone. Index quotes_latest_asset_idx, then primary keys.
+VIEWS_THEN = f"""SELECT newest.* FROM (
+    SELECT source_id FROM quotes_latest WHERE asset_id = a.asset_id
+    UNION SELECT source_id FROM superseded_quotes WHERE asset_id = a.asset_id) o
+ CROSS JOIN LATERAL (
+    SELECT * FROM (
+      ({_NEWEST.format(quote=_QUOTE, table="quotes", known=_IN_FORCE)})
+      UNION ALL
+      ({_NEWEST.format(quote=_QUOTE, table="superseded_quotes", known=_STILL)})) both_tables
+     ORDER BY observed_at DESC LIMIT 1) newest"""
+
+# As the load path's UPSERT_UNIFIED says it.
+COIN_THEN = f"""
+  WITH views AS MATERIALIZED ({VIEWS_THEN})
+  SELECT v.asset_id, today.symbol, today.name, (SELECT min(rank) FROM views) AS rank,
+         {AMOUNT_FIELDS.format("v")}, v.observed_at, v.source_id, v.run_id,
+         (SELECT array_agg(source_id ORDER BY source_id) FROM views) AS source_ids,
+         (SELECT CASE WHEN count(n.price_usd) > 1 AND min(n.price_usd) > 0
+                      THEN (max(n.price_usd) - min(n.price_usd)) / min(n.price_usd) * 100 END
+            FROM views n WHERE n.observed_at >= v.observed_at - interval '1 hour')
+           AS spread_percent,
+         (SELECT max(known_from) FROM views) AS updated_at
+    FROM views v
+   ORDER BY (v.price_usd IS NULL), v.observed_at DESC, v.source_id LIMIT 1"""
+
+_TODAY = """LEFT JOIN unified now USING (asset_id)
+ CROSS JOIN LATERAL (
+   SELECT CASE WHEN now.asset_id IS NULL THEN a.symbol ELSE now.symbol END AS symbol,
+          CASE WHEN now.asset_id IS NULL THEN a.name ELSE now.name END AS name) today"""
+
+_OWN = f"""CROSS JOIN LATERAL (
+   SELECT v.*, today.symbol, today.name FROM ({VIEWS_THEN}) v
+    WHERE v.source_id = ANY(ARRAY(SELECT source_id FROM chosen))) u"""
+
+
+def rows_then(shape: pages.PageShape) -> str:
+    """Return FROM and the joins of records as they were; `u`, `c`, `a`, `t` and `s` as ever."""
+    shown = _OWN if shape.of_sources else "CROSS JOIN LATERAL (SELECT c.*) u"
+    return f"""FROM assets a
+  {_TODAY}
+ CROSS JOIN LATERAL ({COIN_THEN}) c
+  {shown}
+  LEFT JOIN tickers t ON t.ticker = c.symbol
+  LEFT JOIN sources s ON s.source_id = u.source_id"""
+
+
+def conditions_then(shape: pages.PageShape) -> list[str]:
+    """Return the filters; those that name a coin are judged before it is looked up."""
+    return [
+        condition.replace("u.asset_id", "a.asset_id").replace("u.symbol", "today.symbol")
+        for condition in shape.conditions
+    ]
+
+
+def order_then(shape: pages.PageShape) -> str:
+    """Return the order; coins are looked up in it, so that a page need not look up all."""
+    return f"a.asset_id {'DESC' if shape.descending else 'ASC'}, u.source_id"
+
+
+def _after(shape: pages.PageShape) -> str:
+    beyond = "<" if shape.descending else ">"
+    if not shape.of_sources:
+        return f"a.asset_id {beyond} :after_asset"
+    return (
+        f"a.asset_id {beyond}= :after_asset "
+        "AND (a.asset_id <> :after_asset OR u.source_id > :after_source)"
+    )
+
+
+def page_then(shape: pages.PageShape) -> TextClause:
+    """Return the statement of a page of records as they were, by asset_id.
+
+    A page looks up its own coins alone, at any depth behind a cursor.
+
+    Args:
+        shape: its sort is asset_id; binds what a page of today's binds, and `as_of`.
+    """
+    rows = rows_then(shape)
+    filters = conditions_then(shape)
+    after = [_after(shape)] if shape.after else []
+    shown = "FILTER (WHERE n = :size)"
+    return text(f"""
+WITH {pages.CHOSEN_SOURCES if shape.of_sources else ""}page AS MATERIALIZED (
+  SELECT row_number() OVER () AS n, ordered.* FROM (
+    SELECT row_to_json(record)::text AS line, u.asset_id, u.source_id
+      {rows}
+      {SOURCE_NAMES}
+     CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{pages.where([*filters, *after])}
+     ORDER BY {order_then(shape)} LIMIT :size + 1 OFFSET :offset) ordered
+)
+SELECT {shape.version} AS version,
+       (SELECT count(*) FROM (
+          SELECT 1 {rows}{pages.where(filters)} LIMIT {TOTAL_CAP}) counted) AS total,
+       count(*) AS found,
+       COALESCE(string_agg(line, ',' ORDER BY n) FILTER (WHERE n <= :size), '') AS body,
+       (max(asset_id) {shown})::text AS last_key, max(asset_id) {shown} AS last_asset,
+       max(source_id) {shown} AS last_source
+  FROM page
+""")
+
+
+# What quotes do not hold (whether the time was inferred) is known of the newest one alone.
+COIN_AS_IT_WAS = text(f"""
+SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
+  {rows_then(pages.PageShape(of_sources=False))}
+  {SOURCE_NAMES}
+ CROSS JOIN LATERAL (
+       SELECT {RECORD_FIELDS}, a.slug, {zulu("a.created_at")} AS first_seen_at,
+              (SELECT COALESCE(json_agg(row_to_json(w) ORDER BY w.source, w.namespace), '[]'::json)
+                 FROM (SELECT vs.name AS source, vs.source_type, vs.namespace, l.external_id,
+                              COALESCE(l.symbol, today.symbol) AS symbol,
+                              COALESCE(l.name, today.name) AS name, v.rank,
+                              {AMOUNT_FIELDS.format("v")}, {zulu("v.observed_at")} AS observed_at,
+                              CASE WHEN l.observed_at = v.observed_at THEN l.inferred_time END
+                                AS inferred_time, v.run_id, NULL::json AS match
+                         FROM ({VIEWS_THEN}) v JOIN sources vs USING (source_id)
+                         LEFT JOIN quotes_latest l ON l.asset_id = v.asset_id
+                                                  AND l.source_id = v.source_id) w) AS views,
+              (SELECT COALESCE(json_agg(row_to_json(m)), '[]'::json)
+                 FROM (SELECT ticker, from_asset_id, to_asset_id, {zulu("moved_at")} AS moved_at,
+                              run_id
+                         FROM ticker_moves
+                        WHERE (from_asset_id = a.asset_id OR to_asset_id = a.asset_id)
+                          AND moved_at <= :as_of
+                        ORDER BY move_id DESC LIMIT {MOVES_SHOWN}) m) AS ticker_moves) record
+ WHERE a.asset_id = :asset_id
+""")

@@ -1,0 +1,88 @@
+"""A coin's history down-sampled: one row for each interval and source, exact, made by Postgres.
+
+Buckets are half-open, `start <= t < start + interval`, and stand on the clock of UTC: an interval
+divides a day, so that each day begins with a bucket.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import TextClause, text
+
+from cryptosource_store.statements import record_pages as pages
+from cryptosource_store.statements.as_of import KNOWN_QUOTES
+from cryptosource_store.statements.coins import UNIFIED_VERSION, zulu
+
+# Prices that are unknown make no open, high, low or close, and are not counted. Names of the
+# aggregates: the last observation is the newest one, priced or not.
+_BUCKETS = """
+  SELECT date_bin(CAST(:interval AS interval), q.observed_at, 'epoch'::timestamptz) AS bucket,
+         q.source_id,
+         (array_agg(q.price_usd ORDER BY q.observed_at)
+            FILTER (WHERE q.price_usd IS NOT NULL))[1] AS open,
+         max(q.price_usd) AS high, min(q.price_usd) AS low,
+         (array_agg(q.price_usd ORDER BY q.observed_at DESC)
+            FILTER (WHERE q.price_usd IS NOT NULL))[1] AS close,
+         (array_agg(q.price_usd ORDER BY q.observed_at DESC))[1] AS last,
+         count(q.price_usd) AS count,
+         max(q.observed_at) AS last_at,
+         (array_agg(q.market_cap_usd ORDER BY q.observed_at DESC))[1] AS last_market_cap_usd,
+         (array_agg(q.volume_24h_usd ORDER BY q.observed_at DESC))[1] AS last_volume_24h_usd
+    FROM {quotes}{where}
+   GROUP BY 1, 2"""
+
+
+def buckets(*, as_of: bool) -> str:
+    """Return the rows of the buckets; binds `interval` and what a history binds."""
+    quotes = KNOWN_QUOTES if as_of else "quotes q"
+    return _BUCKETS.format(quotes=quotes, where=pages.OF_COIN_IN_RANGE)
+
+
+BUCKET_FIELDS = f"""{zulu("u.bucket")} AS bucket_start,
+         {zulu("(u.bucket + CAST(:interval AS interval))")} AS bucket_end,
+         s.name AS source, s.source_type, s.namespace, u.open, u.high, u.low, u.close, u.last,
+         u.count, {zulu("u.last_at")} AS last_observed_at, u.last_market_cap_usd,
+         u.last_volume_24h_usd"""
+
+
+def newest_observation(*, as_of: bool) -> TextClause:
+    """Return the statement of when a coin was observed last, no later than `end`.
+
+    One entry of the primary key (asset, source, time) for each source; binds what a history binds.
+    """
+    quotes = KNOWN_QUOTES if as_of else "quotes q"
+    return text(f"""
+SELECT max(newest.observed_at)
+  FROM unnest(CAST(:source_ids AS integer[])) AS chosen(source_id)
+ CROSS JOIN LATERAL (
+       SELECT q.observed_at FROM {quotes}
+        WHERE q.asset_id = :asset_id AND q.source_id = chosen.source_id AND q.observed_at <= :end
+        ORDER BY q.observed_at DESC LIMIT 1) newest
+""")
+
+
+def bucket_page(*, descending: bool, after: bool, as_of: bool) -> TextClause:
+    """Return the statement of a page of buckets; all of the range are made for it.
+
+    Args:
+        descending: newest first.
+        after: go on behind `after_key` (a bucket's start) and `after_source`.
+        as_of: from what was known then.
+    """
+    direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+    behind = f""" WHERE u.bucket {beyond} :after_key
+        OR (u.bucket = :after_key AND u.source_id > :after_source)"""
+    last = "FILTER (WHERE n = :size)"
+    return text(f"""
+WITH grouped AS MATERIALIZED ({buckets(as_of=as_of)}), page AS (
+  SELECT row_number() OVER () AS n, ordered.* FROM (
+    SELECT * FROM grouped u{behind if after else ""}
+     ORDER BY u.bucket {direction}, u.source_id LIMIT :size + 1) ordered
+)
+SELECT {UNIFIED_VERSION} AS version, (SELECT count(*) FROM grouped) AS total, count(*) AS found,
+       COALESCE(string_agg(row_to_json(record)::text, ',' ORDER BY n) FILTER (WHERE n <= :size),
+                '') AS body,
+       (max(u.bucket) {last})::text AS last_key, max(u.source_id) {last} AS last_source
+  FROM page u
+  LEFT JOIN sources s USING (source_id)
+ CROSS JOIN LATERAL (SELECT {BUCKET_FIELDS}) record
+""")

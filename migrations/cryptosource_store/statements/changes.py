@@ -1,0 +1,70 @@
+"""Following the data, and following runs.
+
+Of the data: which versions there were since one, and what the coins they changed are now. A
+version's id is its number and when it was made, so that a database restored from a backup, which
+counts the same numbers again, is told apart. Of runs: which are under way or began lately, and who
+wrote them last.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from cryptosource_store.statements.coins import RECORD_FIELDS, SOURCE_NAMES
+from cryptosource_store.statements.runs import RUN_FIELDS
+
+_MICROS = "(extract(epoch FROM changed_at) * 1000000)::bigint"
+
+# One row by primary key.
+HEAD = text(f"SELECT version, {_MICROS} AS micros FROM dataset_versions WHERE dataset = 'unified'")
+
+# Primary key of data_changes.
+VERSION_MADE_AT = text(f"SELECT {_MICROS} FROM data_changes WHERE version = :version")
+
+# A range of the primary key.
+CHANGES_BETWEEN = text(f"""
+SELECT version, {_MICROS} AS micros, asset_ids FROM data_changes
+ WHERE version > :after AND version <= :until ORDER BY version
+""")
+
+_BESIDE = f"""JOIN assets a ON a.asset_id = c.asset_id
+  LEFT JOIN tickers t ON t.ticker = c.symbol
+  LEFT JOIN sources s ON s.source_id = u.source_id
+  {SOURCE_NAMES}
+ CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record
+ WHERE c.asset_id = ANY(CAST(:asset_ids AS bigint[]))
+ ORDER BY c.asset_id, u.source_id"""
+
+_TOLD = """c.asset_id, u.symbol, s.name AS source, s.source_type, s.namespace,
+       ARRAY(SELECT ticker FROM tickers o WHERE o.asset_id = c.asset_id) AS tickers,
+       row_to_json(record)::text AS record"""
+
+# Primary keys for each coin; tickers_asset_idx.
+CHANGED_RECORDS = text(f"SELECT {_TOLD} FROM unified c CROSS JOIN LATERAL (SELECT c.*) u {_BESIDE}")
+
+# quotes_latest_asset_idx for each coin.
+CHANGED_OWN_RECORDS = text(
+    f"SELECT {_TOLD} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id {_BESIDE}"
+)
+
+# etl_runs_started_idx.
+NEWEST_START = text("SELECT COALESCE(max(started_at), clock_timestamp()) FROM etl_runs")
+
+_WRITTEN = """SELECT run_id::text AS run, xmin::text AS written, status = 'running' AS under_way,
+         started_at FROM etl_runs"""
+
+# etl_runs_running_key and etl_runs_started_idx, one after the other: no index serves both. xmin is
+# the transaction that wrote the row last.
+RUNS_LATELY = text(f"""
+SELECT * FROM (
+  {_WRITTEN} WHERE status = 'running'
+  UNION {_WRITTEN} WHERE started_at > :since
+) lately ORDER BY started_at, run LIMIT :most
+""")
+
+# Primary keys.
+RUNS_TOLD = text(f"""
+SELECT s.name AS source, s.namespace, s.source_type, row_to_json(record)::text AS record
+  FROM etl_runs r JOIN sources s USING (source_id) CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
+ WHERE r.run_id = ANY(CAST(:runs AS uuid[])) ORDER BY r.started_at, r.run_id
+""")

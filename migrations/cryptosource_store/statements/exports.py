@@ -1,0 +1,195 @@
+"""Whole lists for exports: rows by a server-side cursor, in the order of the pages.
+
+A statement returns one column with each row as JSON, or all columns as text: what is text already
+goes into a CSV cell as it is, and a NUMERIC keeps its digits on the way into any other form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import TextClause, text
+
+from cryptosource_store.statements import as_of as past
+from cryptosource_store.statements import candles
+from cryptosource_store.statements import record_pages as pages
+from cryptosource_store.statements.coins import RECORD_FIELDS, SOURCE_NAMES
+
+
+class Kind(StrEnum):
+    """What a column holds."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    AMOUNT = "amount"
+    TIME = "time"
+    NAMES = "names"
+    """Several names, which never hold a space, so that a space can stand between them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of an export; its name is also the member's in JSON."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+
+    @property
+    def as_text(self) -> str:
+        """SQL for its text."""
+        if self.kind is Kind.NAMES:
+            return (
+                f"(SELECT string_agg(name, ' ' ORDER BY name) "
+                f"FROM json_array_elements_text(record.{self.name}) AS names(name))"
+            )
+        return f"record.{self.name}::text"
+
+
+def _columns(**kinds: Kind) -> tuple[Column, ...]:
+    return tuple(Column(name=name, kind=kind) for name, kind in kinds.items())
+
+
+_AMOUNTS = {
+    "price_usd": Kind.AMOUNT,
+    "market_cap_usd": Kind.AMOUNT,
+    "volume_24h_usd": Kind.AMOUNT,
+    "percent_change_24h": Kind.AMOUNT,
+}
+_SOURCE = {"source": Kind.TEXT, "source_type": Kind.TEXT, "namespace": Kind.TEXT}
+
+RECORD_COLUMNS = _columns(
+    id=Kind.TEXT,
+    asset_id=Kind.INTEGER,
+    symbol=Kind.TEXT,
+    name=Kind.TEXT,
+    rank=Kind.INTEGER,
+    **_AMOUNTS,
+    observed_at=Kind.TIME,
+    **_SOURCE,
+    sources=Kind.NAMES,
+    spread_percent=Kind.AMOUNT,
+    updated_at=Kind.TIME,
+)
+OBSERVATION_COLUMNS = _columns(
+    observed_at=Kind.TIME, **_SOURCE, rank=Kind.INTEGER, **_AMOUNTS, run_id=Kind.TEXT
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What is exported: rows named `record`, and their order."""
+
+    columns: tuple[Column, ...]
+    source: str
+    """FROM and WHERE."""
+    order: str
+    counted: str
+    """FROM and WHERE that give as many rows."""
+    ahead: str = ""
+    """Common table expressions in front."""
+
+    def statement(self, *, as_json: bool) -> TextClause:
+        """Return the statement of the rows; binds `most` beside what `source` names."""
+        selected = (
+            "row_to_json(record)::text"
+            if as_json
+            else ", ".join(column.as_text for column in self.columns)
+        )
+        return text(
+            f"{self.ahead} SELECT {selected} {self.source} ORDER BY {self.order} LIMIT :most"
+        )
+
+    def count(self) -> TextClause:
+        """Return the statement that counts the rows, no further than `most`."""
+        counted = f"SELECT 1 {self.counted} LIMIT :most"
+        return text(f"{self.ahead} SELECT count(*) FROM ({counted}) counted")
+
+
+BUCKET_COLUMNS = _columns(
+    bucket_start=Kind.TIME,
+    bucket_end=Kind.TIME,
+    **_SOURCE,
+    open=Kind.AMOUNT,
+    high=Kind.AMOUNT,
+    low=Kind.AMOUNT,
+    close=Kind.AMOUNT,
+    last=Kind.AMOUNT,
+    count=Kind.INTEGER,
+    last_observed_at=Kind.TIME,
+    last_market_cap_usd=Kind.AMOUNT,
+    last_volume_24h_usd=Kind.AMOUNT,
+)
+
+
+def records_then(shape: pages.PageShape) -> Rows:
+    """Return the rows of a list of records as they were; binds `as_of` too."""
+    counted = f"{past.rows_then(shape)}{{}}{pages.where(past.conditions_then(shape))}"
+    return Rows(
+        columns=RECORD_COLUMNS,
+        ahead=_chosen(shape),
+        source=counted.format(
+            f" {SOURCE_NAMES} CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record"
+        ),
+        order=past.order_then(shape),
+        counted=counted.format(""),
+    )
+
+
+def bucket_rows(*, descending: bool, as_of: bool) -> Rows:
+    """Return the rows of a down-sampled history; binds what `bucketing.buckets` binds."""
+    counted = f"FROM ({candles.buckets(as_of=as_of)}) u"
+    return Rows(
+        columns=BUCKET_COLUMNS,
+        source=f"""{counted}
+  LEFT JOIN sources s USING (source_id)
+ CROSS JOIN LATERAL (SELECT {candles.BUCKET_FIELDS}) record""",
+        order=f"u.bucket {'DESC' if descending else 'ASC'}, u.source_id",
+        counted=counted,
+    )
+
+
+def _chosen(shape: pages.PageShape) -> str:
+    return f"WITH {pages.CHOSEN_SOURCES.rstrip(', ')}" if shape.of_sources else ""
+
+
+def records(shape: pages.PageShape) -> Rows:
+    """Return the rows of a list of records.
+
+    Args:
+        shape: as for a page; where it goes on and how it counts is left aside.
+    """
+    rows = pages.SOURCE_ROWS if shape.of_sources else pages.UNIFIED_ROWS
+    own = [pages.OF_CHOSEN_SOURCES] if shape.of_sources else []
+    where = pages.where([*own, *shape.conditions])
+    return Rows(
+        columns=RECORD_COLUMNS,
+        ahead=_chosen(shape),
+        source=f"""FROM {rows}
+  JOIN unified c USING (asset_id)
+  JOIN assets a USING (asset_id)
+  LEFT JOIN tickers t ON t.ticker = c.symbol
+  LEFT JOIN sources s ON s.source_id = u.source_id
+  {SOURCE_NAMES}
+ CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{where}""",
+        order=pages.order_of(shape),
+        counted=f"FROM {rows}{where}",
+    )
+
+
+def observations(*, descending: bool, as_of: bool = False) -> Rows:
+    """Return the rows of one coin's history.
+
+    Binds `asset_id`, `source_ids`, `start` and `end`, and `as_of` where that is asked for.
+    """
+    quotes = past.KNOWN_QUOTES if as_of else "quotes q"
+    source = f"FROM {quotes}{pages.OF_COIN_IN_RANGE}"
+    direction = "DESC" if descending else "ASC"
+    return Rows(
+        columns=OBSERVATION_COLUMNS,
+        source=f"""FROM (SELECT q.* {source}) u
+  LEFT JOIN sources s USING (source_id)
+ CROSS JOIN LATERAL (SELECT {pages.OBSERVATION_FIELDS}) record""",
+        order=f"u.observed_at {direction}, u.source_id",
+        counted=source,
+    )

@@ -1,0 +1,186 @@
+"""Runs that are asked for: placed, taken up, looked at."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from cryptosource_store.statements.claim import SOURCE_LOCK_CLASS as RUN_LOCK_CLASS
+from cryptosource_store.statements.coins import zulu
+
+REQUESTS_CHANNEL = "cryptosource_run_requests"
+"""NOTIFY channel: a row of run_requests wants a run. Without it the row is found within seconds."""
+
+KEY_LOCK_CLASS = 727_005
+SOURCE_LOCK_CLASS = 727_006
+"""First keys of two-key advisory locks, taken in this order, until the end of the transaction."""
+
+TAKING_LOCK_CLASS = 727_007
+"""First key of a session's advisory lock, the second is the source_id: who holds it is the one
+`up` that takes up requests for that source, and makes up for those that a dead one left."""
+
+UP = "up/"
+"""What `accepted_by` of a request begins with that a `cryptosource up` answers."""
+
+KEYS_KEPT = "24 hours"
+WINDOW_SECONDS = 60
+JOBS_SHOWN = 100
+
+# Whoever sends the same key at the same time waits here, and then finds the stored answer.
+LOCK_KEY = text(f"SELECT pg_advisory_xact_lock({KEY_LOCK_CLASS}, hashtext(:caller || ' ' || :key))")
+
+# Primary key.
+STORED_ANSWER = text(f"""
+SELECT digest, answer FROM run_request_keys
+ WHERE caller = :caller AND idempotency_key = :key
+   AND created_at > clock_timestamp() - interval '{KEYS_KEPT}'
+""")
+
+STORE_ANSWER = text("""
+INSERT INTO run_request_keys AS k (caller, idempotency_key, digest, request_id, answer)
+VALUES (:caller, :key, :digest, CAST(:request_id AS uuid), CAST(:answer AS jsonb))
+ON CONFLICT (caller, idempotency_key) DO UPDATE
+   SET digest = excluded.digest, request_id = excluded.request_id, answer = excluded.answer,
+       created_at = clock_timestamp()
+""")
+
+# Index sources_identity_idx where a namespace is given; else one scan of a small table.
+SOURCES_NAMED = text("""
+SELECT source_id, namespace, suspended, retired_at FROM sources
+ WHERE name = :name AND (CAST(:namespace AS text) IS NULL OR namespace = :namespace)
+ ORDER BY retired_at DESC NULLS FIRST, namespace LIMIT 20
+""")
+
+ANY_ACTIVE = text("""
+SELECT EXISTS (SELECT 1 FROM sources WHERE retired_at IS NULL AND NOT suspended)
+""")
+
+# Requests for one source are placed one after another; 0 stands for every source.
+LOCK_SOURCE = text(f"SELECT pg_advisory_xact_lock({SOURCE_LOCK_CLASS}, :source_id)")
+
+_ANSWER_FIELDS = f"""r.request_id::text AS request_id, s.name AS source, s.namespace,
+       {zulu("r.requested_at")} AS requested_at, {zulu("r.expires_at")} AS expires_at"""
+
+# Index run_requests_pending_idx: what is pending is little.
+PENDING_REQUEST = text(f"""
+SELECT {_ANSWER_FIELDS}
+  FROM run_requests r LEFT JOIN sources s USING (source_id)
+ WHERE r.status = 'pending' AND r.expires_at > clock_timestamp()
+   AND r.source_id IS NOT DISTINCT FROM CAST(:source_id AS integer)
+ ORDER BY r.requested_at DESC LIMIT 1
+""")
+
+# Index run_requests_source_idx.
+LATELY_REQUESTED = text(f"""
+SELECT count(*) AS requests,
+       ceil(extract(epoch FROM min(requested_at) - clock_timestamp()) + {WINDOW_SECONDS})::integer
+         AS wait_seconds
+  FROM run_requests
+ WHERE source_id IS NOT DISTINCT FROM CAST(:source_id AS integer)
+   AND requested_at > clock_timestamp() - interval '{WINDOW_SECONDS} seconds'
+""")
+
+INSERT_REQUEST = text(f"""
+WITH r AS (
+  INSERT INTO run_requests (request_id, source_id, requested_by, traceparent)
+  VALUES (CAST(:request_id AS uuid), :source_id, :requested_by, :traceparent) RETURNING *
+)
+SELECT {_ANSWER_FIELDS} FROM r LEFT JOIN sources s USING (source_id)
+""")
+
+# A request for no source in particular is one for every source. What has expired is left alone.
+PENDING_REQUESTS = text("""
+SELECT r.request_id::text AS request_id, r.source_id IS NULL AS for_all, s.uid,
+       COALESCE(r.traceparent, '') AS traceparent
+  FROM run_requests r
+  LEFT JOIN sources s ON s.source_id = r.source_id AND s.retired_at IS NULL
+ WHERE r.status = 'pending' AND r.expires_at > clock_timestamp()
+ ORDER BY r.requested_at
+ LIMIT 100
+""")
+
+# Row lock on the request alone; whoever comes second changes nothing.
+ANSWER_REQUEST = text("""
+UPDATE run_requests SET status = :status, reason = :reason, accepted_by = :accepted_by,
+       accepted_at = clock_timestamp()
+ WHERE request_id = CAST(:request_id AS uuid) AND status = 'pending'
+RETURNING request_id
+""")
+
+TRY_TAKING = text(f"SELECT pg_try_advisory_lock({TAKING_LOCK_CLASS}, :source_id)")
+
+# Read when an `up` begins, not again and again: it looks at every request that is kept.
+# Postgres notices the death of a session a moment late; until then its source is `busy`.
+UNFINISHED_JOBS = text(f"""
+SELECT j.source_uid AS uid, j.job_name, COALESCE(r.traceparent, '') AS traceparent,
+       EXISTS (SELECT 1 FROM sources s
+                 JOIN pg_locks l ON l.objid::bigint = s.source_id
+                 JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+                WHERE s.uid = j.source_uid AND l.locktype = 'advisory' AND l.granted
+                  AND l.classid = {RUN_LOCK_CLASS} AND l.objsubid = 2) AS busy
+  FROM run_request_jobs j
+  JOIN run_requests r USING (request_id)
+ WHERE j.source_uid = ANY(:uids) AND starts_with(r.accepted_by, '{UP}')
+   AND NOT EXISTS (SELECT 1 FROM etl_runs x
+                    WHERE x.source_uid = j.source_uid AND x.job_name = j.job_name
+                      AND x.status IN ('success', 'failure', 'skipped'))
+ ORDER BY r.accepted_at, r.request_id
+""")
+
+INSERT_JOB = text("""
+INSERT INTO run_request_jobs (request_id, source_uid, job_name)
+VALUES (CAST(:request_id AS uuid), :source_uid, :job_name) ON CONFLICT DO NOTHING
+""")
+
+# Primary keys, and the unique key (source_uid, job_name, attempt) of etl_runs: an attempt that
+# succeeded speaks for its Job, else the last one.
+REQUEST = text(f"""
+WITH jobs AS MATERIALIZED (
+  SELECT j.source_uid, j.job_name, r.*
+    FROM run_request_jobs j
+    LEFT JOIN LATERAL (
+         SELECT x.run_id, x.source_id, x.attempt, x.status, x.reason, x.message, x.started_at,
+                x.finished_at
+           FROM etl_runs x WHERE x.source_uid = j.source_uid AND x.job_name = j.job_name
+          ORDER BY (x.status = 'success') DESC, x.attempt DESC LIMIT 1) r ON true
+   WHERE j.request_id = CAST(:request_id AS uuid)
+), counts AS (
+  SELECT count(*) AS jobs,
+         count(*) FILTER (WHERE status IS NULL) AS waiting,
+         count(*) FILTER (WHERE status = 'running') AS running,
+         count(*) FILTER (WHERE status = 'success') AS success,
+         count(*) FILTER (WHERE status = 'failure') AS failure,
+         count(*) FILTER (WHERE status = 'interrupted') AS interrupted,
+         count(*) FILTER (WHERE status = 'skipped') AS skipped
+    FROM jobs
+)
+SELECT row_to_json(found)::text AS body FROM (
+  SELECT q.request_id, s.name AS source, s.namespace,
+         CASE WHEN q.status = 'pending' AND q.expires_at <= clock_timestamp() THEN 'expired'
+              WHEN q.status <> 'accepted' THEN q.status
+              WHEN c.waiting = c.jobs THEN 'accepted'
+              WHEN c.waiting + c.running > 0 THEN 'running'
+              WHEN c.failure + c.interrupted > 0 THEN 'failed'
+              WHEN c.success > 0 THEN 'succeeded'
+              ELSE 'skipped' END AS status,
+         CASE WHEN q.status = 'pending' AND q.expires_at <= clock_timestamp() THEN 'NotTakenUp'
+              ELSE q.reason END AS reason,
+         q.requested_by, {zulu("q.requested_at")} AS requested_at,
+         {zulu("q.expires_at")} AS expires_at, {zulu("q.accepted_at")} AS answered_at,
+         q.accepted_by AS answered_by,
+         (SELECT row_to_json(c)) AS counts,
+         (SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
+            SELECT j.job_name, n.name AS source, n.namespace, j.run_id, j.attempt, j.status,
+                   j.reason, j.message, {zulu("j.started_at")} AS started_at,
+                   {zulu("j.finished_at")} AS finished_at
+              FROM jobs j
+              LEFT JOIN LATERAL (
+                   SELECT name, namespace FROM sources o
+                    WHERE o.source_id = j.source_id OR o.uid = j.source_uid
+                    ORDER BY (o.source_id = j.source_id) DESC NULLS LAST LIMIT 1) n ON true
+             ORDER BY n.namespace, n.name, j.job_name LIMIT {JOBS_SHOWN}) x) AS runs
+    FROM run_requests q
+    LEFT JOIN sources s USING (source_id)
+   CROSS JOIN counts c
+   WHERE q.request_id = CAST(:request_id AS uuid)
+) found
+""")

@@ -1,0 +1,188 @@
+"""What the API reads of sources and runs: health, totals, history.
+
+Health comes as rows, because it is judged in Python; the rest as JSON that Postgres builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import TextClause, text
+
+from cryptosource_store.statements.coins import zulu
+
+RUNS_CAP = 10_001
+"""Counting runs stops there."""
+
+DETAILS_SHOWN = 20
+"""Rejected records and drifts shown of one run."""
+
+# Index etl_runs_source_started_idx: a few entries of each source. Skipped runs say nothing about
+# the source: another run was at work; nor does a replay, which asks no upstream. Ages are by the
+# database's clock, which stamped the runs.
+_HEALTH = """
+SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
+       running.run_id IS NOT NULL AS running, last.run_id::text, last.status, last.reason,
+       last.message, last.started_at, last.finished_at, good.finished_at AS last_success_at,
+       CASE WHEN good.finished_at IS NOT NULL THEN
+         CAST(greatest(extract(epoch FROM clock_timestamp() - good.finished_at), 0) AS bigint)
+       END AS age_seconds,
+       (SELECT count(*) FROM etl_runs r
+         WHERE r.source_id = s.source_id AND r.status IN ('failure', 'interrupted')
+           AND r.started_at > COALESCE(good.started_at, '-infinity')) AS consecutive_failures,
+       c.observed_at, c.records_committed, c.updated_at AS checkpoint_at,
+       CAST(greatest(extract(epoch FROM clock_timestamp() - c.updated_at), 0) AS bigint)
+         AS checkpoint_age_seconds
+  FROM sources s
+  LEFT JOIN etl_checkpoints c USING (source_id)
+  LEFT JOIN LATERAL (SELECT run_id FROM etl_runs r
+                      WHERE r.source_id = s.source_id AND r.status = 'running') running ON true
+  LEFT JOIN LATERAL (SELECT * FROM etl_runs r
+                      WHERE r.source_id = s.source_id AND r.status NOT IN ('running', 'skipped')
+                      ORDER BY r.started_at DESC LIMIT 1) last ON true
+  LEFT JOIN LATERAL (SELECT * FROM etl_runs r
+                      WHERE r.source_id = s.source_id AND r.status = 'success'
+                        AND r.trigger <> 'replay'
+                      ORDER BY r.started_at DESC LIMIT 1) good ON true
+ WHERE s.retired_at IS NULL"""
+
+SOURCES_HEALTH = text(f"{_HEALTH} ORDER BY s.namespace, s.name")
+
+# Index sources_identity_idx.
+SOURCE_HEALTH = text(f"{_HEALTH} AND s.source_id = :source_id")
+
+RUN_FIELDS = f"""r.run_id, s.name AS source, s.namespace, s.source_type, r.job_name, r.attempt,
+         r.trigger, r.status, r.reason, r.message, {zulu("r.started_at")} AS started_at,
+         {zulu("r.finished_at")} AS finished_at,
+         extract(epoch FROM COALESCE(r.finished_at, clock_timestamp()) - r.started_at)
+           AS duration_seconds,
+         {zulu("r.next_attempt_at")} AS next_attempt_at, r.processed, r.loaded, r.unchanged,
+         r.rejected, r.pages, r.requests, r.retries, r.records_total, r.trace_id"""
+
+COUNTS = """count(*) AS runs,
+         count(*) FILTER (WHERE r.status = 'success') AS success,
+         count(*) FILTER (WHERE r.status = 'failure') AS failure,
+         count(*) FILTER (WHERE r.status = 'skipped') AS skipped,
+         count(*) FILTER (WHERE r.status = 'interrupted') AS interrupted,
+         count(*) FILTER (WHERE r.status = 'running') AS running,
+         COALESCE(sum(r.processed), 0) AS processed, COALESCE(sum(r.loaded), 0) AS loaded,
+         COALESCE(sum(r.unchanged), 0) AS unchanged, COALESCE(sum(r.rejected), 0) AS rejected"""
+
+# A cursor may hold whatever a plugin needs; only its short, flat members are shown.
+CURSOR_SUMMARY = """COALESCE((SELECT json_object_agg(key, value ORDER BY key)
+    FROM jsonb_each(k.cursor)
+   WHERE jsonb_typeof(value) NOT IN ('object', 'array') AND length(value::text) <= 200),
+  '{}'::json)"""
+
+CHECKPOINT = f"""(SELECT row_to_json(x) FROM (
+   SELECT {CURSOR_SUMMARY} AS cursor, k.records_committed, {zulu("k.observed_at")} AS observed_at,
+          {zulu("k.updated_at")} AS updated_at
+     FROM etl_checkpoints k WHERE k.source_id = s.source_id) x)"""
+
+# One pass over etl_runs; everything else by index. Bounded by how long runs are kept.
+STATS = text(f"""
+WITH per_source AS MATERIALIZED (
+  SELECT r.source_id, {COUNTS} FROM etl_runs r GROUP BY r.source_id
+)
+SELECT row_to_json(stats)::text AS body FROM (
+  SELECT (SELECT row_to_json(t) FROM (
+            SELECT count(*) FILTER (WHERE s.retired_at IS NULL) AS sources,
+                   COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'unified'), 0)
+                     AS coins,
+                   COALESCE(sum(p.runs), 0) AS runs, COALESCE(sum(p.success), 0) AS success,
+                   COALESCE(sum(p.failure), 0) AS failure, COALESCE(sum(p.skipped), 0) AS skipped,
+                   COALESCE(sum(p.interrupted), 0) AS interrupted,
+                   COALESCE(sum(p.running), 0) AS running,
+                   COALESCE(sum(p.processed), 0) AS processed,
+                   COALESCE(sum(p.loaded), 0) AS loaded,
+                   COALESCE(sum(p.unchanged), 0) AS unchanged,
+                   COALESCE(sum(p.rejected), 0) AS rejected
+              FROM sources s LEFT JOIN per_source p USING (source_id)) t) AS totals,
+         (SELECT COALESCE(json_agg(row_to_json(x) ORDER BY x.namespace, x.source), '[]'::json)
+            FROM (SELECT s.name AS source, s.namespace, s.source_type, s.schedule, s.time_zone,
+                         s.suspended,
+                         COALESCE(d.total, 0) AS records, COALESCE(p.runs, 0) AS runs,
+                         COALESCE(p.success, 0) AS success, COALESCE(p.failure, 0) AS failure,
+                         COALESCE(p.skipped, 0) AS skipped,
+                         COALESCE(p.interrupted, 0) AS interrupted,
+                         COALESCE(p.running, 0) AS running,
+                         COALESCE(p.processed, 0) AS processed, COALESCE(p.loaded, 0) AS loaded,
+                         COALESCE(p.unchanged, 0) AS unchanged,
+                         COALESCE(p.rejected, 0) AS rejected,
+                         (SELECT row_to_json(l) FROM (
+                            SELECT {RUN_FIELDS} FROM etl_runs r WHERE r.source_id = s.source_id
+                             ORDER BY r.started_at DESC LIMIT 1) l) AS last_run,
+                         {CHECKPOINT} AS checkpoint,
+                         (SELECT count(*) FROM schema_drifts f
+                           WHERE f.source_id = s.source_id) AS drifts,
+                         (SELECT count(*) FROM rejected_records q
+                           WHERE q.source_id = s.source_id AND q.replayed_at IS NULL)
+                           AS quarantined
+                    FROM sources s
+                    LEFT JOIN per_source p USING (source_id)
+                    LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id
+                   WHERE s.retired_at IS NULL) x) AS sources
+) stats
+""")
+
+OF_SOURCE = "(s.name = :source OR s.source_type = lower(:source))"
+OF_NAME = "s.name = :source"
+OF_NAMESPACE = "s.namespace = :namespace"
+OF_STATUS = "r.status = :status"
+OF_REASON = "r.reason = :reason"
+OF_TRIGGER = "r.trigger = :trigger"
+SINCE = "r.started_at >= :since"
+UNTIL = "r.started_at <= :until"
+
+
+def runs_statement(conditions: Sequence[str], *, after: bool) -> TextClause:
+    """Return the statement of a page of runs, newest first, by etl_runs_started_idx.
+
+    Args:
+        conditions: filters out of this module's constants.
+        after: go on behind `after_key` (a time) and `after_run`.
+    """
+    filters = " AND ".join(["true", *conditions])
+    behind = """ AND r.started_at <= :after_key
+        AND (r.started_at < :after_key OR r.run_id > CAST(:after_run AS uuid))"""
+    return text(f"""
+WITH page AS (
+  SELECT row_number() OVER () AS n, ordered.* FROM (
+    SELECT row_to_json(record)::text AS record, r.started_at::text AS sort_key,
+           r.run_id::text AS run
+      FROM etl_runs r JOIN sources s USING (source_id)
+     CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
+     WHERE {filters}{behind if after else ""}
+     ORDER BY r.started_at DESC, r.run_id LIMIT :size + 1) ordered
+)
+SELECT (SELECT count(*) FROM (
+          SELECT 1 FROM etl_runs r JOIN sources s USING (source_id) WHERE {filters}
+           LIMIT {RUNS_CAP}) counted) AS total,
+       count(*) AS found,
+       COALESCE(string_agg(record, ',' ORDER BY n) FILTER (WHERE n <= :size), '') AS body,
+       max(sort_key) FILTER (WHERE n = :size) AS last_key,
+       max(run) FILTER (WHERE n = :size) AS last_run
+  FROM page
+""")
+
+
+# Primary key, rejected_records_run_idx and schema_drifts_source_idx.
+RUN = text(f"""
+SELECT row_to_json(run)::text AS body FROM (
+  SELECT {RUN_FIELDS},
+         (SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
+            SELECT q.external_id, q.reason, q.field, q.detail, q.contract_version, q.occurrences,
+                   {zulu("q.first_seen_at")} AS first_seen_at,
+                   {zulu("q.last_seen_at")} AS last_seen_at,
+                   {zulu("q.replayed_at")} AS replayed_at
+              FROM rejected_records q WHERE q.run_id = r.run_id
+             ORDER BY q.rejected_id LIMIT {DETAILS_SHOWN}) x) AS rejects,
+         (SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
+            SELECT f.field, f.change, f.types_before, f.types_after,
+                   {zulu("f.detected_at")} AS detected_at
+              FROM schema_drifts f WHERE f.source_id = r.source_id AND f.run_id = r.run_id
+             ORDER BY f.drift_id LIMIT {DETAILS_SHOWN}) x) AS drifts
+    FROM etl_runs r JOIN sources s USING (source_id)
+   WHERE r.run_id = CAST(:run_id AS uuid)
+) run
+""")

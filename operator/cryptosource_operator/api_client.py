@@ -1,0 +1,261 @@
+"""A small client of the API server: the verbs the operator has a right to, and no others.
+
+Kopf watches; what is written goes through here, because server-side apply, preconditions and
+dry-run are not for Kopf to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+
+from cryptosource_operator.framework import kopf
+from cryptosource_operator.metrics import Metrics
+from cryptosource_operator.names import FIELD_MANAGER
+from cryptosource_operator.reconcile_tracing import calling
+
+log = logging.getLogger(__name__)
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+PLAIN = "application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+CONNECTIONS = 20
+"""Requests at a time; watches come on top."""
+PAGE = 100
+"""Objects per page of a list: a thousand CronJobs at once would take 80 MiB while they are read."""
+
+WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=70)
+"""Bookmarks come each minute: a watch that is silent for longer is dead."""
+WATCH_SECONDS = 300
+"""A watch is opened anew after that, whether or not it still says something."""
+
+NOT_FOUND, CONFLICT, UNAUTHORIZED, INVALID, FORBIDDEN = 404, 409, 401, 422, 403
+BAD_REQUEST = 400
+TOO_MANY, SERVER_ERROR = 429, 500
+
+
+class ApiError(Exception):
+    """The API server answered that it did not do it."""
+
+    def __init__(self, code: int, message: str, *, reason: str = "", causes: Any = ()) -> None:
+        super().__init__(f"{code} {reason}: {message[:256]}")
+        self.code = code
+        self.message = message
+        self.reason = reason
+        self.causes = tuple(causes)
+        """`details.causes`: a field and what is wrong with it, each."""
+
+    @property
+    def passing(self) -> bool:
+        """Return whether the same request may be answered otherwise later."""
+        return self.code in {TOO_MANY, CONFLICT} or self.code >= SERVER_ERROR
+
+
+class ApiUnreachableError(Exception):
+    """No answer came from the API server."""
+
+
+class ApiClient:
+    """Requests to one API server.
+
+    Args:
+        login: returns credentials; asked again when they are no longer taken.
+        metrics: where requests are counted.
+        crash_after_calls: for tests: SIGKILL to this process right after so many calls made while
+            `counting` is set; 0: never.
+    """
+
+    def __init__(
+        self,
+        login: Callable[[], kopf.ConnectionInfo],
+        metrics: Metrics,
+        *,
+        crash_after_calls: int = 0,
+    ) -> None:
+        self._login = login
+        self._metrics = metrics
+        self._session: aiohttp.ClientSession | None = None
+        self._server = ""
+        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._crash_after = crash_after_calls
+        self.counting = False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, path: str) -> dict[str, Any] | None:
+        """Return an object; None when it is not there."""
+        try:
+            return await self.request("GET", path)
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+
+    async def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Any:
+        """Apply an object server-side: what it names is ours, whoever else wrote there."""
+        dry = "&dryRun=All" if dry_run else ""
+        query = f"?fieldManager={FIELD_MANAGER}&force=true{dry}"
+        return await self.request("PATCH", path + query, body, content_type=APPLY)
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object."""
+        return await self.request("POST", f"{path}?fieldManager={FIELD_MANAGER}", body)
+
+    async def merge(self, path: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a merge patch."""
+        query = f"?fieldManager={FIELD_MANAGER}"
+        return await self.request("PATCH", path + query, patch, content_type=MERGE)
+
+    async def list(
+        self, path: str, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the objects of a list."""
+        async for page in self.pages(path, selector=selector, metadata_only=metadata_only):
+            for item in page.get("items") or ():
+                yield item
+
+    async def pages(
+        self, path: str, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the pages of a list; the version of the last one is where a watch goes on."""
+        accept = METADATA_LIST if metadata_only else PLAIN
+        token = ""
+        while True:
+            query = {"limit": str(PAGE)}
+            query |= {"labelSelector": selector} if selector else {}
+            query |= {"continue": token} if token else {}
+            page = await self.request("GET", f"{path}?{urlencode(query)}", accept=accept)
+            yield page
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return
+
+    async def watch(
+        self, path: str, *, selector: str, version: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the events after a version, until the API server ends the watch.
+
+        Raises:
+            ApiError: the watch is refused.
+            ApiUnreachableError: the connection was lost, or says nothing any more.
+        """
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "labelSelector": selector,
+            "resourceVersion": version,
+        }
+        session = self._opened()
+        url = f"{self._server}{path}?{urlencode(query)}"
+        try:
+            async with session.get(url, timeout=WATCH_TIMEOUT) as answer:
+                if answer.status >= BAD_REQUEST:
+                    raise _error(answer.status, await answer.read())
+                rest = b""
+                async for chunk in answer.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in filter(None, lines):
+                        yield msgspec.json.decode(line)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnreachableError(f"watch: {type(error).__name__}") from error
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        content_type: str = PLAIN,
+        accept: str = PLAIN,
+    ) -> dict[str, Any]:
+        """Send a request and return the answer's object.
+
+        Raises:
+            ApiError: the API server did not do it.
+            ApiUnreachableError: no answer came.
+        """
+        headers = {"Content-Type": content_type, "Accept": accept}
+        data = None if body is None else msgspec.json.encode(body)
+        try:
+            with calling(method, path) as codes:
+                code, text = await self._sent(method, path, data, headers)
+                if code == UNAUTHORIZED:
+                    await self.close()  # a service account's token is replaced every hour
+                    code, text = await self._sent(method, path, data, headers)
+                codes.append(code)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._metrics.api_requests.labels(method, "none").inc()
+            raise ApiUnreachableError(f"{method}: {type(error).__name__}") from error
+        self._metrics.api_requests.labels(method, str(code)).inc()
+        self._maybe_crash()
+        if code >= BAD_REQUEST:
+            raise _error(code, text)
+        document: dict[str, Any] = msgspec.json.decode(text)
+        return document
+
+    async def _sent(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        async with self._turns:
+            session = self._opened()
+            url = self._server + path
+            async with session.request(method, url, data=data, headers=headers) as answer:
+                return answer.status, await answer.read()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            credentials = self._login()
+            self._server = credentials.server.rstrip("/")
+            connector = aiohttp.TCPConnector(ssl=credentials.as_ssl_context(), limit=0)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers=credentials.as_http_headers() | {"User-Agent": FIELD_MANAGER},
+                timeout=TIMEOUT,
+            )
+        return self._session
+
+    def _maybe_crash(self) -> None:
+        if self._crash_after and self.counting:
+            self._crash_after -= 1
+            if not self._crash_after:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _error(code: int, text: bytes) -> ApiError:
+    try:
+        status = msgspec.json.decode(text)
+        details = status.get("details") or {}
+        return ApiError(
+            code,
+            str(status.get("message", "")),
+            reason=str(status.get("reason", "")),
+            causes=details.get("causes") or (),
+        )
+    except (ValueError, AttributeError):
+        return ApiError(code, text[:256].decode("utf-8", errors="replace"))
+
+
+async def retried(work: Callable[[], Any], *, pause_seconds: float = 1.0) -> Any:
+    """Return what `work` returns once the API server can be reached; for the start alone."""
+    while True:
+        try:
+            return await work()
+        except (ApiUnreachableError, ApiError) as error:
+            log.warning("the API server does not answer yet", extra={"error": str(error)[:256]})
+            await asyncio.sleep(pause_seconds)

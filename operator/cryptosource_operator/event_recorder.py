@@ -1,0 +1,158 @@
+"""Kubernetes Events for what a person would want to see in `describe`, and no flood of them.
+
+An Event is written when a condition changes, never because time has passed; the same words about
+the same source are written once in `QUIET_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptosource_crd.v1alpha1 import API_VERSION, KIND
+from cryptosource_operator.api_client import CONFLICT, ApiClient, ApiError, ApiUnreachableError
+from cryptosource_operator.clock import Clock, rfc3339
+from cryptosource_operator.metrics import Metrics
+from cryptosource_operator.names import FIELD_MANAGER, digest
+from cryptosource_operator.observed_state import condition_of
+from cryptosource_operator.source_parser import shortened
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 600.0
+REMEMBERED = 10_000
+"""Announcements that are remembered at most."""
+WAITING = 2_000
+"""Events that wait to be written at most; one more is dropped: it is in the status as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What a person is told."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def announcements(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Announcement]:
+    """Return what a change of status tells a person. Pure."""
+    found = []
+    for kind in ("Stalled", "RunBlocked", "OverQuota"):
+        before, after = condition_of(old, kind), condition_of(new, kind)
+        if after and before.get("reason") != after.get("reason"):
+            found.append(_told(after, warning=True))
+    if condition_of(old, "Stalled") and not condition_of(new, "Stalled"):
+        found.append(Announcement(reason="Recovered", message="nothing stands against it any more"))
+    found.extend(_of_runs(condition_of(old, "LastRunSucceeded"), new))
+    before, after = condition_of(old, "Fresh"), condition_of(new, "Fresh")
+    if before.get("status") == "True" and after.get("status") == "False":
+        found.append(_told(after, warning=True))
+    before, after = condition_of(old, "Suspended"), condition_of(new, "Suspended")
+    if after and not before:
+        found.append(_told(after))
+    if before and not after:
+        found.append(Announcement(reason="Resumed", message="runs start on schedule again"))
+    stalled = condition_of(new, "Stalled").get("reason")
+    told = {each.reason: each for each in found if each.reason != stalled or each.warning}
+    return list(told.values())
+
+
+def _of_runs(before: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Announcement]:
+    after = condition_of(new, "LastRunSucceeded")
+    changed = before.get("reason") != after.get("reason")
+    if after.get("status") == "False" and changed:
+        yield _told(after, warning=True)
+    if after.get("status") == "True" and before.get("status") != "True":
+        first = before.get("status") != "False"
+        reason = "FirstRunSucceeded" if first else "RunSucceededAgain"
+        yield Announcement(reason=reason, message=after.get("message", ""))
+
+
+def _told(condition: Mapping[str, Any], *, warning: bool = False) -> Announcement:
+    return Announcement(
+        reason=condition["reason"], message=condition.get("message", ""), warning=warning
+    )
+
+
+class Announcer:
+    """Writes Events, in a task of its own. Failing to is no failure of anything else."""
+
+    def __init__(self, api: ApiClient, clock: Clock, metrics: Metrics, *, identity: str) -> None:
+        self._api, self._clock, self._metrics = api, clock, metrics
+        self._identity = identity
+        self._told: dict[str, float] = {}
+        self._events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(WAITING)
+
+    def tell(self, source: Mapping[str, Any], announcement: Announcement) -> None:
+        """Have an Event about a source written, unless the same was told a short while ago."""
+        meta = source["metadata"]
+        key = digest(meta["uid"], announcement.reason, announcement.message)
+        now = self._clock.monotonic()
+        if now - self._told.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
+            return
+        if len(self._told) >= REMEMBERED:
+            self._told.clear()
+        self._told[key] = now
+        path = f"/api/v1/namespaces/{meta['namespace']}/events"
+        try:
+            self._events.put_nowait((path, self._event(meta, announcement, key)))
+        except asyncio.QueueFull:
+            log.warning("too many events at a time: one is left out")
+
+    @property
+    def waiting(self) -> int:
+        """Return how many Events are not written yet."""
+        return self._events.qsize()
+
+    async def run(self) -> None:
+        """Write what there is to tell until cancelled, one at a time: statuses go before."""
+        while True:
+            path, event = await self._events.get()
+            await self._written(path, event)
+            self._events.task_done()
+
+    async def told(self) -> None:
+        """Wait until everything is written."""
+        await self._events.join()
+
+    async def _written(self, path: str, event: Mapping[str, Any]) -> None:
+        try:
+            await self._api.create(path, event)
+        except (ApiError, ApiUnreachableError, ValueError) as error:
+            if isinstance(error, ApiError) and error.code == CONFLICT:
+                return  # another operator, or the one before this, has told it
+            log.warning("an event could not be written", extra={"error": str(error)})
+        else:
+            self._metrics.events.labels(event["reason"]).inc()
+
+    def _event(
+        self, meta: Mapping[str, Any], announcement: Announcement, key: str
+    ) -> dict[str, Any]:
+        moment = self._clock.now()
+        # Two operators that see the same change write the same name: the second is refused.
+        name = f"{meta['name']}.{digest(key, str(int(moment.timestamp() // QUIET_SECONDS)))[:16]}"
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": meta["namespace"]},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": meta["name"],
+                "namespace": meta["namespace"],
+                "uid": meta["uid"],
+            },
+            "type": "Warning" if announcement.warning else "Normal",
+            "reason": announcement.reason,
+            "message": shortened(announcement.message),
+            "firstTimestamp": rfc3339(moment),
+            "lastTimestamp": rfc3339(moment),
+            "count": 1,
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+            "reportingInstance": self._identity,
+        }

@@ -1,0 +1,95 @@
+"""Reading Jobs and their pods: how far they are, and what keeps them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from cryptosource_operator.clock import parse_time
+from cryptosource_operator.cronjob_plan import PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE
+from cryptosource_operator.names import TOKEN
+from cryptosource_operator.source_facts import JobFacts, PodTrouble
+
+PASSING = frozenset({"ContainerCreating", "PodInitializing", ""})
+"""Reasons of a waiting container that are part of every start."""
+
+OWN_EXIT_CODES = frozenset({0, 75, PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE})
+"""A run that ends with one of these has said why in its row."""
+
+KILLED_EXIT_CODE = 137
+
+
+def job_facts(job: Mapping[str, Any]) -> JobFacts:
+    """Return what matters of a Job."""
+    meta, status = job["metadata"], job.get("status") or {}
+    ended = {
+        condition["type"]: condition
+        for condition in status.get("conditions") or []
+        if condition.get("status") == "True"
+    }
+    failure = ended.get("Failed") or ended.get("FailureTarget") or {}
+    finished = failure.get("lastTransitionTime") or status.get("completionTime")
+    return JobFacts(
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        token=(meta.get("annotations") or {}).get(TOKEN, ""),
+        created_at=parse_time(meta["creationTimestamp"]) or datetime.min,  # noqa: DTZ901
+        active=not (failure or "Complete" in ended or "SuccessCriteriaMet" in ended),
+        ready=bool(status.get("ready")),
+        failed_pods=int(status.get("failed") or 0),
+        failure=failure.get("reason", "") or ("Failed" if failure else ""),
+        message=failure.get("message", ""),
+        finished_at=parse_time(finished),
+    )
+
+
+def pod_trouble(pods: Iterable[Mapping[str, Any]], *, job_name: str) -> PodTrouble | None:
+    """Return what keeps a Job's newest pod from running, else what ended one of its pods.
+
+    Args:
+        pods: of the Job.
+        job_name: whose they are.
+    """
+    ordered = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    statuses = [pod.get("status") or {} for pod in ordered]
+    keeping = [found for status in statuses[:1] for found in _keeping(status)]
+    ending = [found for status in statuses for found in _ending(status)]
+    for reason, message, ended_at in (*keeping, *ending):
+        return PodTrouble(job_name=job_name, reason=reason, message=message, ended_at=ended_at)
+    return None
+
+
+_Found = tuple[str, str, datetime | None]
+
+
+def _keeping(status: Mapping[str, Any]) -> Iterator[_Found]:
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            yield condition.get("reason") or "Unschedulable", condition.get("message", ""), None
+    for container in status.get("containerStatuses") or []:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason", "") not in PASSING:
+            yield waiting["reason"], waiting.get("message", ""), None
+
+
+def _ending(status: Mapping[str, Any]) -> Iterator[_Found]:
+    if any(
+        condition.get("type") == "DisruptionTarget" for condition in status.get("conditions") or []
+    ):
+        return  # evicted or drained: that counts for nothing
+    for container in status.get("containerStatuses") or []:
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended and ended.get("exitCode") not in OWN_EXIT_CODES:
+            yield _ended(ended)
+
+
+def _ended(ended: Mapping[str, Any]) -> _Found:
+    code, finished = ended.get("exitCode"), parse_time(ended.get("finishedAt"))
+    reason = ended.get("reason") or "Error"
+    if reason == "OOMKilled":
+        words = "the run was ended because it needed more memory than spec.resources.limits allows"
+        return reason, words, finished
+    if reason == "Error":
+        reason = "Killed" if code == KILLED_EXIT_CODE else "Crashed"
+    return reason, f"the run ended with exit code {code} and without a word", finished

@@ -1,0 +1,225 @@
+"""A source at one moment: what is known about it, and the questions the conditions ask of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from cryptosource_crd.quota import cost
+from cryptosource_crd.schedule import next_run
+from cryptosource_crd.v1alpha1 import CryptoSource
+from cryptosource_operator.clock import parse_time
+from cryptosource_operator.source_facts import JobFacts, Mirror, PodTrouble, Refusal, RunFacts
+from cryptosource_operator.source_parser import Readable, Unreadable
+from cryptosource_store.reasons import Reason, RunStatus
+
+PERMANENT = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.KEY_MISSING,
+        Reason.KEY_REJECTED,
+        Reason.PLAN_TOO_LOW,
+        Reason.EGRESS_DENIED,
+        Reason.UPSTREAM_REFUSED,
+        Reason.FILE_NOT_FOUND,
+        Reason.FILE_UNREADABLE,
+        Reason.SCHEMA_OUTDATED,
+    }
+)
+"""Reasons of a failed run after which a person has to change something (exit code 78)."""
+
+ENDINGS = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.INTERRUPTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the latest run that says something ended."""
+
+    succeeded: bool
+    reason: str
+    message: str
+    job_name: str
+    at: datetime
+    from_cluster: bool = False
+    """Whether Kubernetes said so and not the run itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Everything `summarize` goes by."""
+
+    generation: int
+    reading: Readable | Unreadable
+    now: datetime
+    old: Mapping[str, Any] = field(default_factory=dict)
+    """The status as stored."""
+    cronjob: Mapping[str, Any] | None = None
+    """As stored; None: there is none."""
+    refusal: Refusal | None = None
+    mirror: Mirror | None = None
+    """None: Postgres cannot be asked."""
+    jobs: tuple[JobFacts, ...] = ()
+    trouble: PodTrouble | None = None
+    handled: str = ""
+    """The last request for a run that was answered."""
+
+    @property
+    def source(self) -> CryptoSource | None:
+        """Return the source; None when its spec cannot be read."""
+        return self.reading.source if isinstance(self.reading, Readable) else None
+
+    @property
+    def suspended(self) -> bool:
+        """Return whether scheduled runs are stopped."""
+        return self.source is not None and self.source.spec.suspend
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a Job is under way."""
+        return any(job.active for job in self.jobs)
+
+    @property
+    def latest(self) -> RunFacts | None:
+        """Return the latest run row."""
+        return self.mirror.recent[0] if self.mirror and self.mirror.recent else None
+
+    @cached_property
+    def last_success_at(self) -> datetime | None:
+        """Return the latest success, from the old status while Postgres cannot be asked."""
+        if self.mirror is not None:
+            return self.mirror.last_success_at
+        return parse_time(self.old.get("lastSuccessTime"))
+
+    @cached_property
+    def outcome(self) -> Outcome | None:
+        """Return how the latest run ended, by its own words or by Kubernetes'; None: none did."""
+        told = [found for found in (self._from_rows(), self._from_cluster()) if found]
+        return max(told, key=lambda outcome: outcome.at, default=None)
+
+    def _from_rows(self) -> Outcome | None:
+        for run in self.mirror.recent if self.mirror else ():
+            # Who was interrupted and is going on has not failed.
+            passing = run.status is RunStatus.INTERRUPTED and self.busy
+            if run.status not in ENDINGS or passing:
+                continue
+            return Outcome(
+                succeeded=run.status is RunStatus.SUCCESS,
+                reason=run.reason or run.status.value.capitalize(),
+                message=run.message,
+                job_name=run.job_name,
+                at=run.finished_at or run.started_at,
+            )
+        return None
+
+    def _from_cluster(self) -> Outcome | None:
+        """Return a failure that no run could write down: killed, out of memory, out of time."""
+        found = [
+            (job.finished_at or job.created_at, job.failure, job.message, job.name)
+            for job in self.jobs
+            if job.failure and not self._told(job.name)
+        ]
+        trouble = self.trouble
+        if trouble is not None and trouble.ended_at is not None:
+            last = [job for job in self.jobs if job.name == trouble.job_name]
+            at = max([trouble.ended_at, *(job.finished_at for job in last if job.finished_at)])
+            if not self._told(trouble.job_name):
+                found = [entry for entry in found if entry[3] != trouble.job_name]
+                found.append((at, trouble.reason, trouble.message, trouble.job_name))
+        if not found:
+            return None
+        at, reason, message, name = max(found)
+        return Outcome(
+            succeeded=False,
+            reason=reason,
+            message=message,
+            job_name=name,
+            at=at,
+            from_cluster=True,
+        )
+
+    def _told(self, job_name: str) -> bool:
+        run = self.mirror.run_of(job_name) if self.mirror else None
+        return run is not None and run.status in {RunStatus.SUCCESS, RunStatus.FAILURE}
+
+    @property
+    def failing(self) -> Outcome | None:
+        """Return the outcome if it is a failure of this generation of the spec."""
+        outcome = self.outcome
+        return outcome if outcome and not outcome.succeeded else None
+
+    @cached_property
+    def permanent(self) -> Outcome | None:
+        """Return the failure that a person has to end, if nobody has changed the spec since."""
+        failing = self.failing
+        if failing is None or failing.reason not in PERMANENT:
+            return None
+        return failing if self.outcome_generation == self.generation else None
+
+    @cached_property
+    def outcome_generation(self) -> int:
+        """Return the generation of the spec at which the latest outcome was first seen."""
+        before = condition_of(self.old, "LastRunSucceeded")
+        known = before.get("observedGeneration")
+        outcome = self.outcome
+        if outcome is None or not isinstance(known, int):
+            return self.generation
+        same = before.get("reason") == outcome.reason and self._seen_before(outcome)
+        return known if same else self.generation
+
+    def _seen_before(self, outcome: Outcome) -> bool:
+        last = parse_time((self.old.get("lastRun") or {}).get("finishedAt"))
+        return last is not None and abs(outcome.at - last) < timedelta(seconds=1)
+
+    @property
+    def stale(self) -> bool:
+        """Return whether the last success is longer ago than the spec allows."""
+        at, source = self.last_success_at, self.source
+        if at is None or source is None:
+            return False
+        return self.now - at > timedelta(seconds=source.spec.freshness.max_age_seconds)
+
+    @property
+    def stale_at(self) -> datetime | None:
+        """Return when the data becomes stale; None when it is, or there is none."""
+        at, source = self.last_success_at, self.source
+        if at is None or source is None or self.stale:
+            return None
+        return at + timedelta(seconds=source.spec.freshness.max_age_seconds)
+
+    @property
+    def blocked(self) -> PodTrouble | None:
+        """Return what keeps the pod of a Job under way from starting."""
+        trouble = self.trouble
+        return trouble if trouble is not None and trouble.ended_at is None else None
+
+    @property
+    def over_quota(self) -> str:
+        """Return what the schedule asks too much of; empty when it fits."""
+        return self.reading.burden if isinstance(self.reading, Readable) else ""
+
+    @property
+    def quota_reason(self) -> str:
+        """Return the word for `over_quota`."""
+        source = self.source
+        fits = source is None or cost(source).fits_quota
+        return "RunsTooLong" if fits else Reason.QUOTA_EXCEEDED.value
+
+    @cached_property
+    def next_run_at(self) -> datetime | None:
+        """Return when the next run is due; None while suspended, stalled or not known."""
+        source = self.source
+        if source is None or self.suspended or self.refusal is not None:
+            return None
+        try:
+            return next_run(source.spec.schedule, source.spec.time_zone, self.now)
+        except (ValueError, StopIteration):
+            return None
+
+
+def condition_of(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a condition of a status; empty when it is absent."""
+    conditions = status.get("conditions") or ()
+    return next((found for found in conditions if found.get("type") == kind), {})

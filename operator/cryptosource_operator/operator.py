@@ -1,0 +1,253 @@
+"""The operator as a whole: its parts put together, started in order, and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from cryptosource_operator.api_client import ApiClient, ApiError, ApiUnreachableError, retried
+from cryptosource_operator.clock import Clock, SystemClock
+from cryptosource_operator.credentials import cluster_of, login
+from cryptosource_operator.cronjob_applier import CronJobApplier
+from cryptosource_operator.event_recorder import Announcer
+from cryptosource_operator.informer import Follower, paths
+from cryptosource_operator.kopf_handlers import registry, watch
+from cryptosource_operator.metrics import Metrics
+from cryptosource_operator.pg_listener import Listener
+from cryptosource_operator.pod_inspector import Inspector
+from cryptosource_operator.probe_server import serving
+from cryptosource_operator.reconciler import Parts, Reconciler
+from cryptosource_operator.requested_runs import Requester
+from cryptosource_operator.resync import Comparer
+from cryptosource_operator.run_history import Database, DatabaseDown, Request
+from cryptosource_operator.run_history_cache import Mirrors
+from cryptosource_operator.settings import OperatorSettings
+from cryptosource_operator.source_retirement import Retirer
+from cryptosource_operator.watch_cache import CRONJOB, JOB, Cache
+from cryptosource_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+REQUESTS_SECONDS = 5.0
+"""Requests in Postgres are looked for that often, notified or not."""
+REREAD_SECONDS = 600.0
+"""Every source is read anew from Postgres that often: it repairs what no notification told."""
+
+
+class Operator:
+    """One operator, in one process."""
+
+    def __init__(self, settings: OperatorSettings, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self._cache = Cache()
+        self._api = ApiClient(login, self.metrics, crash_after_calls=settings.crash_after_calls)
+        self._database = (
+            None
+            if settings.database is None
+            else Database(settings.database, cluster=cluster_of(login()), traced=settings.traced)
+        )
+        self._mirrors = Mirrors(self._database)
+        self._retirer = Retirer(
+            self._api, self._cache, self._database, namespaces=settings.namespaces
+        )
+        self._requester = Requester(self._api, self._cache)
+        self._announcer = Announcer(
+            self._api, self._clock, self.metrics, identity=settings.identity
+        )
+        self._queue = WorkQueue(
+            self._reconciler(), workers=settings.workers, on_depth=self.metrics.queue_depth.set
+        )
+        self._comparer = Comparer(
+            self._api,
+            self._cache,
+            self.metrics,
+            namespaces=settings.namespaces,
+            look=self._queue.add,
+        )
+        self._followers = [
+            Follower(
+                self._api, self._cache, self.metrics, kind=kind, path=path, look=self._queue.add
+            )
+            for kind in (JOB, CRONJOB)
+            for path in paths(kind, settings.namespaces)
+        ]
+        self._asked = asyncio.Event()
+        self._connected_anew = asyncio.Event()
+        self._primed = False
+
+    def _reconciler(self) -> Reconciler:
+        parts = Parts(
+            api=self._api,
+            cache=self._cache,
+            mirrors=self._mirrors,
+            applier=CronJobApplier(self._api, self._cache, self._settings.job, clock=self._clock),
+            requester=self._requester,
+            inspector=Inspector(self._api),
+            announcer=self._announcer,
+            metrics=self.metrics,
+            clock=self._clock,
+            settings=self._settings,
+        )
+        return Reconciler(parts)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Operate until told to stop."""
+        settings = self._settings
+        probes = serving(
+            settings.listen_host,
+            settings.listen_port,
+            metrics=self.metrics,
+            live=self._not_alive,
+            ready=self._not_ready,
+        )
+        async with probes as port:
+            log.info("serving probes and metrics", extra={"port": port})
+            try:
+                await self._operate(stop)
+            finally:
+                if self._database is not None:
+                    await self._database.close()
+                await self._api.close()
+
+    async def _operate(self, stop: asyncio.Event) -> None:
+        # What is heard before the sources are known has nobody read twice.
+        listener = self._listener()
+        try:
+            if await self._primed_before(stop):
+                await self._work(stop)
+        finally:
+            if listener is not None:
+                await listener.close()
+
+    async def _primed_before(self, stop: asyncio.Event) -> bool:
+        """Read the first lists; return whether that was done before it was told to stop."""
+        priming = asyncio.create_task(self._prime())
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({priming, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            priming.cancel()
+            return False
+        await priming
+        return True
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        self._primed = True
+        self._api.counting = True
+        log.info("primed", extra={"sources": len(self._cache.sources)})
+        waiting = asyncio.create_task(stop.wait())
+        handlers = registry(self._cache, self._queue.add, self.metrics)
+        work = {
+            asyncio.create_task(self._queue.run()),
+            asyncio.create_task(self._announcer.run()),
+            asyncio.create_task(self._compare()),
+            asyncio.create_task(self._answer_requests()),
+            asyncio.create_task(self._retire()),
+            *(asyncio.create_task(follower.follow()) for follower in self._followers),
+            asyncio.create_task(watch(handlers, self._settings, stop=stop)),
+        }
+        try:
+            done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {waiting}:
+                task.result()  # a task that ends by itself ends the process: kubelet restarts it
+        finally:
+            stop.set()
+            await self._wind_up(work)
+
+    async def _prime(self) -> None:
+        """Read everything before anything is looked at, so that no source seems to lack children."""
+        reads = [*(follower.read for follower in self._followers), self._comparer.prime]
+        async with asyncio.TaskGroup() as group:
+            for read in reads:
+                group.create_task(retried(read))
+
+    async def _wind_up(self, work: set[asyncio.Task[None]]) -> None:
+        """End everything at once: whatever was not finished, the next look finishes."""
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+    def _listener(self) -> Listener | None:
+        url = self._settings.database
+        if url is None:
+            return None
+        listener = Listener(
+            url,
+            on_runs=self._runs_changed,
+            on_requests=self._asked.set,
+            on_connected=self._connected,
+            on_lost=self._lost,
+        )
+        listener.start()
+        return listener
+
+    def _runs_changed(self, uid: str) -> None:
+        self._mirrors.outdated(uid)
+        if uid in self._cache.sources:
+            self._queue.add(uid)
+
+    def _connected(self) -> None:
+        self.metrics.database_up.set(1)
+        self._asked.set()
+        self._connected_anew.set()
+        self._reread()
+
+    def _lost(self) -> None:
+        if self.metrics.database_up._value.get():  # noqa: SLF001 - the only way to read a gauge
+            self.metrics.database_up.set(0)
+            self._reread()
+
+    def _reread(self) -> None:
+        self._mirrors.all_outdated()
+        for uid in list(self._cache.sources):
+            self._queue.add(uid)
+
+    async def _compare(self) -> None:
+        began = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            try:
+                await self._comparer.compare()
+            except (ApiError, ApiUnreachableError) as error:
+                log.warning("lists cannot be compared", extra={"error": str(error)})
+            if self._clock.monotonic() - began > REREAD_SECONDS:
+                began = self._clock.monotonic()
+                self._reread()
+
+    async def _answer_requests(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), REQUESTS_SECONDS)
+            self._asked.clear()
+            if self._database is None:
+                continue
+            with contextlib.suppress(DatabaseDown):
+                for request in await self._database.requests():
+                    await self._answer(self._database, request)
+
+    async def _answer(self, database: Database, request: Request) -> None:
+        try:
+            await self._requester.answer(database, request)
+        except (ApiError, ApiUnreachableError) as error:
+            extra = {"request": request.request_id, "error": str(error)}
+            log.warning("a request cannot be answered", extra=extra)
+
+    async def _retire(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._connected_anew.wait(), self._settings.resync_seconds)
+            self._connected_anew.clear()
+            try:
+                await self._retirer.sweep()
+            except (ApiError, ApiUnreachableError) as error:
+                log.warning("sources cannot be compared", extra={"error": str(error)})
+            except DatabaseDown:
+                continue
+
+    def _not_alive(self) -> list[str]:
+        return [f"the watch of {kind} misses changes" for kind in self._comparer.dead]
+
+    def _not_ready(self) -> list[str]:
+        return [] if self._primed else ["the first lists are not read yet"]

@@ -1,0 +1,56 @@
+"""Looking at the pods of a Job, on demand and by label: for what never reaches Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptosource_operator.api_client import ApiClient
+from cryptosource_operator.job_state import pod_trouble
+from cryptosource_operator.source_facts import JobFacts, Mirror, PodTrouble
+from cryptosource_store.reasons import RunStatus
+
+PATIENCE = timedelta(seconds=5)
+"""A pod may take that long to start before anybody looks."""
+STORY_LASTS = timedelta(hours=1)
+"""A failed Job's pods are looked at that long after; then they are gone more often than not."""
+REMEMBERED = 10_000
+
+
+def job_to_inspect(
+    jobs: Sequence[JobFacts], mirror: Mirror | None, now: datetime
+) -> JobFacts | None:
+    """Return the Job whose pods may know more than its run has told; None: there is none. Pure."""
+    newest = max(jobs, key=lambda job: job.created_at, default=None)
+    if newest is None or now - newest.created_at < PATIENCE:
+        return None
+    run = mirror.run_of(newest.name) if mirror else None
+    if run is not None and run.status in {RunStatus.SUCCESS, RunStatus.FAILURE}:
+        return None
+    if newest.active:
+        well = newest.failed_pods == 0 and (newest.ready or run is not None)
+        return None if well else newest
+    recent = newest.finished_at is not None and now - newest.finished_at < STORY_LASTS
+    return newest if newest.failure and recent else None
+
+
+class Inspector:
+    """Remembers what the pods of ended Jobs had to say."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        self._stories: dict[str, PodTrouble | None] = {}
+
+    async def trouble(self, namespace: str, job: JobFacts) -> PodTrouble | None:
+        """Return the trouble of a Job's pods; None: they have none, or are gone."""
+        if job.uid in self._stories:
+            return self._stories[job.uid]
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        selector = f"batch.kubernetes.io/job-name={job.name}"
+        pods = [pod async for pod in self._api.list(path, selector=selector)]
+        found = pod_trouble(pods, job_name=job.name)
+        if not job.active:
+            if len(self._stories) >= REMEMBERED:
+                self._stories.clear()
+            self._stories[job.uid] = found
+        return found

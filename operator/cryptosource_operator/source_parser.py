@@ -1,0 +1,91 @@
+"""From what the API server stores to a source that can be planned, or to why it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from cryptosource_crd.explanations import render_path
+from cryptosource_crd.quota import warnings
+from cryptosource_crd.v1alpha1 import API_VERSION, KIND, CryptoSource
+
+MAX_MESSAGE_LENGTH = 256
+"""Characters of a condition's message (reliability rule 11)."""
+
+_SUBSTITUTES = {"schedule": "0 0 * * *", "timeZone": "Etc/UTC"}
+_KEPT = ("name", "namespace", "uid", "generation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readable:
+    """A source that can be planned."""
+
+    source: CryptoSource
+    doubt: str = ""
+    """What we think is wrong with its schedule or zone. The API server has the last word on those,
+    because it is the one that has to follow them."""
+
+    @cached_property
+    def burden(self) -> str:
+        """Return what its schedule asks too much of its plan; empty when it fits."""
+        return "" if self.doubt else "; ".join(warnings(self.source))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """A spec that the schema let pass and that means nothing."""
+
+    message: str
+
+
+def read_source(body: Mapping[str, Any]) -> Readable | Unreadable:
+    """Parse a stored resource.
+
+    Args:
+        body: the object as the API server gave it; its status is not looked at.
+    """
+    spec = dict(body.get("spec") or {})
+    try:
+        return Readable(source=_parsed(body, spec))
+    except ValidationError as error:
+        problems = _problems(error)
+    suspects = {name: spec[name] for name in _SUBSTITUTES if isinstance(spec.get(name), str)}
+    if any(path not in {("spec", name) for name in suspects} for path in problems):
+        return Unreadable(message=_sentence(problems))
+    source = _parsed(body, spec | {name: _SUBSTITUTES[name] for name in suspects})
+    asked = {"schedule": spec["schedule"], "time_zone": spec.get("timeZone", "Etc/UTC")}
+    source = source.model_copy(update={"spec": source.spec.model_copy(update=asked)})
+    return Readable(source=source, doubt=_sentence(problems))
+
+
+def _parsed(body: Mapping[str, Any], spec: Mapping[str, Any]) -> CryptoSource:
+    metadata = {name: body["metadata"][name] for name in _KEPT if name in body["metadata"]}
+    return CryptoSource.model_validate(
+        {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+    )
+
+
+def _problems(error: ValidationError) -> dict[tuple[str | int, ...], str]:
+    found = {}
+    for details in error.errors(include_url=False, include_input=False):
+        at = (details.get("ctx") or {}).get("at")
+        path = (*details["loc"], at) if isinstance(at, str) else details["loc"]
+        found[path] = details["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return found
+
+
+def _sentence(problems: Mapping[tuple[str | int, ...], str]) -> str:
+    parts = [f"{render_path(path)}: {message}" for path, message in problems.items()]
+    return shortened("; ".join(parts))
+
+
+def shortened(text: str, limit: int = MAX_MESSAGE_LENGTH) -> str:
+    """Return a text as one line of at most `limit` characters."""
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

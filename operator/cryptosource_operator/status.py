@@ -1,0 +1,199 @@
+"""`summarize`: from what is known about a source to its status. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cryptosource_operator.clock import parse_time, rfc3339
+from cryptosource_operator.conditions import OWNED, deciding_row
+from cryptosource_operator.observed_state import Situation, condition_of
+from cryptosource_operator.source_facts import CheckpointFacts, Mirror, RunFacts
+from cryptosource_operator.source_parser import shortened
+from cryptosource_store.reasons import RunStatus
+
+STATUS_BYTES = 8 * 1024
+"""A status stays below it, whatever a source does (reliability rule 11)."""
+CURSOR_BYTES = 1024
+"""A cursor that is longer is shown by its short members alone."""
+RECENT_RUNS = 10
+MIRRORED = (
+    "lastSuccessTime",
+    "lastFailureTime",
+    "consecutiveFailures",
+    "lastRun",
+    "checkpoint",
+    "totals",
+    "recentRuns",
+)
+"""What stays as it was while Postgres cannot be asked."""
+
+
+def summarize(situation: Situation) -> dict[str, Any]:
+    """Return the status of a source, at most `STATUS_BYTES` of JSON."""
+    cronjob_status = (situation.cronjob or {}).get("status") or {}
+    status: dict[str, Any] = {
+        "observedGeneration": situation.generation,
+        "conditions": _conditions(situation),
+        "cronJob": situation.cronjob["metadata"]["name"] if situation.cronjob else None,
+        "lastScheduleTime": cronjob_status.get("lastScheduleTime"),
+        "nextScheduleTime": _time(situation.next_run_at),
+        "lastHandledRunRequest": situation.handled[:256] or None,
+    }
+    if situation.mirror is None:
+        status |= {name: situation.old[name] for name in MIRRORED if name in situation.old}
+    else:
+        status |= _mirrored(situation, situation.mirror)
+    return _bounded({name: value for name, value in status.items() if value is not None})
+
+
+def urgent(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether a status tells a new fact, and not only a larger count."""
+
+    def facts(status: Mapping[str, Any]) -> list[Any]:
+        run = status.get("lastRun") or {}
+        conditions = status.get("conditions") or ()
+        return [
+            status.get("observedGeneration"),
+            status.get("cronJob"),
+            status.get("lastHandledRunRequest"),
+            (run.get("id"), run.get("status")),
+            sorted((each["type"], each["status"], each["reason"]) for each in conditions),
+        ]
+
+    return facts(old) != facts(new)
+
+
+def _conditions(situation: Situation) -> list[dict[str, Any]]:
+    found = []
+    for kind in OWNED:
+        row = deciding_row(kind, situation)
+        if row is None:
+            continue
+        status, reason, message = row.render(situation)
+        before = condition_of(situation.old, kind)
+        since = before.get("lastTransitionTime") if before.get("status") == status else None
+        generation = situation.generation
+        if kind == "LastRunSucceeded":
+            generation = situation.outcome_generation
+        found.append(
+            {
+                "type": kind,
+                "status": status,
+                "observedGeneration": generation,
+                "lastTransitionTime": since or rfc3339(situation.now),
+                "reason": reason,
+                "message": shortened(message),
+            }
+        )
+    return found
+
+
+def _mirrored(situation: Situation, mirror: Mirror) -> dict[str, Any]:
+    outcome = situation.outcome
+    extra = int(outcome is not None and outcome.from_cluster)
+    failed_at = [mirror.last_failure_at, outcome.at if outcome and extra else None]
+    return {
+        "lastSuccessTime": _time(mirror.last_success_at),
+        "lastFailureTime": _time(max((at for at in failed_at if at), default=None)),
+        "consecutiveFailures": mirror.consecutive_failures + extra,
+        "lastRun": _last_run(situation),
+        "checkpoint": _checkpoint(mirror.checkpoint),
+        "totals": {
+            "runs": mirror.runs,
+            "succeeded": mirror.succeeded,
+            "failed": mirror.failed,
+            "processed": mirror.processed,
+        },
+        "recentRuns": [_recent(run) for run in mirror.recent[:RECENT_RUNS]],
+    }
+
+
+def _recent(run: RunFacts) -> dict[str, Any]:
+    fields = {
+        "id": run.id,
+        "status": run.status.value,
+        "reason": run.reason[:64],
+        "startedAt": rfc3339(run.started_at),
+        "finishedAt": _time(run.finished_at),
+        "processed": run.processed,
+    }
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def _last_run(situation: Situation) -> dict[str, Any] | None:
+    run, outcome = situation.latest, situation.outcome
+    if run is None:
+        return None
+    fields = _recent(run) | {
+        "trigger": run.trigger[:32],
+        "message": shortened(run.message),
+        "loaded": run.loaded,
+        "unchanged": run.unchanged,
+        "rejected": run.rejected,
+        "traceId": run.trace_id[:32],
+    }
+    killed = outcome if outcome and outcome.from_cluster else None
+    finished = run.finished_at
+    if run.status is RunStatus.RUNNING and killed and killed.job_name == run.job_name:
+        # Its row will say so when the next run finds it dead; the cluster knows already.
+        finished = max(killed.at, run.started_at)
+        told = {"reason": killed.reason[:64], "message": shortened(killed.message)}
+        fields |= told | {"status": RunStatus.INTERRUPTED.value, "finishedAt": rfc3339(finished)}
+    if finished is not None:
+        fields["durationSeconds"] = round((finished - run.started_at).total_seconds(), 3)
+    return {name: value for name, value in fields.items() if value != ""}
+
+
+def _checkpoint(checkpoint: CheckpointFacts | None) -> dict[str, Any] | None:
+    if checkpoint is None:
+        return None
+    fields = {
+        "cursor": _short_cursor(checkpoint.cursor),
+        "recordsCommitted": checkpoint.records_committed,
+        "observedAt": _time(checkpoint.observed_at),
+        "updatedAt": _time(checkpoint.updated_at),
+    }
+    return {name: value for name, value in fields.items() if value not in (None, {})}
+
+
+def _short_cursor(cursor: Any) -> Any:
+    """Return a cursor without nulls, which an API server would drop, and not longer than allowed."""
+    cursor = _without_nulls(cursor)
+    if len(json.dumps(cursor)) <= CURSOR_BYTES:
+        return cursor
+    if not isinstance(cursor, Mapping):
+        return None
+    short, room = {}, CURSOR_BYTES
+    for name, value in sorted(cursor.items()):
+        size = len(json.dumps({name: value}))
+        if size <= room and not isinstance(value, Mapping | list):
+            short[name] = value
+            room -= size
+    return short
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _bounded(status: dict[str, Any]) -> dict[str, Any]:
+    """Give up what is in Postgres as well, oldest first, until the status is small enough."""
+
+    def size() -> int:
+        return len(json.dumps(status, ensure_ascii=False).encode())
+
+    while size() > STATUS_BYTES and status.get("recentRuns"):
+        status["recentRuns"] = status["recentRuns"][:-1]
+    if size() > STATUS_BYTES and "checkpoint" in status:
+        status["checkpoint"].pop("cursor", None)
+    return status
+
+
+def _time(moment: datetime | str | None) -> str | None:
+    moment = parse_time(moment) if isinstance(moment, str) else moment
+    return None if moment is None else rfc3339(moment)
