@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fastapi import APIRouter, FastAPI, Request
-from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cryptosource_api.adapters.fastapi import inner_layers
 from cryptosource_api.http.head_method import HeadRequests
 from cryptosource_api.http.plain_route import PlainRoute
 
@@ -52,12 +52,8 @@ class PlainRoutes:
 def routes_of(app: FastAPI, routers: Iterable[APIRouter]) -> ASGIApp:
     """Return what calls an application's routes, and renders what they raise.
 
-    FastAPI's own outermost layer is left out: it would answer errors before `RequestMiddleware` can.
-
     Args:
-        app: with all its routes and handlers of problems, and no middleware.
+        app: with all its routes and exception handlers, and no middleware.
         routers: those that were included.
     """
-    outermost = app.build_middleware_stack()
-    assert isinstance(outermost, ServerErrorMiddleware)  # noqa: S101 - Starlette's contract
-    return HeadRequests(PlainRoutes(outermost.app, plain_routes(routers)))
+    return HeadRequests(PlainRoutes(inner_layers(app), plain_routes(routers)))

@@ -12,11 +12,15 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import URL
 
+from cryptosource_api.adapters.uvicorn import (
+    Patience,
+    PatientConfig,
+    PatientProtocol,
+    RefusingWebSockets,
+)
 from cryptosource_api.app import create_app
 from cryptosource_api.app_state import Services
 from cryptosource_api.database.query_runner import api_engine
-from cryptosource_api.http.http_protocol import Patience, PatientConfig, PatientProtocol
-from cryptosource_api.http.websocket_protocol import RefusingWebSockets
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.tracing.instrumentation import request_provider
 from cryptosource_telemetry.json_logs import configure_logging

@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fastapi import FastAPI
-from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
-from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Scope
 
+from cryptosource_api.adapters.fastapi import replace_layers, traced_layers
 from cryptosource_api.http.cache_lookup import KeptAnswers
 from cryptosource_api.http.request_context import TRACE_KEY
 from cryptosource_telemetry import trace_context
@@ -62,28 +61,16 @@ def stand_before(
         provider: makes the spans.
     """
     if provider is None:
-        app.build_middleware_stack = lambda: layers  # type: ignore[method-assign]
+        replace_layers(app, lambda: layers)
         return
-    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
-
     from cryptosource_api.tracing.sampler import SampledFirst, can_decide_first  # noqa: PLC0415
 
-    # The instrumentation takes Starlette's outermost layer for granted.
-    app.build_middleware_stack = lambda: ServerErrorMiddleware(layers)  # type: ignore[method-assign]
-    FastAPIInstrumentor.instrument_app(
-        app,
-        tracer_provider=provider,
-        meter_provider=NoOpMeterProvider(),
-        excluded_urls=EXCLUDED,
-        exclude_spans=["receive", "send"],
-    )
+    traced = traced_layers(app, layers, provider, excluded_urls=EXCLUDED)
     if can_decide_first(provider):
-        traced = app.build_middleware_stack
-
-        def build() -> ASGIApp:
-            return SampledFirst(traced=traced(), plain=layers, kept=kept, provider=provider)
-
-        app.build_middleware_stack = build  # type: ignore[method-assign]
+        replace_layers(
+            app,
+            lambda: SampledFirst(traced=traced(), plain=layers, kept=kept, provider=provider),
+        )
 
 
 def traceparent_of(scope: Scope) -> str:

@@ -18,10 +18,8 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_ON,
     Decision,
-    ParentBased,
     Sampler,
     SamplingResult,
-    StaticSampler,
     TraceIdRatioBased,
 )
 from opentelemetry.trace import (
@@ -36,6 +34,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cryptosource_api.adapters.opentelemetry import DECIDE_BY_TRACE_ALONE, root_sampler, takes
 from cryptosource_api.http.cache_lookup import KeptAnswers
 from cryptosource_api.http.request_context import TRACE_KEY, context_of
 
@@ -82,7 +81,7 @@ class RequestSampler(Sampler):
 
     def takes_kept(self, trace_id: int) -> bool:
         """Return whether `should_sample` takes a trace that begins with an answer out of memory."""
-        return trace_id & TraceIdRatioBased.TRACE_ID_LIMIT < self._kept.bound
+        return takes(self._kept, trace_id)
 
     def get_description(self) -> str:
         """Return the sampler in words."""
@@ -107,8 +106,8 @@ def can_decide_first(provider: TracerProvider) -> bool:
     So it is where trace id, method and caller alone decide. A sampler from elsewhere, which
     OTEL_TRACES_SAMPLER may name, may count, or look at attributes that are not collected yet.
     """
-    known = {ParentBased, StaticSampler, TraceIdRatioBased, RequestSampler}
-    return isinstance(provider.id_generator, ChosenTraceIds) and type(provider.sampler) in known
+    known = type(provider.sampler) in {*DECIDE_BY_TRACE_ALONE, RequestSampler}
+    return known and isinstance(provider.id_generator, ChosenTraceIds)
 
 
 class SampledFirst:
@@ -131,7 +130,7 @@ class SampledFirst:
         self._traced = traced
         self._plain = plain
         self._sampler = provider.sampler
-        roots = getattr(provider.sampler, "_root", None)  # it has no other name
+        roots = root_sampler(provider.sampler)
         self._roots = roots if isinstance(roots, RequestSampler) else None
         self._ids = RandomIdGenerator()
         self._callers = {name.lower().encode() for name in propagate.get_global_textmap().fields}

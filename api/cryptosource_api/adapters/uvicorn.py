@@ -1,7 +1,8 @@
-"""The HTTP protocol on a connection, with deadlines: who drips bytes is cut off.
+"""uvicorn's protocols on a connection, with deadlines and with problem documents for refusals.
 
-uvicorn waits for ever for a request's head, for its body, and for a client that does not read. It
-also answers what it refuses itself in plain text; here that is a problem document like any other.
+uvicorn waits for ever for a request's head, for its body, and for a client that does not read, so a
+client that drips bytes would hold a connection for ever. It also answers what it refuses itself in
+plain text.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from cryptosource_api.http.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, ApiProblem
@@ -211,6 +213,20 @@ class PatientProtocol(HttpToolsProtocol):
         self.transport.write(_problem(status, detail))
         self.transport.close()
         self.loop.call_later(LINGER_SECONDS, self._abort)
+
+
+class RefusingWebSockets(WebSocketsSansIOProtocol):
+    """uvicorn's, without its error in the log for each handshake that was answered with a problem.
+
+    It looks for a handshake when the application has returned, and forgets that there is none where
+    the application has sent a response instead. Whoever has no key could fill the log so.
+    """
+
+    async def send(self, message: Any) -> None:
+        """Send, and note that a refusal is complete."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
 
 
 def _problem(status: int, detail: str) -> bytes:
