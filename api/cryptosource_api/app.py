@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from cryptosource_api import index
 from cryptosource_api.app_state import Services
-from cryptosource_api.coins import routes as data
+from cryptosource_api.coins import routes as coins
 from cryptosource_api.database.data_version import VersionWatch
 from cryptosource_api.database.query_runner import Reads, loop_pool
 from cryptosource_api.exports.stream import Exports
@@ -34,11 +34,11 @@ from cryptosource_api.live.hub import Hub
 from cryptosource_api.metrics import routes as metrics
 from cryptosource_api.metrics.database_snapshot import Readings
 from cryptosource_api.metrics.request_metrics import RequestMetrics
-from cryptosource_api.openapi import routes as docs
+from cryptosource_api.openapi import routes as openapi
 from cryptosource_api.openapi.document import Description
 from cryptosource_api.page import routes as page
 from cryptosource_api.page.negotiation import prefers_html
-from cryptosource_api.runs import routes as stats
+from cryptosource_api.runs import routes as runs
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.tracing.instrumentation import stand_before
 from cryptosource_api.triggers import routes as triggers
@@ -92,12 +92,12 @@ def create_app(
         shared_rates=shared_rates,
     )
     routers = [
-        routes.router for routes in (index, live, data, health, stats, triggers, metrics, page)
+        routes.router for routes in (index, live, coins, health, runs, triggers, metrics, page)
     ]
     for router in routers:
         app.include_router(router)
     if settings.docs:
-        docs.add_docs(app)
+        openapi.add_docs(app)
     app.add_exception_handler(ApiProblem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)

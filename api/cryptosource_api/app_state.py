@@ -14,7 +14,7 @@ from starlette.responses import Response
 from cryptosource_api.database.data_version import EMPTY, VersionWatch
 from cryptosource_api.database.query_runner import Reads
 from cryptosource_api.exports.stream import Exports
-from cryptosource_api.http.envelope import answer, etag_of, key_of
+from cryptosource_api.http.envelope import answer, etag_of, fresh_answer, key_of
 from cryptosource_api.http.list_answer import Answer
 from cryptosource_api.http.response_cache import AnswerCache, CachedAnswer
 from cryptosource_api.http.shared_rate_limits import SharedBuckets
@@ -77,6 +77,16 @@ class Services:
             )
             self.answers.put(key, kept)
         return answer(request, kept)
+
+    async def answer_fresh(self, request: Request, read: Reading) -> Response:
+        """Answer from the database, and have nobody keep it.
+
+        Args:
+            request: what is answered.
+            read: reads the answer.
+        """
+        found = await self.reads(read)
+        return fresh_answer(request, found.body)
 
 
 def services_of(request: Request) -> Services:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 from sqlalchemy import Connection
@@ -11,8 +12,10 @@ from sqlalchemy import Connection
 from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
 from cryptosource_api.http import cursor as cursors
 from cryptosource_api.http.list_answer import Answer, list_answer
+from cryptosource_api.http.models import Amount, Model, Moment
 from cryptosource_api.http.pagination import CursorPaging
 from cryptosource_api.runs.source_filter import SourceChoice, TimeSpan, bounded_span
+from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import run_statistics as sql
 
 Bucket = Literal["hour", "day"]
@@ -23,6 +26,56 @@ USUAL = {"hour": timedelta(hours=23), "day": timedelta(days=29)}
 LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=366)}
 MAX_BUCKETS = 750
 """Shown at once: a month of hours of one source."""
+
+
+class Performance(Model):
+    """One source in one UTC hour or day; replays are left out."""
+
+    source: str
+    namespace: str
+    source_type: str
+    start: Moment
+    end: Moment
+    runs: int = Field(description="Runs that started in it, whatever became of them.")
+    success: int
+    failure: int
+    interrupted: int
+    skipped: int = Field(description="Another run was at work; not part of any other figure.")
+    running: int
+    success_rate: Amount | None = Field(
+        description="Of the runs that ended (success, failure, interrupted), 0 to 1; null: none."
+    )
+    duration_p50_seconds: Amount | None = Field(description="Median over the runs that ended.")
+    duration_p95_seconds: Amount | None
+    processed: int
+    loaded: int
+    unchanged: int
+    rejected: int
+    records_per_second: Amount | None = Field(
+        description="Records processed by the runs that ended, by the seconds they took."
+    )
+
+
+class DriftEntry(Model):
+    """A field of an upstream that appeared, vanished or changed its type."""
+
+    drift_id: int
+    source: str
+    namespace: str
+    source_type: str
+    field: str
+    change: Literal["appeared", "vanished", "retyped"]
+    types_before: list[str]
+    types_after: list[str]
+    detected_at: Moment
+    done: str = Field(description="What the pipeline did about it.")
+    types_now: list[str] | None = Field(
+        description="The field's types in the shape accepted today; null when it is not in it."
+    )
+    run_id: UUID
+    run_status: RunStatus | None = Field(description="Null when the run is past its retention.")
+    processed: int | None = Field(description="Records of that run.")
+    rejected: int | None
 
 
 class PerformanceParameters(SourceChoice, TimeSpan, CursorPaging):

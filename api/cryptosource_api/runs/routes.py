@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from cryptosource_api.app_state import services_of
-from cryptosource_api.http.envelope import fresh_answer
 from cryptosource_api.http.models import Listing, Single
 from cryptosource_api.http.parameters import NoParameters, read_parameters
 from cryptosource_api.openapi.operations import gives, takes
@@ -19,17 +18,17 @@ from cryptosource_api.openapi.problem_kinds import (
     NOT_FOUND,
     QUERIES,
 )
-from cryptosource_api.runs.anomalies import AnomaliesParameters, read_anomalies
-from cryptosource_api.runs.comparison import CompareParameters, read_comparison
-from cryptosource_api.runs.comparison_models import Comparison
+from cryptosource_api.runs.anomalies import Anomalies, AnomaliesParameters, read_anomalies
+from cryptosource_api.runs.comparison import CompareParameters, Comparison, read_comparison
 from cryptosource_api.runs.models import Run, RunDetail, Stats
 from cryptosource_api.runs.performance import (
+    DriftEntry,
     DriftParameters,
+    Performance,
     PerformanceParameters,
     read_drifts,
     read_performance,
 )
-from cryptosource_api.runs.performance_models import Anomalies, DriftEntry, Performance
 from cryptosource_api.runs.queries import RunsParameters, read_run, read_runs, read_stats
 
 router = APIRouter(prefix="/stats", tags=["stats"])
@@ -43,8 +42,7 @@ router = APIRouter(prefix="/stats", tags=["stats"])
 async def show_stats(request: Request) -> Response:
     """Count runs by outcome and records by fate, in all and of each source."""
     read_parameters(NoParameters, request.scope["query_string"])
-    found = await services_of(request).reads(read_stats)
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(request, read_stats)
 
 
 @router.get(
@@ -56,8 +54,9 @@ async def show_stats(request: Request) -> Response:
 async def list_runs(request: Request) -> Response:
     """Filter and page through the history of runs."""
     parameters = read_parameters(RunsParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_runs, parameters=parameters))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(
+        request, partial(read_runs, parameters=parameters)
+    )
 
 
 @router.get(
@@ -78,8 +77,7 @@ async def show_run(
 ) -> Response:
     """Show one run: its figures, the records it rejected last, and the drifts it saw."""
     read_parameters(NoParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_run, run_id=run_id))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(request, partial(read_run, run_id=run_id))
 
 
 @router.get(
@@ -91,8 +89,9 @@ async def show_run(
 async def list_performance(request: Request) -> Response:
     """Put runs together by the UTC hour or day they started in. Every source has every bucket."""
     parameters = read_parameters(PerformanceParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_performance, parameters=parameters))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(
+        request, partial(read_performance, parameters=parameters)
+    )
 
 
 @router.get(
@@ -104,8 +103,9 @@ async def list_performance(request: Request) -> Response:
 async def list_drifts(request: Request) -> Response:
     """Filter and page through the fields that appeared, vanished or changed their type."""
     parameters = read_parameters(DriftParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_drifts, parameters=parameters))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(
+        request, partial(read_drifts, parameters=parameters)
+    )
 
 
 @router.get(
@@ -117,8 +117,9 @@ async def list_drifts(request: Request) -> Response:
 async def show_anomalies(request: Request) -> Response:
     """Judge runs by their source's other runs, and prices by their own history and each other."""
     parameters = read_parameters(AnomaliesParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_anomalies, parameters=parameters))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(
+        request, partial(read_anomalies, parameters=parameters)
+    )
 
 
 @router.get(
@@ -130,5 +131,6 @@ async def show_anomalies(request: Request) -> Response:
 async def compare_runs(request: Request) -> Response:
     """Compare figures, reject reasons, and the coins that the upstream listed."""
     parameters = read_parameters(CompareParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_comparison, parameters=parameters))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(
+        request, partial(read_comparison, parameters=parameters)
+    )

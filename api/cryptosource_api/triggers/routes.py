@@ -113,5 +113,6 @@ async def show_request(
 ) -> Response:
     """Show one request: who took it up, and the runs that came of it."""
     read_parameters(NoParameters, request.scope["query_string"])
-    found = await services_of(request).reads(partial(read_request, request_id=request_id))
-    return fresh_answer(request, found.body)
+    return await services_of(request).answer_fresh(
+        request, partial(read_request, request_id=request_id)
+    )

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from cryptosource_api.http.models import Problem, Single
-from cryptosource_api.runs.performance_models import Anomalies
+from cryptosource_api.runs.anomalies import Anomalies
 from support.api import NOON, ApiClient, Market, exact
 
 DAY = "since=2026-11-20T00:00:00Z&until=2026-11-20T23:59:00Z"

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL
 
 from cryptosource_api.http.models import Problem, Single
-from cryptosource_api.runs.comparison_models import Comparison, ListedCoins
+from cryptosource_api.runs.comparison import Comparison, ListedCoins
 from support.api import NOON, ApiClient, Market
 from support.readers import coin
 from support.runs import identity, load

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cryptosource_api.http.models import Listing, Problem
-from cryptosource_api.runs.performance_models import DriftEntry, Performance
+from cryptosource_api.runs.performance import DriftEntry, Performance
 from support.api import NOON, ApiClient, Market
 
 WINDOW = "since=2026-11-20T11:00:00Z&until=2026-11-20T12:30:00Z"

@@ -14,7 +14,7 @@ from cryptosource_etl.pipeline.load.copy_rows import copy_into
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Cursor
 from cryptosource_store.reasons import Reason
-from cryptosource_store.statements import claim as claiming
+from cryptosource_store.statements import claim as claim_statements
 from cryptosource_store.statements import page_load as sql
 
 
@@ -82,7 +82,7 @@ class PageWriter:
         told = {
             **counters,
             "epoch": self._claim.epoch,
-            "channel": claiming.RUNS_CHANNEL,
+            "channel": claim_statements.RUNS_CHANNEL,
             "payload": self._claim.source.uid,
         }
         if cursor is None:

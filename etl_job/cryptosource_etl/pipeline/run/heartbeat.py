@@ -12,7 +12,7 @@ from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_store.reasons import Reason
-from cryptosource_store.statements import claim as claiming
+from cryptosource_store.statements import claim as claim_statements
 
 
 class Liveness:
@@ -78,6 +78,6 @@ class Liveness:
 def _beat(connection: Connection, claim: Claim, usage: Usage) -> None:
     row = {"run_id": claim.run_id, "requests": usage.requests, "retries": usage.retries}
     with connection.begin():
-        alive = connection.execute(claiming.HEARTBEAT, row).rowcount
+        alive = connection.execute(claim_statements.HEARTBEAT, row).rowcount
     if not alive:
         raise Retryable(Reason.FENCED, "Another run has taken this source over")
