@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cryptosource_cli.manifests import LoadedSource
+from cryptosource_cli.manifest_files import LoadedSource
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.pipeline.run.run import Progress as RunProgress
 from cryptosource_store.reasons import RunStatus

@@ -20,7 +20,7 @@ from typing import Any, Self
 from sqlalchemy import URL, Connection, Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cryptosource_cli.manifests import LoadedSource
+from cryptosource_cli.manifest_files import LoadedSource
 from cryptosource_cli.run_factory import identity_of
 from cryptosource_cli.scheduler import RUNS_AT_ONCE, RequestedRun
 from cryptosource_etl.crash_points import CrashPoints

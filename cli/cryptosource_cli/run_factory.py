@@ -15,7 +15,8 @@ from sqlalchemy import URL
 
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment
-from cryptosource_cli.manifests import LoadedSource, Manifests, resolve
+from cryptosource_cli.manifest_files import LoadedSource, Manifests
+from cryptosource_cli.references import resolve
 from cryptosource_crd.effective import effective_rate_limit
 from cryptosource_crd.identifiers import source_uid
 from cryptosource_crd.v1alpha1 import CryptoSource

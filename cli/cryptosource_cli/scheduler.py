@@ -10,7 +10,7 @@ from datetime import datetime
 
 from opentelemetry.context import Context
 
-from cryptosource_cli.manifests import LoadedSource
+from cryptosource_cli.manifest_files import LoadedSource
 from cryptosource_crd.schedule import next_run
 from cryptosource_etl.clock import Clock, Stopped
 from cryptosource_etl.pipeline.run.outcome import RunOutcome

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from cryptosource_cli.arguments import one_source, readable_manifests, run_settings
+from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.run_factory import Workshop
 from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
-from cryptosource_cli.start_delay import wait_for_turn
-from cryptosource_etl.clock import SystemClock
+from cryptosource_etl.clock import Clock, Stopped, SystemClock
 from cryptosource_etl.pipeline.run.outcome import TERMINATED_EXIT_CODE
 from cryptosource_etl.run_spans import parent_context, planning_links, traced
+from cryptosource_etl.settings import RunSettings
 from cryptosource_telemetry.json_logs import configure_logging
+
+START_DELAY_VARIABLE = "CRYPTOSOURCE_START_DELAY_SECONDS"
+"""Set by the operator: a stable number for each source, less than its starting deadline."""
+MAX_START_DELAY_SECONDS = 3600
 
 
 def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
@@ -56,3 +62,31 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
         outcome = run.execute()
     click.echo(f"{'/'.join(loaded.key)}: {outcome.status} ({outcome.reason}): {outcome.message}")
     return outcome.exit_code
+
+
+def wait_for_turn(variables: Mapping[str, str], settings: RunSettings, clock: Clock) -> bool:
+    """Wait if this is a scheduled run that is told to.
+
+    Args:
+        variables: the environment.
+        settings: the run's; one that somebody asked for starts at once.
+        clock: whose sleep ends early when the process is asked to stop.
+
+    Returns:
+        False when the process was asked to stop meanwhile.
+
+    Raises:
+        CommandError: the variable is no number of seconds.
+    """
+    raw = variables.get(START_DELAY_VARIABLE, "").strip()
+    if not raw or settings.trigger != "schedule":
+        return True
+    if not raw.isdecimal() or int(raw) > MAX_START_DELAY_SECONDS:
+        raise CommandError(
+            f"{START_DELAY_VARIABLE}={raw[:32]!r}: write whole seconds up to {MAX_START_DELAY_SECONDS}"
+        )
+    try:
+        clock.sleep(int(raw))
+    except Stopped:
+        return False
+    return True

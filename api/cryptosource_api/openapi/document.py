@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,8 +16,32 @@ from cryptosource_api.http.access import needed_scopes
 from cryptosource_api.http.models import Problem
 from cryptosource_api.http.problems import MEDIA_TYPE
 from cryptosource_api.openapi import problem_kinds
-from cryptosource_api.openapi.examples import JSON, cases_of
 from cryptosource_api.openapi.headers import HEADERS
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A request and its answer, recorded from a served database and shortened.
+
+    `answers/` has a file of cases for each operation; tests hold them to the models.
+    """
+
+    request: str
+    """As a client writes it: the path and the query."""
+    answer: Any
+    media_type: str = JSON
+    body: Any = None
+    """What the client sends, where it sends a body."""
+
+
+@cache
+def cases_of(operation: str) -> tuple[Case, ...]:
+    """Return the cases of an operation."""
+    recorded = files(__package__).joinpath("answers", f"{operation}.json")
+    return tuple(Case(**case) for case in json.loads(recorded.read_text("utf-8")))
+
 
 DESCRIPTION = """Crypto market data out of Postgres, one record a coin across sources.
 

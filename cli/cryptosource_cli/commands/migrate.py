@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 from sqlalchemy.exc import DBAPIError
 
 from cryptosource_cli.command_errors import UNAVAILABLE_EXIT_CODE, CommandError
 from cryptosource_cli.environment import Environment, open_database
-from cryptosource_cli.retries import patiently
 from cryptosource_cli.schema_check import require_schema
 from cryptosource_store.schema_migration import migrate
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 2.0
+"""Between two tries of `--wait`."""
 
 
 @click.command("migrate", epilog="Example: DATABASE_URL=postgresql://… cryptosource migrate")
@@ -52,3 +60,27 @@ def _migrate(environment: Environment, revision: str) -> str:
     if before == after:
         return f"The schema is at {after} already."
     return f"The schema went from {before or 'nothing'} to {after or 'nothing'}."
+
+
+def patiently(action: Callable[[], T], *, seconds: float) -> T:
+    """Do something until it succeeds, telling each new reason why it does not.
+
+    Args:
+        action: may be repeated.
+        seconds: 0 tries once.
+
+    Raises:
+        CommandError: it can never work, or did not in time; the last reason.
+    """
+    end, told = time.monotonic() + seconds, ""
+    while True:
+        try:
+            return action()
+        except CommandError as error:
+            late = time.monotonic() + RETRY_SECONDS > end
+            if late or error.exit_code != UNAVAILABLE_EXIT_CODE:
+                raise
+            if error.message != told:
+                click.echo(f"waiting: {error.message}", err=True)
+                told = error.message
+        time.sleep(RETRY_SECONDS)

@@ -18,7 +18,7 @@ from cryptosource_cli.display import Display, DueTimes, make_display, print_outc
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.maintenance_thread import Housekeeping
-from cryptosource_cli.manifests import LoadedSource, Manifests
+from cryptosource_cli.manifest_files import LoadedSource, Manifests
 from cryptosource_cli.requested_runs import RequestTaker
 from cryptosource_cli.run_factory import Workshop
 from cryptosource_cli.scheduler import Scheduler, Start

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cryptosource_cli.command_errors import CONFIGURATION_EXIT_CODE
-from cryptosource_cli.manifests import Report, validate_files
+from cryptosource_cli.validation import Report, validate_files
 
 
 def _print(report: Report) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine
 
-from cryptosource_cli.manifests import LoadedSource, load_manifests
+from cryptosource_cli.manifest_files import LoadedSource, load_manifests
 from cryptosource_cli.requested_runs import RequestTaker, RunNow
 from cryptosource_cli.scheduler import RequestedRun
 from cryptosource_etl.crash_points import CrashPoints

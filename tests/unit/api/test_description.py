@@ -17,9 +17,9 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from cryptosource_api.http.problems import MEDIA_TYPE
-from cryptosource_api.openapi import examples, problem_kinds
+from cryptosource_api.openapi import document, problem_kinds
 
-API = Path(examples.__file__).parents[1]
+API = Path(document.__file__).parents[1]
 DESCRIBED = description()
 OPERATIONS = operations(DESCRIBED)
 HERE = "urn:description"
@@ -81,7 +81,7 @@ def test_an_answer_has_an_example_that_fits(operation: Operation):
 
 @every_operation
 def test_the_request_of_an_example_is_one_that_the_operation_takes(operation: Operation):
-    cases = examples.cases_of(operation.content["operationId"])
+    cases = document.cases_of(operation.content["operationId"])
     taken = {each["name"] for each in operation.content.get("parameters", ())}
     steps = operation.path.split("/")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from cryptosource_cli.manifests import load_manifests
+from cryptosource_cli.manifest_files import load_manifests
 from support.sources import make_manifest
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coins"}}

@@ -6,7 +6,8 @@ import os
 import pytest
 import yaml
 
-from cryptosource_cli.manifests import load_manifests, resolve
+from cryptosource_cli.manifest_files import load_manifests
+from cryptosource_cli.references import resolve
 from support.sources import make_manifest
 
 KEY = "CG-canary"

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cryptosource_cli.manifests import load_manifests, resolve, validate_files
+from cryptosource_cli.manifest_files import load_manifests
+from cryptosource_cli.references import resolve
+from cryptosource_cli.validation import validate_files
 from support.sources import make_manifest
 
 SAMPLES = Path(__file__).parents[3] / "samples"

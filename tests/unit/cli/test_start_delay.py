@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from cryptosource_cli.command_errors import CommandError
-from cryptosource_cli.start_delay import VARIABLE, wait_for_turn
+from cryptosource_cli.single_run import START_DELAY_VARIABLE, wait_for_turn
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.settings import RunSettings
 
@@ -25,10 +25,10 @@ def settings(trigger):
 @pytest.mark.parametrize(
     ("variables", "trigger", "slept"),
     [
-        ({VARIABLE: "17"}, "schedule", [17]),
-        ({VARIABLE: "17"}, "manual", []),
-        ({VARIABLE: "17"}, "create", []),
-        ({VARIABLE: " "}, "schedule", []),
+        ({START_DELAY_VARIABLE: "17"}, "schedule", [17]),
+        ({START_DELAY_VARIABLE: "17"}, "manual", []),
+        ({START_DELAY_VARIABLE: "17"}, "create", []),
+        ({START_DELAY_VARIABLE: " "}, "schedule", []),
         ({}, "schedule", []),
     ],
 )
@@ -43,10 +43,12 @@ def test_a_wait_ends_when_the_process_is_asked_to_stop():
     stop = threading.Event()
     stop.set()
 
-    assert not wait_for_turn({VARIABLE: "3600"}, settings("schedule"), SystemClock(stop))
+    assert not wait_for_turn(
+        {START_DELAY_VARIABLE: "3600"}, settings("schedule"), SystemClock(stop)
+    )
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "3601", "1.5"])
 def test_a_wait_that_is_no_number_is_refused_by_name(value):
-    with pytest.raises(CommandError, match=VARIABLE):
-        wait_for_turn({VARIABLE: value}, settings("schedule"), SleepingClock())
+    with pytest.raises(CommandError, match=START_DELAY_VARIABLE):
+        wait_for_turn({START_DELAY_VARIABLE: value}, settings("schedule"), SleepingClock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,15 @@ from pathlib import Path
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.records import Cursor
 from cryptosource_etl.sources.csv.cursor import (
+    DIGEST_BYTES,
     PROBE_BYTES,
+    Fetch,
     FileState,
     Place,
     fingerprint,
     place_in_file,
     tail_of,
 )
-from cryptosource_etl.sources.csv.prefix_hash import Prefix
 from cryptosource_store.reasons import Reason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -147,3 +149,41 @@ def _open(path: Path, shown: str) -> int:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise Permanent(Reason.FILE_UNREADABLE, f"{shown} cannot be opened: {why}") from error
+
+
+CHUNK_BYTES = 1024 * 1024
+
+
+class Prefix:
+    """Hashes the bytes before an offset.
+
+    Args:
+        fetch: reads from the file.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._begin()
+
+    def _begin(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        self._offset = 0
+
+    def upto(self, offset: int) -> hashlib.blake2b:
+        """Return the hash of the bytes before an offset, which may be updated with what follows.
+
+        Offsets that grow cost what lies between them.
+        """
+        if offset < self._offset:
+            self._begin()
+        while self._offset < offset:
+            data = self._fetch(self._offset, min(CHUNK_BYTES, offset - self._offset))
+            if not data:
+                break
+            self._hash.update(data)
+            self._offset += len(data)
+        return self._hash.copy()
+
+    def fingerprint(self, offset: int) -> str:
+        """Return the hash of the bytes before an offset as text."""
+        return self.upto(offset).hexdigest()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
 
 from cryptosource_etl.clock import Clock
 from cryptosource_etl.errors import Permanent
@@ -17,12 +19,10 @@ from cryptosource_etl.sources.csv.column_binding import check_columns
 from cryptosource_etl.sources.csv.cursor import Place
 from cryptosource_etl.sources.csv.file_format import CsvSettings, settings_of
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, Head, read_head
-from cryptosource_etl.sources.csv.lazy_pages import local_page, remote_page
 from cryptosource_etl.sources.csv.lines import Read
 from cryptosource_etl.sources.csv.local_file import LocalFile
-from cryptosource_etl.sources.csv.page_builder import Cut, cut_pages
+from cryptosource_etl.sources.csv.page_builder import Cut, cut_pages, local_page, remote_page
 from cryptosource_etl.sources.csv.remote_file import ByteStream, RemoteCursor, written_at
-from cryptosource_etl.sources.csv.row_payloads import broken_json, parse_broken, row_json
 from cryptosource_etl.sources.csv.row_schema import Layout, broken_digest
 from cryptosource_etl.sources.csv.rows import BrokenRow, RowReader
 from cryptosource_etl.sources.json_records import exact_json
@@ -204,3 +204,35 @@ def open_csv(context: SourceContext) -> CsvReader:
     """Open a source of type CSV."""
     settings = settings_of(context.source, csv_path=context.csv_path)
     return CsvReader(settings, clock=context.clock, http=context.http)
+
+
+_encode = msgspec.json.Encoder().encode
+_MARK = ""
+_CELLS = "cells"
+
+
+def row_json(names: Sequence[str], cells: Sequence[str]) -> str:
+    """Return a row as a JSON object."""
+    return _encode(dict(zip(names, cells, strict=True))).decode()
+
+
+def broken_json(row: BrokenRow) -> str:
+    """Return a row that cannot be read as a JSON object that says why."""
+    return _encode({_MARK: f"{row.reason}: {row.detail}", _CELLS: row.cells}).decode()
+
+
+def parse_broken(payload: Any) -> BrokenRow | None:
+    """Return the broken row that a payload stands for, or None if it stands for a whole one."""
+    if not isinstance(payload, Mapping) or not payload:
+        detail = f"{type(payload).__name__} {str(payload)[:20]!r} where a row was expected"
+        return BrokenRow(RejectReason.NOT_AN_OBJECT, detail, (str(payload)[:256],))
+    if _MARK not in payload:
+        return None
+    reason, _, detail = str(payload[_MARK]).partition(": ")
+    known = reason in RejectReason.__members__.values()
+    cells = payload.get(_CELLS)
+    return BrokenRow(
+        RejectReason(reason) if known else RejectReason.NOT_AN_OBJECT,
+        detail if known else "not a row that this version wrote",
+        tuple(str(cell) for cell in cells) if isinstance(cells, list) else (),
+    )
