@@ -35,7 +35,8 @@ lint: setup ## Style, spelling, imports between parts, generated files
 	@$(BIN)/python hack/style_stats.py
 	@$(BIN)/python hack/one_schema.py
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
+	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
 
 types: setup ## mypy, strict
 	@$(BIN)/mypy
