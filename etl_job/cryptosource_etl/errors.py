@@ -14,7 +14,8 @@ from datetime import timedelta
 from cryptosource_store.reasons import Reason
 
 MAX_MESSAGE_LENGTH = 256
-"""Characters kept of a message; it goes into run rows, conditions and logs (reliability rule 11)."""
+"""Characters kept of a message: it goes into run rows, conditions and logs, and an upstream may have
+had a say in its length."""
 
 
 class RunError(Exception):

@@ -1,7 +1,7 @@
 """Bring a database to the schema this version needs, safely while others use it.
 
 An advisory lock lets one process migrate and makes the others wait; lock and statement timeouts
-let a migration give up instead of queueing everybody behind it (reliability F11, F15).
+let a migration give up instead of queueing everybody behind it (docs/faults.md, F11 and F15).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class InvalidDatabaseURL(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionTimeouts:
-    """Limits that every session carries, so that nothing waits for ever (reliability rule 2)."""
+    """Limits that every session carries, so that a lost peer or a lock never makes it wait for ever."""
 
     statement_seconds: int = 60
     """One statement may run that long."""

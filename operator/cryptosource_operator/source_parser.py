@@ -14,7 +14,7 @@ from cryptosource_crd.quota import warnings
 from cryptosource_crd.v1alpha1 import API_VERSION, KIND, CryptoSource
 
 MAX_MESSAGE_LENGTH = 256
-"""Characters of a condition's message (reliability rule 11)."""
+"""Characters of a condition's message: conditions share the bytes that a status may have."""
 
 _SUBSTITUTES = {"schedule": "0 0 * * *", "timeZone": "Etc/UTC"}
 _KEPT = ("name", "namespace", "uid", "generation")

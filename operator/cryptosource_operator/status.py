@@ -15,7 +15,8 @@ from cryptosource_operator.source_parser import shortened
 from cryptosource_store.reasons import RunStatus
 
 STATUS_BYTES = 8 * 1024
-"""A status stays below it, whatever a source does (reliability rule 11)."""
+"""A status stays below it, whatever a source does: a list of sources, as clients
+of the API server read it again and again, carries the status of each."""
 CURSOR_BYTES = 1024
 """A cursor that is longer is shown by its short members alone."""
 RECENT_RUNS = 10

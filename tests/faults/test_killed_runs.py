@@ -1,4 +1,4 @@
-"""F1, F3, F4, F5: kill -9 anywhere, twenty at once, frozen and thawed."""
+"""docs/faults.md, F1 and F3 to F5: kill -9 anywhere, twenty at once, frozen and thawed."""
 
 from __future__ import annotations
 

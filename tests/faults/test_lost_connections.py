@@ -1,4 +1,4 @@
-"""F6: the connection to Postgres breaks after any message, the COMMIT included."""
+"""docs/faults.md, F6: the connection to Postgres breaks after any message, the COMMIT included."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JSON from strangers: split into records without losing a digit or trusting a byte.
 
 `json.loads` alone would turn 1e400 into inf, accept NaN, die on 5 000-digit integers and on deep
-nesting (reliability rule 7). Here numbers stay exact, and what cannot be a number is marked, so
+nesting. Here numbers stay exact, and what cannot be a number is marked, so
 that one poisoned record is rejected and its page goes on.
 """
 

@@ -21,7 +21,7 @@ from cryptosource_store.reasons import RejectReason
 EARLIEST = datetime(2009, 1, 3, tzinfo=UTC)
 """The day of the first Bitcoin block: nothing was traded before."""
 FUTURE_TOLERANCE = timedelta(minutes=5)
-"""How far ahead of us an upstream's clock may be (reliability F61)."""
+"""How far ahead of us an upstream's clock may be (docs/faults.md, F61)."""
 MAX_LENGTH = 64
 """Characters of a time that are looked at."""
 REMEMBERED = 4096

@@ -1,7 +1,7 @@
 """Claiming a source, and the life of a run row.
 
 The advisory lock, the run row and every page live on one session: when that session dies, the
-server frees the lock and a frozen holder that comes back cannot write (reliability rule 1).
+server frees the lock and a frozen holder that comes back cannot write.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""F21: an upstream that is down is left alone, then asked once."""
+"""docs/faults.md, F21: an upstream that is down is left alone, then asked once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""F22 to F24: short, endless, dripping, bloated and mislabelled bodies."""
+"""docs/faults.md, F22 to F24: short, endless, dripping, bloated and mislabelled bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""F20, F21: how often, how long, and when the wait belongs to the next run. Times are virtual."""
+"""docs/faults.md, F20 and F21: how often, how long, and when the wait belongs to the next run.
+
+Times are virtual.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""F20: requests never above the bucket, under retries and from several threads."""
+"""docs/faults.md, F20: requests never above the bucket, under retries and from several threads."""
 
 from __future__ import annotations
 
