@@ -34,6 +34,7 @@ lint: setup ## Style, spelling, imports between parts, generated files
 	@$(BIN)/codespell
 	@$(BIN)/python hack/style_stats.py
 	@$(BIN)/python hack/one_schema.py
+	@$(BIN)/python hack/docs_width.py
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/zizmor --offline --quiet --no-progress .github
