@@ -44,16 +44,17 @@ NAMES_ENFORCED = False
 reported."""
 COMMANDS = "cryptosource_cli.commands"
 MEANINGS = {
-    "cursor": "where a reader goes on, as it is handed out and taken back",
-    "health": "whether sources and the system are well",
-    "metrics": "what Prometheus reads",
+    "api_keys": "keys of the API: what is stored of them, and how they are looked up",
+    "coins": "coins across sources",
+    "maintenance": "partitions ahead, retention behind",
     "models": "the shapes of answers",
     "parameters": "what a request may say",
     "queries": "what is asked of Postgres",
     "routes": "addresses and who answers them",
+    "run_requests": "requests for runs, and what became of them",
     "runs": "runs and their history",
-    "settings": "what the environment or the resource configures",
-    "triggers": "requests for a run",
+    "source_registration": "the row that a source has in Postgres",
+    "upstream_inventory": "which ids an upstream lists",
 }
 """Stem -> what it means in every module of that name. A name that is not here is used once in an
 import package; one that is not repeated is taken out."""

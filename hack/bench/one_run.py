@@ -19,7 +19,7 @@ from cryptosource_cli.environment import Environment
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.manifest_files import load_manifests
 from cryptosource_cli.run_factory import Workshop
-from cryptosource_etl.pipeline.run.run import Run
+from cryptosource_etl.pipeline.run.lifecycle import Run
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.settings import DatabaseSettings, parse_database_url
 

@@ -65,7 +65,7 @@ def judge_again(reader: SourceReader, row: StoredRow) -> Judged:
 
 
 def stage_lines(judged: Iterable[Judged], assets: Mapping[str, int]) -> Iterator[str]:
-    """Yield a COPY line per judged record, columns as in `replaying.STAGE_COLUMNS`.
+    """Yield a COPY line per judged record, columns as in `replay.STAGE_COLUMNS`.
 
     Args:
         judged: records with a verdict.
