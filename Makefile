@@ -20,7 +20,7 @@ demo: setup ## Load the samples into an embedded Postgres and serve them on loca
 	@$(BIN)/cryptosource up -f samples/
 
 ##@ Check
-.PHONY: test build-ahead lint types test-unit test-integration test-faults test-fuzz test-cluster generate
+.PHONY: test build-ahead lint types test-unit test-integration test-faults test-fuzz test-cluster generate migration
 test: build-ahead lint types test-unit test-integration test-fuzz test-cluster test-faults ## Everything: what CI runs
 
 # On a new machine: with what the tests leave of the processor. `test-cluster` waits for it and tells what it says.
@@ -66,6 +66,9 @@ generate: setup ## Make generated files anew: the CRD, the chart's README, the A
 	@$(BIN)/python -m hack.chart_readme
 	@$(BIN)/python -m hack.openapi
 	@$(BIN)/python -m hack.api_reference
+
+migration: setup ## Begin a migration with what tables/ has changed: make migration SUBJECT=source_labels
+	@$(BIN)/python -m hack.new_migration $(SUBJECT)
 
 ##@ Kubernetes, with or without Docker
 .PHONY: cluster-up cluster-down cluster-status cluster-env images deploy

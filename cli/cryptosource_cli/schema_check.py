@@ -1,12 +1,20 @@
-"""Is the database at the schema this version needs?"""
+"""The database's schema, checked or migrated, with errors that a person can act on."""
 
 from __future__ import annotations
 
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from cryptosource_cli.command_errors import UNAVAILABLE_EXIT_CODE, CommandError
 from cryptosource_store.engine import session_engine
-from cryptosource_store.schema_migration import current_revision, head_revision, migrate, serves
+from cryptosource_store.schema_migration import (
+    UnknownRevision,
+    check_origin,
+    current_revision,
+    head_revision,
+    migrate,
+    serves,
+)
 
 
 def require_schema(url: URL, *, embedded: bool) -> None:
@@ -21,10 +29,32 @@ def require_schema(url: URL, *, embedded: bool) -> None:
     if serves(current):
         return
     if embedded:
-        migrate(url)
+        migrate_schema(url)
         return
+    try:
+        check_origin(current)
+    except UnknownRevision as error:
+        raise CommandError(str(error)) from error
     raise CommandError(
         f"the database is at schema {current or 'none'}, this version needs {head_revision()}; "
         "run: cryptosource migrate",
         exit_code=UNAVAILABLE_EXIT_CODE,
     )
+
+
+def migrate_schema(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
+    """Migrate as `cryptosource_store.schema_migration.migrate` does; return the same.
+
+    Raises:
+        CommandError: no migration leads there, or a lock was not had in time.
+    """
+    try:
+        return migrate(url, revision)
+    except UnknownRevision as error:
+        raise CommandError(str(error)) from error
+    except DBAPIError as error:
+        first_line = str(error.orig).strip().partition("\n")[0]
+        raise CommandError(
+            f"the migration gave up and changed nothing: {first_line}; try again",
+            exit_code=UNAVAILABLE_EXIT_CODE,
+        ) from error

@@ -1,8 +1,8 @@
-"""Totals of runs that outlive their rows, for counters that must never fall.
+"""The triggers that add each ended run to `etl_run_totals`, for counters that must never fall.
 
-A trigger keeps them, so that a run counts whichever statement ends it and whichever version of the
-code does; a page's own update of its run row does not reach it. Only the source's one running
-session ends runs, so the row of totals is nobody else's to wait for.
+Totals outlive the rows of `etl_runs`. Triggers keep them so that a run counts whichever statement
+and whichever version of the code ends it; the updates that a load makes for each page do not fire
+them. Only the one session that runs a source ends its runs, so no two wait for a row of totals.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sqlalchemy import DDL, event
 from cryptosource_store.tables import etl_runs, metadata
 
 DURATION_BOUNDS = (1, 5, 10, 30, 60, 300, 900)
-"""Upper bounds of a run's seconds, for its histogram. A migration that changes them starts the
-totals anew."""
+"""Upper bounds of a run's seconds, for its histogram. A migration that changes them must empty the
+totals, because counts by the old bounds cannot be divided."""
 
 COUNT_RUN = f"""
 CREATE OR REPLACE FUNCTION count_run() RETURNS trigger

@@ -6,6 +6,7 @@ let a migration give up instead of queueing everybody behind it (docs/faults.md,
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from alembic import command
@@ -24,6 +25,10 @@ MIGRATION_TIMEOUTS = SessionTimeouts(statement_seconds=600, lock_seconds=5)
 WAIT_SECONDS = 600
 """How long to wait for another process that migrates."""
 
+REVISION = re.compile(r"(\d{4})_[a-z0-9_]+")
+"""What a revision is named, and its file too: its number in the chain and what it is about. The
+number tells the revision of a newer version from one that this version cannot know."""
+
 
 def alembic_config() -> Config:
     """Return Alembic's configuration; there is no alembic.ini."""
@@ -33,9 +38,17 @@ def alembic_config() -> Config:
     return config
 
 
+class UnknownRevision(ValueError):
+    """A revision that this version cannot migrate from, or to. The message says what to do."""
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
 def head_revision() -> str:
     """Return the revision this version of the code needs."""
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    head = _script().get_current_head()
     if head is None:
         raise AssertionError("the package was built without its migrations")
     return head
@@ -49,14 +62,38 @@ def current_revision(connection: Connection) -> str | None:
 def serves(revision: str | None) -> bool:
     """Return whether this version of the code works on a database at `revision`.
 
-    It does on its own revision, and on one it has never heard of: that database was migrated by a
-    newer version, and migrations only ever add what older code can do without.
+    It works on its own revision and on that of a newer version, because migrations only ever add
+    what older code can do without.
     """
-    if revision is None:
-        return False
-    script = ScriptDirectory.from_config(alembic_config())
-    known = {step.revision for step in script.walk_revisions()}
-    return revision == script.get_current_head() or revision not in known
+    return revision is not None and (revision == head_revision() or _is_newer(revision))
+
+
+def _is_newer(revision: str) -> bool:
+    """Return whether a version after this one made the revision: its number is past the head's."""
+    found, head = REVISION.fullmatch(revision), REVISION.fullmatch(head_revision())
+    return found is not None and head is not None and int(found[1]) > int(head[1])
+
+
+def check_origin(revision: str | None) -> None:
+    """Refuse the revision of a database that this version cannot migrate forwards.
+
+    Args:
+        revision: of the database; None when it has no schema yet.
+
+    Raises:
+        UnknownRevision: no released version made it.
+    """
+    if revision is None or _is_newer(revision) or revision in _known():
+        return
+    raise UnknownRevision(
+        f"the database is at schema {revision}, which no released version makes and from which no "
+        f"migration leads to {head_revision()}; use an empty database (another DATABASE_URL, or "
+        "another CRYPTOSOURCE_DATA_DIR for the embedded Postgres) and load the sources again"
+    )
+
+
+def _known() -> set[str]:
+    return {step.revision for step in _script().walk_revisions()}
 
 
 def migrate(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
@@ -70,6 +107,7 @@ def migrate(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
         The revision before and after.
 
     Raises:
+        UnknownRevision: there is no such revision, or none of ours leads from the database's.
         sqlalchemy.exc.OperationalError: no connection, or a lock was not had in time; then
             nothing has changed.
     """
@@ -80,12 +118,10 @@ def migrate(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
         connection.rollback()
         if revision == "head" and serves(before):
             return before, before
+        step = command.upgrade if _is_behind(before, revision) else command.downgrade
         config = alembic_config()
         config.attributes["connection"] = connection
-        if _is_behind(before, revision):
-            command.upgrade(config, revision)
-        else:
-            command.downgrade(config, revision)
+        step(config, revision)
         connection.commit()
         after = current_revision(connection)
         connection.rollback()
@@ -101,8 +137,21 @@ def _lock(connection: Connection) -> None:
 
 
 def _is_behind(before: str | None, revision: str) -> bool:
-    if revision == "base" or before is None:
+    """Return whether the way from `before` to `revision` leads forwards.
+
+    Raises:
+        UnknownRevision: there is no such way.
+    """
+    check_origin(before)
+    if revision not in {"head", "base", *_known()}:
+        raise UnknownRevision(
+            f"there is no schema {revision}; this version knows {', '.join(sorted(_known()))}"
+        )
+    if before is None:
         return revision != "base"
-    script = ScriptDirectory.from_config(alembic_config())
-    done = {step.revision for step in script.iterate_revisions(before, "base")}
-    return revision == "head" or revision not in done
+    if before not in _known():
+        raise UnknownRevision(
+            f"the database is at schema {before} of a newer version; take it back with that one"
+        )
+    done = {step.revision for step in _script().iterate_revisions(before, "base")}
+    return revision != "base" and revision not in done

@@ -1,9 +1,9 @@
-"""What was known when: a trigger keeps every observation that is corrected or withdrawn.
+"""The trigger that keeps every observation that is corrected or withdrawn.
 
-`quotes.known_from` says since when an observation is known with these values; where the values
-change or the row goes, the old ones move to `superseded_quotes` with the moment they ended. A
-trigger does it, so that nothing is forgotten whichever statement writes and whichever version of
-the code. A row that is only inserted, which is nearly every one, does not reach it.
+`quotes.known_from` is the time since which an observation is known with its present values. When
+the values change or the row is deleted, the trigger copies the old ones to `superseded_quotes`,
+together with the time they ended. A trigger does it so that no statement and no older version of
+the code can lose a value. Inserts, which nearly all rows are, do not fire it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sqlalchemy import DDL, event
 
 from cryptosource_store.tables import metadata, quotes
 
-# now() is the transaction's: a page's observations are known together, and what ends begins anew
-# at the same moment. Values that nobody but their own transaction saw were never known.
+# now() is the transaction's start: a page's observations become known together, and a new value
+# begins when the old one ends. A value that only its own transaction saw is not kept.
 KEEP_SUPERSEDED = """
 CREATE OR REPLACE FUNCTION keep_superseded_quote() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import click
-from sqlalchemy.exc import DBAPIError
 
 from cryptosource_cli.command_errors import UNAVAILABLE_EXIT_CODE, CommandError
 from cryptosource_cli.environment import Environment, open_database
-from cryptosource_cli.schema_check import require_schema
-from cryptosource_store.schema_migration import migrate
+from cryptosource_cli.schema_check import migrate_schema, require_schema
 
 T = TypeVar("T")
 
@@ -49,14 +47,7 @@ def _check(environment: Environment) -> str:
 
 def _migrate(environment: Environment, revision: str) -> str:
     with open_database(environment) as url:
-        try:
-            before, after = migrate(url, revision)
-        except DBAPIError as error:
-            first_line = str(error.orig).strip().partition("\n")[0]
-            raise CommandError(
-                f"the migration gave up and changed nothing: {first_line}; try again",
-                exit_code=UNAVAILABLE_EXIT_CODE,
-            ) from error
+        before, after = migrate_schema(url, revision)
     if before == after:
         return f"The schema is at {after} already."
     return f"The schema went from {before or 'nothing'} to {after or 'nothing'}."

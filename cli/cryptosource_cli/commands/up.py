@@ -22,13 +22,13 @@ from cryptosource_cli.manifest_files import LoadedSource, Manifests
 from cryptosource_cli.requested_runs import RequestTaker
 from cryptosource_cli.run_factory import Workshop
 from cryptosource_cli.scheduler import Scheduler, Start
+from cryptosource_cli.schema_check import migrate_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.run_spans import traced
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.reasons import RunStatus
-from cryptosource_store.schema_migration import migrate
 from cryptosource_telemetry.json_logs import configure_logging
 
 STOP_SECONDS = 30.0
@@ -124,7 +124,7 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(traced(environment.variables))
         url = stack.enter_context(open_database(environment))
-        migrate(url)
+        migrate_schema(url)
         if not once:
             address = stack.enter_context(published(environment, url, host=host, port=port))
             click.echo(f"Serving {address}; logs in {log_path}")

@@ -11,6 +11,7 @@ from cryptosource_api.health.models import Health, Ready
 from cryptosource_api.http.models import Problem, Single
 from cryptosource_store.engine import session_engine
 from support.api import NOON, ApiClient, Market, api_client
+from support.revisions import set_revision
 
 
 def health_of(api: ApiClient) -> Health:
@@ -91,13 +92,13 @@ def test_a_source_that_never_succeeded_has_no_age_and_a_replay_is_no_success(
     assert source_health.last_success_at is None
 
 
-def test_ready_on_a_schema_that_a_newer_version_has_migrated(api: ApiClient, engine: Engine):
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+def test_ready_on_a_schema_that_a_newer_version_has_migrated(api: ApiClient, database: URL):
+    newer = "9999_of_a_newer_version"
+    set_revision(database, newer)
 
     response = api.get("/health/ready")
 
-    assert Single[Ready].model_validate_json(response.content).data.revision == "9999"
+    assert Single[Ready].model_validate_json(response.content).data.revision == newer
 
 
 def test_ready_needs_the_schema_of_this_version(api: ApiClient, engine: Engine):
@@ -109,6 +110,15 @@ def test_ready_needs_the_schema_of_this_version(api: ApiClient, engine: Engine):
 
     assert response.status_code == 503
     assert "cryptosource migrate" in Problem.model_validate_json(response.content).detail
+
+
+def test_not_ready_on_a_schema_that_no_released_version_makes(api: ApiClient, database: URL):
+    set_revision(database, "0007")
+
+    response = api.get("/health/ready")
+
+    assert response.status_code == 503
+    assert "at revision 0007" in Problem.model_validate_json(response.content).detail
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import URL, text
+from sqlalchemy import URL
 
 from cryptosource_cli.main import cli
-from cryptosource_store.engine import session_engine
 from cryptosource_store.schema_migration import head_revision, migrate
 from support import postgres as postgres_support
 from support.commands import environment, eventually, started
+from support.revisions import set_revision
 
 
 @pytest.fixture
@@ -78,11 +78,35 @@ def test_what_can_never_work_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_schema_of_a_newer_version_is_left_as_it_is(call, bare: URL) -> None:
     """A release that is rolled back runs its own, older migration on the newer schema."""
     call()
-    with session_engine(bare, application="cryptosource-test").begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    set_revision(bare, "9999_of_a_newer_version")
 
-    result = call()
+    result, back = call(), call("--revision", "base")
 
     assert result.exit_code == 0, result.stderr
-    assert "9999" in result.stdout
+    assert result.stdout == "The schema is at 9999_of_a_newer_version already.\n"
     assert call("--check").exit_code == 0
+    assert back.exit_code == 78
+    assert "of a newer version; take it back with that one" in back.stderr
+
+
+@pytest.mark.parametrize("option", ["--check", "--revision=head", "--revision=base"])
+def test_a_schema_from_before_the_first_release_is_not_waited_for(
+    call, bare: URL, option: str
+) -> None:
+    call()
+    set_revision(bare, "0007")
+
+    result = call(option, "--wait", "3600")
+
+    assert result.exit_code == 78
+    assert "the database is at schema 0007, which no released version makes" in result.stderr
+    assert "use an empty database" in result.stderr
+
+
+def test_a_revision_that_does_not_exist_is_one_line(call) -> None:
+    result = call("--revision", "0005")
+
+    assert result.exit_code == 78
+    assert result.stderr == (
+        f"Error: there is no schema 0005; this version knows {head_revision()}\n"
+    )

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DataError
 
 from cryptosource_store import partitions, run_totals, superseded_quotes
 from cryptosource_store.engine import session_engine
-from cryptosource_store.schema_migration import current_revision, head_revision, migrate
+from cryptosource_store.schema_migration import (
+    UnknownRevision,
+    current_revision,
+    head_revision,
+    migrate,
+    serves,
+)
 from cryptosource_store.tables import metadata
 from support import postgres as postgres_support
+from support.revisions import next_version, set_revision
+
+BEFORE_THE_FIRST_RELEASE = ("0001", "0010", "0000_earlier", "0001_of_another_line", "no number")
+"""Revisions that no released version makes. The first ones are of this project's own past."""
 
 CATALOG = {
     "columns": """
@@ -63,6 +75,11 @@ def catalog(connection: Connection) -> dict[str, set[str]]:
 def catalog_of(url: URL) -> dict[str, set[str]]:
     with session_engine(url, application="test").connect() as connection:
         return catalog(connection)
+
+
+def revision_of(url: URL) -> str | None:
+    with session_engine(url, application="test").connect() as connection:
+        return current_revision(connection)
 
 
 def test_migrations_make_exactly_the_declared_schema(database: URL, empty_database: URL) -> None:
@@ -125,3 +142,69 @@ def test_a_migration_gives_up_on_a_lock_and_changes_nothing(database: URL) -> No
     holder.rollback()
     assert current_revision(holder) == head_revision()
     holder.close()
+
+
+def test_the_next_version_migrates_forwards_and_back(empty_database: URL, tmp_path: Path) -> None:
+    migrate(empty_database)
+    this, ours = head_revision(), catalog_of(empty_database)
+
+    with next_version(tmp_path / "alembic") as new:
+        assert not serves(this)
+        assert migrate(empty_database) == (this, new)
+        assert catalog_of(empty_database) != ours
+        assert migrate(empty_database, this) == (new, this)
+
+    assert catalog_of(empty_database) == ours
+
+
+def test_a_migration_that_fails_changes_nothing(empty_database: URL, tmp_path: Path) -> None:
+    migrate(empty_database)
+    before = catalog_of(empty_database)
+
+    with (
+        next_version(tmp_path / "alembic", then="SELECT 1 / 0"),
+        pytest.raises(DataError, match="division by zero"),
+    ):
+        migrate(empty_database)
+
+    assert catalog_of(empty_database) == before
+    assert revision_of(empty_database) == head_revision()
+
+
+def test_a_newer_schema_is_left_as_it_is_and_taken_back_by_its_own_version_alone(
+    empty_database: URL, tmp_path: Path
+) -> None:
+    with next_version(tmp_path / "alembic") as new:
+        migrate(empty_database)
+
+    assert serves(new)
+    assert migrate(empty_database) == (new, new)
+    for revision in (head_revision(), "base"):
+        with pytest.raises(UnknownRevision, match=f"at schema {new} of a newer version"):
+            migrate(empty_database, revision)
+    assert revision_of(empty_database) == new
+
+
+@pytest.mark.parametrize("revision", BEFORE_THE_FIRST_RELEASE)
+def test_a_schema_from_before_the_first_release_is_refused_with_what_to_do(
+    database: URL, revision: str
+) -> None:
+    set_revision(database, revision)
+    before = catalog_of(database)
+
+    assert not serves(revision)
+    for target in ("head", "base", head_revision()):
+        with pytest.raises(UnknownRevision, match=f"at schema {revision}.* use an empty database"):
+            migrate(database, target)
+
+    assert (revision_of(database), catalog_of(database)) == (revision, before)
+
+
+@pytest.mark.parametrize("revision", ["0005", "-1", "+1", "0001", "0002_none", "heads", ""])
+def test_a_revision_that_is_not_there_is_refused_with_those_that_are(
+    database: URL, revision: str
+) -> None:
+    with pytest.raises(UnknownRevision, match=f"this version knows {head_revision()}"):
+        migrate(database, revision)
+
+    assert revision_of(database) == head_revision()

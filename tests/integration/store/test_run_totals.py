@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,22 +12,12 @@ from cryptosource_store.engine import session_engine
 from cryptosource_store.maintenance import Retention, maintain
 from cryptosource_store.reasons import Reason
 from cryptosource_store.run_totals import DURATION_BOUNDS
-from cryptosource_store.schema_migration import migrate
-from support import postgres as postgres_support
 from support.oracle import rows
 from support.readers import ScriptedReader, coin
 from support.runs import load, make_run
 
 TOTALS = "SELECT status, reason, sum(runs)::int FROM etl_run_totals GROUP BY 1, 2 ORDER BY 1, 2"
 COUNTS = "SELECT sum(loaded)::int, sum(unchanged)::int, sum(rejected)::int FROM etl_run_totals"
-
-
-@pytest.fixture
-def first_schema(postgres: URL) -> Iterator[URL]:
-    """A database as the first release left it."""
-    with postgres_support.database(postgres) as url:
-        migrate(url, "0001")
-        yield url
 
 
 def insert_run(url: URL, *, seconds: float, status: str = "success", trigger: str = "api") -> None:
@@ -99,7 +88,11 @@ def test_a_replay_is_no_run_of_the_source(database: URL) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "bucket"),
-    [(0, 0), (1, 0), (1.001, 1), (900, len(DURATION_BOUNDS) - 1), (901, len(DURATION_BOUNDS))],
+    [
+        (0, 0),
+        *((bound, bucket) for bucket, bound in enumerate(DURATION_BOUNDS)),
+        *((bound + 0.001, bucket) for bucket, bound in enumerate(DURATION_BOUNDS, start=1)),
+    ],
 )
 def test_a_bound_belongs_to_the_bucket_below_it(database: URL, seconds: float, bucket: int) -> None:
     insert_run(database, seconds=seconds)
@@ -125,15 +118,3 @@ def test_totals_stay_when_retention_deletes_the_runs(database: URL) -> None:
 
     assert rows(database, "SELECT count(*) FROM etl_runs WHERE trigger = 'api'") == [(0,)]
     assert rows(database, TOTALS) == before == [("success", "Completed", 3)]
-
-
-def test_runs_from_before_the_totals_are_counted_by_the_migration(first_schema: URL) -> None:
-    insert_run(first_schema, seconds=3)
-    insert_run(first_schema, seconds=4)
-    insert_run(first_schema, seconds=4, trigger="replay")
-
-    migrate(first_schema)
-    insert_run(first_schema, seconds=700)
-
-    totals = "SELECT bucket::int, runs::int, loaded::int FROM etl_run_totals ORDER BY bucket"
-    assert rows(first_schema, totals) == [(1, 2, 10), (6, 1, 5)]
