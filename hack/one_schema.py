@@ -27,7 +27,7 @@ def misnamed(chain: list[Script]) -> Iterator[str]:
         name = step.revision
         found = REVISION.fullmatch(name)
         if found is None or int(found[1]) != number or len(name) > MAX_NAME_LENGTH:
-            yield f"revision {name} must be named {number:04}_subject, of at most {MAX_NAME_LENGTH}"
+            yield f"revision {name} must be named {number:04}_subject, {MAX_NAME_LENGTH} characters at most"
         if Path(step.path).stem != name:
             yield f"{Path(step.path).name} must be named as its revision, {name}"
 
