@@ -15,6 +15,8 @@ from support import postgres as postgres_support
 from support.commands import environment, eventually, started
 from support.revisions import set_revision
 
+SAMPLES = Path(__file__).parents[3] / "samples"
+
 
 @pytest.fixture
 def bare(postgres: URL) -> Iterator[URL]:
@@ -101,6 +103,21 @@ def test_a_schema_from_before_the_first_release_is_not_waited_for(
     assert result.exit_code == 78
     assert "the database is at schema 0007, which no released version makes" in result.stderr
     assert "use an empty database" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("maintain",), ("up", "--once", "-f", str(SAMPLES / "csv.yaml"))]
+)
+def test_no_command_works_on_a_schema_from_before_the_first_release(
+    call, bare: URL, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    call()
+    set_revision(bare, "0007")
+
+    result = CliRunner(env=environment(bare, tmp_path)).invoke(cli, command)
+
+    assert result.exit_code == 78
+    assert "the database is at schema 0007, which no released version makes" in result.stderr
 
 
 def test_a_revision_that_does_not_exist_is_one_line(call) -> None:
