@@ -13,26 +13,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cryptosource_api import index
-from cryptosource_api.app_state import Services
+from cryptosource_api.app_state import AppState
 from cryptosource_api.coins import routes as coins
 from cryptosource_api.database.data_version import VersionWatch
-from cryptosource_api.database.query_runner import Reads, loop_pool
+from cryptosource_api.database.query_runner import QueryRunner, async_pool
 from cryptosource_api.exports.stream import Exports
 from cryptosource_api.health import routes as health
 from cryptosource_api.http.access import Access
-from cryptosource_api.http.admission import Gate
+from cryptosource_api.http.admission import Admission
 from cryptosource_api.http.api_keys import KeyRing
-from cryptosource_api.http.cache_lookup import KeptAnswers
+from cryptosource_api.http.cache_lookup import CacheLookup
 from cryptosource_api.http.middleware import RequestMiddleware
 from cryptosource_api.http.problems import ApiProblem, InvalidRequest, Mistake, render
 from cryptosource_api.http.request_context import context_of
-from cryptosource_api.http.response_cache import AnswerCache
+from cryptosource_api.http.response_cache import ResponseCache
 from cryptosource_api.http.routing import routes_of
-from cryptosource_api.http.shared_rate_limits import SharedBuckets
+from cryptosource_api.http.shared_rate_limits import SharedRateLimits
 from cryptosource_api.live import routes as live
 from cryptosource_api.live.hub import Hub
 from cryptosource_api.metrics import routes as metrics
-from cryptosource_api.metrics.database_snapshot import Readings
+from cryptosource_api.metrics.database_snapshot import DatabaseSnapshots
 from cryptosource_api.metrics.request_metrics import RequestMetrics
 from cryptosource_api.openapi import routes as openapi
 from cryptosource_api.openapi.document import Description
@@ -70,21 +70,21 @@ def create_app(
     )
     if tracer_provider is not None:
         trace_statements(engine, tracer_provider)
-    reads = Reads(
+    reads = QueryRunner(
         engine,
         turns=settings.thread_connections,
         wait_seconds=settings.pool_wait_seconds,
-        pool=loop_pool(engine.url, settings) if settings.loop_connections else None,
+        pool=async_pool(engine.url, settings) if settings.loop_connections else None,
         tracer_provider=tracer_provider,
     )
     requests = RequestMetrics()
     versions = VersionWatch(reads, max_age_seconds=settings.version_check_seconds)
-    answers = AnswerCache(settings.cache_bytes)
-    shared_rates = SharedBuckets(settings.redis_url) if settings.redis_url else None
-    app.state.services = Services(
+    answers = ResponseCache(settings.cache_bytes)
+    shared_rates = SharedRateLimits(settings.redis_url) if settings.redis_url else None
+    app.state.services = AppState(
         reads=reads,
         requests=requests,
-        readings=Readings(reads),
+        readings=DatabaseSnapshots(reads),
         versions=versions,
         answers=answers,
         exports=Exports(engine.url, settings, versions),
@@ -102,9 +102,11 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     access = Access(settings, KeyRing(reads))
-    kept = KeptAnswers(answers, versions)
+    kept = CacheLookup(answers, versions)
     layers = RequestMiddleware(
-        Gate(routes_of(app, routers), access=access, settings=settings, shared_rates=shared_rates),
+        Admission(
+            routes_of(app, routers), access=access, settings=settings, shared_rates=shared_rates
+        ),
         kept=kept,
         settings=settings,
         metrics=requests,

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cryptosource_api.database.data_version import EMPTY, VersionWatch
-from cryptosource_api.database.query_runner import Reads
+from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.exports.stream import Exports
 from cryptosource_api.http.envelope import answer, etag_of, fresh_answer, key_of
 from cryptosource_api.http.list_answer import Answer
-from cryptosource_api.http.response_cache import AnswerCache, CachedAnswer
-from cryptosource_api.http.shared_rate_limits import SharedBuckets
+from cryptosource_api.http.response_cache import CachedResponse, ResponseCache
+from cryptosource_api.http.shared_rate_limits import SharedRateLimits
 from cryptosource_api.live.hub import Hub
-from cryptosource_api.metrics.database_snapshot import Readings
+from cryptosource_api.metrics.database_snapshot import DatabaseSnapshots
 from cryptosource_api.metrics.request_metrics import RequestMetrics
 from cryptosource_store.schema_migration import head_revision, serves
 
@@ -31,17 +31,17 @@ Question = Callable[[], Reading]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class AppState:
     """One application's."""
 
-    reads: Reads
+    reads: QueryRunner
     versions: VersionWatch
-    answers: AnswerCache
+    answers: ResponseCache
     requests: RequestMetrics
-    readings: Readings
+    readings: DatabaseSnapshots
     exports: Exports
     live: Hub
-    shared_rates: SharedBuckets | None = None
+    shared_rates: SharedRateLimits | None = None
     began: float = field(default_factory=time.monotonic)
     """`time.monotonic()` when the application was made."""
 
@@ -69,7 +69,7 @@ class Services:
         if kept is None:
             found = await self.reads(question())
             built_from = found.version or EMPTY
-            kept = CachedAnswer(
+            kept = CachedResponse(
                 version=built_from,
                 etag=etag_of(key, built_from),
                 body=found.body,
@@ -89,13 +89,13 @@ class Services:
         return fresh_answer(request, found.body)
 
 
-def services_of(request: Request) -> Services:
+def app_state_of(request: Request) -> AppState:
     """Return the services of the application that a request came to."""
     services = request.app.state.services
-    assert isinstance(services, Services)  # noqa: S101 - create_app put it there
+    assert isinstance(services, AppState)  # noqa: S101 - create_app put it there
     return services
 
 
 def exports_of(request: Request) -> Exports:
     """Return what runs the exports of the application that a request came to."""
-    return services_of(request).exports
+    return app_state_of(request).exports

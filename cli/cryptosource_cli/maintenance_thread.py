@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 6 * 3600.0
 
 
-class Housekeeping:
+class MaintenanceThread:
     """A thread that maintains the database now and every six hours.
 
     Args:

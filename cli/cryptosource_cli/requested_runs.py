@@ -40,7 +40,7 @@ RunNow = Callable[[RequestedRun], RunOutcome]
 """Makes a run at once, and returns when it has ended."""
 
 
-class RequestTaker:
+class RequestedRuns:
     """Takes up requests for runs of this process's sources. Enter it to begin, leave it to end.
 
     A request is left alone while an earlier one for its source is not done: who asks meanwhile

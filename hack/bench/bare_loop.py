@@ -22,9 +22,9 @@ from hack.bench import crowd, planes
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.api_client import CONNECTIONS, ApiClient
 from cryptosource_operator.cronjob_plan import plan_cronjob
-from cryptosource_operator.observed_state import Situation
+from cryptosource_operator.observed_state import ObservedState
 from cryptosource_operator.settings import JobSettings
-from cryptosource_operator.source_facts import Mirror
+from cryptosource_operator.source_facts import RunHistory
 from cryptosource_operator.source_parser import Readable
 from cryptosource_operator.status import summarize
 
@@ -41,12 +41,12 @@ def _children(manifest: dict[str, Any]) -> tuple[str, str]:
     metadata = manifest["metadata"] | {"uid": PLACEHOLDER}
     source = CryptoSource.model_validate(manifest | {"metadata": metadata})
     cronjob = plan_cronjob(source, JobSettings(image="cryptosource-etl:bench"))
-    situation = Situation(
+    situation = ObservedState(
         generation=1,
         reading=Readable(source=source),
         now=datetime.now(tz=UTC),
         cronjob=cronjob,
-        mirror=Mirror(),
+        mirror=RunHistory(),
     )
     return json.dumps(cronjob), json.dumps({"status": summarize(situation)})
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptosource_operator.observed_state import Outcome, Situation
+from cryptosource_operator.observed_state import ObservedState, Outcome
 from cryptosource_operator.source_facts import PodTrouble, Refusal
 from cryptosource_operator.source_parser import Unreadable
 from cryptosource_store.reasons import Reason
 
-Test = Callable[[Situation], bool]
-Words = str | Callable[[Situation], str]
+Test = Callable[[ObservedState], bool]
+Words = str | Callable[[ObservedState], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,92 +29,92 @@ class Row:
     reason: Words
     message: Words
 
-    def render(self, situation: Situation) -> tuple[str, str, str]:
+    def render(self, situation: ObservedState) -> tuple[str, str, str]:
         """Return status, reason and message."""
         words = (self.reason, self.message)
         reason, message = (word if isinstance(word, str) else word(situation) for word in words)
         return self.status, reason, message
 
 
-def _unreadable(situation: Situation) -> bool:
+def _unreadable(situation: ObservedState) -> bool:
     return isinstance(situation.reading, Unreadable)
 
 
-def _refused(situation: Situation) -> bool:
+def _refused(situation: ObservedState) -> bool:
     return situation.refusal is not None and situation.refusal.final
 
 
-def _hindered(situation: Situation) -> bool:
+def _hindered(situation: ObservedState) -> bool:
     return situation.refusal is not None and not situation.refusal.final
 
 
-def _unscheduled(situation: Situation) -> bool:
+def _unscheduled(situation: ObservedState) -> bool:
     return situation.cronjob is None
 
 
-def _suspended(situation: Situation) -> bool:
+def _suspended(situation: ObservedState) -> bool:
     return situation.suspended
 
 
-def _permanent(situation: Situation) -> bool:
+def _permanent(situation: ObservedState) -> bool:
     return situation.permanent is not None
 
 
-def _blind(situation: Situation) -> bool:
+def _blind(situation: ObservedState) -> bool:
     return situation.mirror is None
 
 
-def _never(situation: Situation) -> bool:
+def _never(situation: ObservedState) -> bool:
     return situation.last_success_at is None
 
 
-def _always(_: Situation) -> bool:
+def _always(_: ObservedState) -> bool:
     return True
 
 
-def _first_run_expected(situation: Situation) -> bool:
+def _first_run_expected(situation: ObservedState) -> bool:
     source = situation.source
     return source is not None and (source.spec.run_on_create or situation.busy)
 
 
-def _spec_words(situation: Situation) -> str:
+def _spec_words(situation: ObservedState) -> str:
     return situation.reading.message if isinstance(situation.reading, Unreadable) else ""
 
 
-def _refusal(situation: Situation) -> Refusal:
+def _refusal(situation: ObservedState) -> Refusal:
     return situation.refusal or Refusal(reason="Unknown", message="")
 
 
-def _failure(situation: Situation) -> Outcome:
+def _failure(situation: ObservedState) -> Outcome:
     assert situation.failing is not None  # noqa: S101 - only rows that need one ask
     return situation.failing
 
 
-def _blocked(situation: Situation) -> PodTrouble:
+def _blocked(situation: ObservedState) -> PodTrouble:
     return situation.blocked or PodTrouble(job_name="", reason="Unknown", message="")
 
 
-def _blocked_words(situation: Situation) -> str:
+def _blocked_words(situation: ObservedState) -> str:
     blocked = _blocked(situation)
     return f"Job {blocked.job_name or 'asked for'} does not start: {blocked.message}"
 
 
-def _failed_words(situation: Situation) -> str:
+def _failed_words(situation: ObservedState) -> str:
     failure = _failure(situation)
     return failure.message or f"Job {failure.job_name} failed; see its pod's log"
 
 
-def _success_words(situation: Situation) -> str:
+def _success_words(situation: ObservedState) -> str:
     return situation.outcome.message if situation.outcome else ""
 
 
-def _age_words(situation: Situation) -> str:
+def _age_words(situation: ObservedState) -> str:
     source = situation.source
     limit = source.spec.freshness.max_age_seconds if source else 0
     return f"no run has succeeded for more than {limit} s (freshness.maxAgeSeconds)"
 
 
-def _in_sync_words(situation: Situation) -> str:
+def _in_sync_words(situation: ObservedState) -> str:
     source = situation.source
     if source is None:
         return ""
@@ -255,7 +255,7 @@ OWNED: tuple[str, ...] = tuple(dict.fromkeys(row.condition for row in TABLE))
 _ROWS = {kind: [row for row in TABLE if row.condition == kind] for kind in OWNED}
 
 
-def deciding_row(condition: str, situation: Situation) -> Row | None:
+def deciding_row(condition: str, situation: ObservedState) -> Row | None:
     """Return the row that decides a condition; None: it is absent."""
     found = next((row for row in _ROWS[condition] if row.when(situation)), None)
     return found if found is not None and found.status else None

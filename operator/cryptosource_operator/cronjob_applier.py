@@ -22,15 +22,15 @@ from cryptosource_operator.api_client import (
 )
 from cryptosource_operator.clock import Clock
 from cryptosource_operator.cronjob_plan import plan_cronjob, signature_of, signed
-from cryptosource_operator.event_recorder import Announcement
+from cryptosource_operator.event_recorder import EventDraft
 from cryptosource_operator.names import UID_LABEL, digest
 from cryptosource_operator.object_diff import differences, merge_difference
 from cryptosource_operator.reconcile_tracing import current_traceparent
-from cryptosource_operator.revert_limiter import Contests
+from cryptosource_operator.revert_limiter import RevertLimiter
 from cryptosource_operator.settings import JobSettings
 from cryptosource_operator.source_facts import Refusal
 from cryptosource_operator.source_parser import shortened
-from cryptosource_operator.watch_cache import CRONJOB, Cache
+from cryptosource_operator.watch_cache import CRONJOB, WatchCache
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Applied:
 
     cronjob: Mapping[str, Any] | None
     refusal: Refusal | None = None
-    announcement: Announcement | None = None
+    announcement: EventDraft | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +80,14 @@ class CronJobApplier:
     """Keeps CronJobs as planned."""
 
     def __init__(
-        self, api: ApiClient, cache: Cache, settings: JobSettings, *, clock: Clock
+        self, api: ApiClient, cache: WatchCache, settings: JobSettings, *, clock: Clock
     ) -> None:
         self._api, self._cache, self._settings, self._clock = api, cache, settings, clock
         self._settled: dict[str, _Settled] = {}
         self._plans: dict[str, _Plan] = {}
         self._hindered: set[str] = set()
         """Sources whose name another CronJob has: asked about before it is tried again."""
-        self._contests = Contests(clock)
+        self._contests = RevertLimiter(clock)
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of a source that is gone."""
@@ -129,7 +129,7 @@ class CronJobApplier:
         drift = changed if before is not None and before.plan == plan else []
         if drift and not self._contests.worth_another(uid):
             refusal = _contested(drift)
-            words = Announcement(reason=refusal.reason, message=refusal.message, warning=True)
+            words = EventDraft(reason=refusal.reason, message=refusal.message, warning=True)
             return Applied(cronjob=found, refusal=refusal, announcement=words)
         return await self._applied(uid, planned, plan, found, drift)
 
@@ -229,13 +229,13 @@ class CronJobApplier:
         return Refusal(reason="NameTaken", message=words)
 
 
-def _announcement(found: Mapping[str, Any] | None, reverted: list[str]) -> Announcement | None:
+def _announcement(found: Mapping[str, Any] | None, reverted: list[str]) -> EventDraft | None:
     if found is None:
-        return Announcement(reason="CronJobCreated", message="the CronJob was made")
+        return EventDraft(reason="CronJobCreated", message="the CronJob was made")
     if not reverted:
         return None
     words = f"somebody had changed the CronJob ({_named(reverted)}); it is as planned again"
-    return Announcement(reason="DriftReverted", message=words)
+    return EventDraft(reason="DriftReverted", message=words)
 
 
 def _contested(drift: list[str]) -> Refusal:

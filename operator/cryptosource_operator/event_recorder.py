@@ -30,7 +30,7 @@ WAITING = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Announcement:
+class EventDraft:
     """What a person is told."""
 
     reason: str
@@ -38,7 +38,7 @@ class Announcement:
     warning: bool = False
 
 
-def announcements(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Announcement]:
+def announcements(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[EventDraft]:
     """Return what a change of status tells a person. Pure."""
     found = []
     for kind in ("Stalled", "RunBlocked", "OverQuota"):
@@ -46,7 +46,7 @@ def announcements(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Announ
         if after and before.get("reason") != after.get("reason"):
             found.append(_told(after, warning=True))
     if condition_of(old, "Stalled") and not condition_of(new, "Stalled"):
-        found.append(Announcement(reason="Recovered", message="nothing stands against it any more"))
+        found.append(EventDraft(reason="Recovered", message="nothing stands against it any more"))
     found.extend(_of_runs(condition_of(old, "LastRunSucceeded"), new))
     before, after = condition_of(old, "Fresh"), condition_of(new, "Fresh")
     if before.get("status") == "True" and after.get("status") == "False":
@@ -55,13 +55,13 @@ def announcements(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Announ
     if after and not before:
         found.append(_told(after))
     if before and not after:
-        found.append(Announcement(reason="Resumed", message="runs start on schedule again"))
+        found.append(EventDraft(reason="Resumed", message="runs start on schedule again"))
     stalled = condition_of(new, "Stalled").get("reason")
     told = {each.reason: each for each in found if each.reason != stalled or each.warning}
     return list(told.values())
 
 
-def _of_runs(before: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Announcement]:
+def _of_runs(before: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[EventDraft]:
     after = condition_of(new, "LastRunSucceeded")
     changed = before.get("reason") != after.get("reason")
     if after.get("status") == "False" and changed:
@@ -69,16 +69,16 @@ def _of_runs(before: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Anno
     if after.get("status") == "True" and before.get("status") != "True":
         first = before.get("status") != "False"
         reason = "FirstRunSucceeded" if first else "RunSucceededAgain"
-        yield Announcement(reason=reason, message=after.get("message", ""))
+        yield EventDraft(reason=reason, message=after.get("message", ""))
 
 
-def _told(condition: Mapping[str, Any], *, warning: bool = False) -> Announcement:
-    return Announcement(
+def _told(condition: Mapping[str, Any], *, warning: bool = False) -> EventDraft:
+    return EventDraft(
         reason=condition["reason"], message=condition.get("message", ""), warning=warning
     )
 
 
-class Announcer:
+class EventRecorder:
     """Writes Events, in a task of its own. Failing to is no failure of anything else."""
 
     def __init__(self, api: ApiClient, clock: Clock, metrics: Metrics, *, identity: str) -> None:
@@ -87,7 +87,7 @@ class Announcer:
         self._told: dict[str, float] = {}
         self._events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(WAITING)
 
-    def tell(self, source: Mapping[str, Any], announcement: Announcement) -> None:
+    def tell(self, source: Mapping[str, Any], announcement: EventDraft) -> None:
         """Have an Event about a source written, unless the same was told a short while ago."""
         meta = source["metadata"]
         key = digest(meta["uid"], announcement.reason, announcement.message)
@@ -129,9 +129,7 @@ class Announcer:
         else:
             self._metrics.events.labels(event["reason"]).inc()
 
-    def _event(
-        self, meta: Mapping[str, Any], announcement: Announcement, key: str
-    ) -> dict[str, Any]:
+    def _event(self, meta: Mapping[str, Any], announcement: EventDraft, key: str) -> dict[str, Any]:
         moment = self._clock.now()
         # Two operators that see the same change write the same name: the second is refused.
         name = f"{meta['name']}.{digest(key, str(int(moment.timestamp() // QUIET_SECONDS)))[:16]}"

@@ -10,7 +10,7 @@ from typing import Any
 from cryptosource_operator.api_client import ApiClient, ApiError, ApiUnreachableError
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import GROUP, PLURAL, UID_LABEL, VERSION
-from cryptosource_operator.watch_cache import CRONJOB, JOB, SOURCE, Cache
+from cryptosource_operator.watch_cache import CRONJOB, JOB, SOURCE, WatchCache
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def paths(kind: str, namespaces: tuple[str, ...]) -> list[str]:
     return [f"{prefix}{scope}/{plural}" for scope in scopes]
 
 
-class Follower:
+class Informer:
     """Keeps the cache in step with the children of one kind under one path.
 
     Args:
@@ -46,7 +46,7 @@ class Follower:
     def __init__(
         self,
         api: ApiClient,
-        cache: Cache,
+        cache: WatchCache,
         metrics: Metrics,
         *,
         kind: str,

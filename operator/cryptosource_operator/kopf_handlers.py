@@ -20,7 +20,7 @@ from cryptosource_operator.framework import kopf
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import GROUP, PLURAL, VERSION
 from cryptosource_operator.settings import OperatorSettings
-from cryptosource_operator.watch_cache import SOURCE, Cache
+from cryptosource_operator.watch_cache import SOURCE, WatchCache
 
 WORKERS, IDLE_SECONDS = 100, 0.05
 """A worker lingers for the idle time, so throughput is at most their quotient: 2 000 objects a second;
@@ -66,7 +66,9 @@ def kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def registry(cache: Cache, look: Callable[[str], None], metrics: Metrics) -> kopf.OperatorRegistry:
+def registry(
+    cache: WatchCache, look: Callable[[str], None], metrics: Metrics
+) -> kopf.OperatorRegistry:
     """Return the handlers.
 
     Args:

@@ -12,7 +12,7 @@ from cryptosource_crd.quota import cost
 from cryptosource_crd.schedule import next_run
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.clock import parse_time
-from cryptosource_operator.source_facts import JobFacts, Mirror, PodTrouble, Refusal, RunFacts
+from cryptosource_operator.source_facts import JobFacts, PodTrouble, Refusal, RunFacts, RunHistory
 from cryptosource_operator.source_parser import Readable, Unreadable
 from cryptosource_store.reasons import Reason, RunStatus
 
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
+class ObservedState:
     """Everything `summarize` goes by."""
 
     generation: int
@@ -59,7 +59,7 @@ class Situation:
     cronjob: Mapping[str, Any] | None = None
     """As stored; None: there is none."""
     refusal: Refusal | None = None
-    mirror: Mirror | None = None
+    mirror: RunHistory | None = None
     """None: Postgres cannot be asked."""
     jobs: tuple[JobFacts, ...] = ()
     trouble: PodTrouble | None = None

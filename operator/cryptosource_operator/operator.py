@@ -10,21 +10,21 @@ from cryptosource_operator.api_client import ApiClient, ApiError, ApiUnreachable
 from cryptosource_operator.clock import Clock, SystemClock
 from cryptosource_operator.credentials import cluster_of, login
 from cryptosource_operator.cronjob_applier import CronJobApplier
-from cryptosource_operator.event_recorder import Announcer
-from cryptosource_operator.informer import Follower, paths
+from cryptosource_operator.event_recorder import EventRecorder
+from cryptosource_operator.informer import Informer, paths
 from cryptosource_operator.kopf_handlers import registry, watch
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.pg_listener import Listener
-from cryptosource_operator.pod_inspector import Inspector
+from cryptosource_operator.pg_listener import PgListener
+from cryptosource_operator.pod_inspector import PodInspector
 from cryptosource_operator.probe_server import serving
 from cryptosource_operator.reconciler import Parts, Reconciler
-from cryptosource_operator.requested_runs import Requester
-from cryptosource_operator.resync import Comparer
-from cryptosource_operator.run_history import Database, DatabaseDown, Request
-from cryptosource_operator.run_history_cache import Mirrors
+from cryptosource_operator.requested_runs import RequestedRuns
+from cryptosource_operator.resync import Resync
+from cryptosource_operator.run_history import DatabaseDown, Request, RunHistoryReader
+from cryptosource_operator.run_history_cache import RunHistoryCache
 from cryptosource_operator.settings import OperatorSettings
-from cryptosource_operator.source_retirement import Retirer
-from cryptosource_operator.watch_cache import CRONJOB, JOB, Cache
+from cryptosource_operator.source_retirement import SourceRetirement
+from cryptosource_operator.watch_cache import CRONJOB, JOB, WatchCache
 from cryptosource_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -42,25 +42,27 @@ class Operator:
         self._settings = settings
         self._clock = clock or SystemClock()
         self.metrics = Metrics()
-        self._cache = Cache()
+        self._cache = WatchCache()
         self._api = ApiClient(login, self.metrics, crash_after_calls=settings.crash_after_calls)
         self._database = (
             None
             if settings.database is None
-            else Database(settings.database, cluster=cluster_of(login()), traced=settings.traced)
+            else RunHistoryReader(
+                settings.database, cluster=cluster_of(login()), traced=settings.traced
+            )
         )
-        self._mirrors = Mirrors(self._database)
-        self._retirer = Retirer(
+        self._mirrors = RunHistoryCache(self._database)
+        self._retirer = SourceRetirement(
             self._api, self._cache, self._database, namespaces=settings.namespaces
         )
-        self._requester = Requester(self._api, self._cache)
-        self._announcer = Announcer(
+        self._requester = RequestedRuns(self._api, self._cache)
+        self._announcer = EventRecorder(
             self._api, self._clock, self.metrics, identity=settings.identity
         )
         self._queue = WorkQueue(
             self._reconciler(), workers=settings.workers, on_depth=self.metrics.queue_depth.set
         )
-        self._comparer = Comparer(
+        self._comparer = Resync(
             self._api,
             self._cache,
             self.metrics,
@@ -68,7 +70,7 @@ class Operator:
             look=self._queue.add,
         )
         self._followers = [
-            Follower(
+            Informer(
                 self._api, self._cache, self.metrics, kind=kind, path=path, look=self._queue.add
             )
             for kind in (JOB, CRONJOB)
@@ -85,7 +87,7 @@ class Operator:
             mirrors=self._mirrors,
             applier=CronJobApplier(self._api, self._cache, self._settings.job, clock=self._clock),
             requester=self._requester,
-            inspector=Inspector(self._api),
+            inspector=PodInspector(self._api),
             announcer=self._announcer,
             metrics=self.metrics,
             clock=self._clock,
@@ -169,11 +171,11 @@ class Operator:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
 
-    def _listener(self) -> Listener | None:
+    def _listener(self) -> PgListener | None:
         url = self._settings.database
         if url is None:
             return None
-        listener = Listener(
+        listener = PgListener(
             url,
             on_runs=self._runs_changed,
             on_requests=self._asked.set,
@@ -227,7 +229,7 @@ class Operator:
                 for request in await self._database.requests():
                     await self._answer(self._database, request)
 
-    async def _answer(self, database: Database, request: Request) -> None:
+    async def _answer(self, database: RunHistoryReader, request: Request) -> None:
         try:
             await self._requester.answer(database, request)
         except (ApiError, ApiUnreachableError) as error:

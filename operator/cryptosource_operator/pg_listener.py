@@ -27,7 +27,7 @@ PROBE_SECONDS = 15.0
 RETRY_SECONDS = 2.0
 
 
-class Listener:
+class PgListener:
     """A thread with one session that listens; what it hears is called back on the event loop.
 
     Args:

@@ -19,13 +19,13 @@ from cryptosource_telemetry import trace_context
 SERVICE_NAME = "cryptosource-operator"
 
 _tracer = trace.get_tracer("cryptosource.operator")
-_current: ContextVar[Deed | None] = ContextVar("deed", default=None)
+_current: ContextVar[ReconcileTrace | None] = ContextVar("deed", default=None)
 
 _ERROR_FROM = 400
 _RESOURCES = ("cryptosources", "cronjobs", "jobs", "pods", "events")
 
 
-class Deed:
+class ReconcileTrace:
     """What one look at a source, or one answer to a request, does.
 
     Args:
@@ -61,10 +61,10 @@ class Deed:
 
 
 @contextmanager
-def doing(name: str, *, parent: str = "", **attributes: str) -> Iterator[Deed]:
+def doing(name: str, *, parent: str = "", **attributes: str) -> Iterator[ReconcileTrace]:
     """Hold what is done within together; attributes are prefixed with `cryptosource.`."""
     named = {f"cryptosource.{key}": value for key, value in attributes.items()}
-    deed = Deed(name, parent, named)
+    deed = ReconcileTrace(name, parent, named)
     token = _current.set(deed)
     try:
         yield deed

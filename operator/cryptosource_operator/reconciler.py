@@ -15,26 +15,26 @@ from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.api_client import CONFLICT, NOT_FOUND, ApiClient, ApiError
 from cryptosource_operator.clock import Clock, parse_time
 from cryptosource_operator.cronjob_applier import Applied, CronJobApplier
-from cryptosource_operator.event_recorder import Announcement, Announcer, announcements
+from cryptosource_operator.event_recorder import EventDraft, EventRecorder, announcements
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import CREATE_TOKEN, GROUP, PLURAL, VERSION
 from cryptosource_operator.object_diff import merge_difference
-from cryptosource_operator.observed_state import Situation, condition_of
-from cryptosource_operator.pod_inspector import Inspector, job_to_inspect
+from cryptosource_operator.observed_state import ObservedState, condition_of
+from cryptosource_operator.pod_inspector import PodInspector, job_to_inspect
 from cryptosource_operator.reconcile_tracing import doing
 from cryptosource_operator.requested_runs import (
     JOB_REFUSED,
     REFUSALS,
-    Requester,
+    RequestedRuns,
     asked_in,
     wanted_run,
 )
-from cryptosource_operator.run_history_cache import Mirrors
+from cryptosource_operator.run_history_cache import RunHistoryCache
 from cryptosource_operator.settings import OperatorSettings
-from cryptosource_operator.source_facts import Mirror, PodTrouble
+from cryptosource_operator.source_facts import PodTrouble, RunHistory
 from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shortened
 from cryptosource_operator.status import summarize, urgent
-from cryptosource_operator.watch_cache import SOURCE, Cache
+from cryptosource_operator.watch_cache import SOURCE, WatchCache
 
 CONFLICT_SECONDS = 1.0
 """After somebody else wrote first, the watch brings the new version; else it is read again then."""
@@ -51,12 +51,12 @@ class Parts:
     """What a reconciler works with."""
 
     api: ApiClient
-    cache: Cache
-    mirrors: Mirrors
+    cache: WatchCache
+    mirrors: RunHistoryCache
     applier: CronJobApplier
-    requester: Requester
-    inspector: Inspector
-    announcer: Announcer
+    requester: RequestedRuns
+    inspector: PodInspector
+    announcer: EventRecorder
     metrics: Metrics
     clock: Clock
     settings: OperatorSettings
@@ -109,7 +109,7 @@ class Reconciler:
             applied = await parts.applier.apply(source)
         handled, refused = await self._answered(body, source, applied)
         mirror = await parts.mirrors.of(uid, source)
-        situation = Situation(
+        situation = ObservedState(
             generation=body["metadata"].get("generation", 0),
             reading=reading,
             now=parts.clock.now(),
@@ -162,18 +162,20 @@ class Reconciler:
             return handled, PodTrouble(job_name="", reason=JOB_REFUSED, message=words)
         if trigger != CREATE_TOKEN:
             words = f"Job {name} was made for the request '{token}'"
-            announcement = Announcement(reason="RunRequested", message=words)
+            announcement = EventDraft(reason="RunRequested", message=words)
             self._parts.announcer.tell(body, announcement)
         return token, None
 
     async def _trouble(
-        self, body: Mapping[str, Any], now: datetime, mirror: Mirror | None
+        self, body: Mapping[str, Any], now: datetime, mirror: RunHistory | None
     ) -> PodTrouble | None:
         meta = body["metadata"]
         job = job_to_inspect(self._parts.cache.jobs(meta["uid"]), mirror, now)
         return None if job is None else await self._parts.inspector.trouble(meta["namespace"], job)
 
-    async def _write(self, uid: str, body: Mapping[str, Any], situation: Situation) -> float | None:
+    async def _write(
+        self, uid: str, body: Mapping[str, Any], situation: ObservedState
+    ) -> float | None:
         """Write the status if it changed; return seconds to wait when it is too soon for that."""
         new = summarize(situation)
         self._count(uid, new)
@@ -204,7 +206,7 @@ class Reconciler:
             self._parts.announcer.tell(body, announcement)
         return None
 
-    def _wishes(self, situation: Situation) -> list[float | None]:
+    def _wishes(self, situation: ObservedState) -> list[float | None]:
         """Return after how many seconds time alone may change what there is to say."""
         now, settings = situation.now, self._parts.settings
         moments = [

@@ -13,8 +13,8 @@ from cryptosource_operator.api_client import CONFLICT, ApiClient, ApiError
 from cryptosource_operator.cronjob_plan import plan_manual_job
 from cryptosource_operator.names import CREATE_TOKEN, RUN_REQUEST, TRACE
 from cryptosource_operator.reconcile_tracing import current_traceparent, doing
-from cryptosource_operator.run_history import Database, Request
-from cryptosource_operator.watch_cache import JOB, Cache
+from cryptosource_operator.run_history import Request, RunHistoryReader
+from cryptosource_operator.watch_cache import JOB, WatchCache
 from cryptosource_store.run_requests import Started
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,10 @@ def asked_in(body: Mapping[str, Any]) -> str:
     return str(annotations.get(TRACE, "")) if token and token != handled else ""
 
 
-class Requester:
+class RequestedRuns:
     """Makes the Jobs of requests: one per token, whoever asks how often, whoever dies in between."""
 
-    def __init__(self, api: ApiClient, cache: Cache) -> None:
+    def __init__(self, api: ApiClient, cache: WatchCache) -> None:
         self._api, self._cache = api, cache
 
     async def run(self, cronjob: Mapping[str, Any], *, token: str, trigger: str) -> str:
@@ -76,7 +76,7 @@ class Requester:
             log.info("Job made for a request", extra={"job": name, "trigger": trigger})
         return name
 
-    async def answer(self, database: Database, request: Request) -> None:
+    async def answer(self, database: RunHistoryReader, request: Request) -> None:
         """Answer a request that came through the API, in its trace, unless it is somebody else's.
 
         A source that this operator does not know, or not yet, may be another's: its request stays
@@ -94,7 +94,7 @@ class Requester:
         ):
             await self._answer(database, request)
 
-    async def _answer(self, database: Database, request: Request) -> None:
+    async def _answer(self, database: RunHistoryReader, request: Request) -> None:
         if request.for_all:
             bodies = [body for body in self._cache.sources.values() if not _is_suspended(body)]
             reason = NO_SOURCES

@@ -16,7 +16,7 @@ from cryptosource_operator.api_client import ApiClient
 from cryptosource_operator.informer import paths
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import UID_LABEL
-from cryptosource_operator.watch_cache import KINDS, SOURCE, Cache
+from cryptosource_operator.watch_cache import KINDS, SOURCE, WatchCache
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,13 @@ ROUNDS_MISSED = 3
 """After so many rounds with something missed, and nothing delivered since, the watch is dead."""
 
 
-class Comparer:
+class Resync:
     """Lists what is watched, at the start and then every so often."""
 
     def __init__(
         self,
         api: ApiClient,
-        cache: Cache,
+        cache: WatchCache,
         metrics: Metrics,
         *,
         namespaces: tuple[str, ...],

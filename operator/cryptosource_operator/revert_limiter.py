@@ -17,7 +17,7 @@ class _Contest:
     last: float
 
 
-class Contests:
+class RevertLimiter:
     """Counts reverts of each source's CronJob. Only of hands: what admission adds is none."""
 
     def __init__(self, clock: Clock) -> None:

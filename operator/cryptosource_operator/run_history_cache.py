@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_operator.run_history import Database, DatabaseDown, Known
-from cryptosource_operator.source_facts import Mirror
+from cryptosource_operator.run_history import DatabaseDown, Known, RunHistoryReader
+from cryptosource_operator.source_facts import RunHistory
 
 log = logging.getLogger(__name__)
 
 
-class Mirrors:
+class RunHistoryCache:
     """Mirrors of sources, by uid.
 
     Args:
         database: None where there is none: nothing is known of any source then.
     """
 
-    def __init__(self, database: Database | None) -> None:
+    def __init__(self, database: RunHistoryReader | None) -> None:
         self._database = database
         self._known: dict[str, Known] = {}
         self._changes = 0
@@ -47,7 +47,7 @@ class Mirrors:
             with contextlib.suppress(DatabaseDown):
                 await self._database.retire(uid)
 
-    async def of(self, uid: str, source: CryptoSource | None) -> Mirror | None:
+    async def of(self, uid: str, source: CryptoSource | None) -> RunHistory | None:
         """Return what Postgres knows of a source; None when it cannot be asked.
 
         The source's own row is brought in step on the way, as a run's claim would do.
@@ -60,7 +60,9 @@ class Mirrors:
             self._known.pop(uid, None)
             return None
 
-    async def _asked(self, database: Database, uid: str, source: CryptoSource | None) -> Mirror:
+    async def _asked(
+        self, database: RunHistoryReader, uid: str, source: CryptoSource | None
+    ) -> RunHistory:
         changes = self._changes
         row = None if source is None else database.registration(source)
         known = self._known.get(uid) or await database.known(uid, row)
@@ -68,7 +70,7 @@ class Mirrors:
             await database.register(source)
             known = await database.known(uid)
         if known is None:
-            return Mirror()
+            return RunHistory()
         if changes == self._changes:
             self._known[uid] = known
         return known.mirror

@@ -39,7 +39,7 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mirror:
+class RunHistory:
     """What Postgres knows about a source."""
 
     recent: tuple[RunFacts, ...] = ()

@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 
 from cryptosource_operator.api_client import ApiClient
 from cryptosource_operator.informer import paths
-from cryptosource_operator.run_history import Database, Unlisted
-from cryptosource_operator.watch_cache import SOURCE, Cache
+from cryptosource_operator.run_history import RunHistoryReader, Unlisted
+from cryptosource_operator.watch_cache import SOURCE, WatchCache
 
 log = logging.getLogger(__name__)
 
 
-class Retirer:
+class SourceRetirement:
     """Compares the sources in Postgres with those in the cluster.
 
     Args:
@@ -30,8 +30,8 @@ class Retirer:
     def __init__(
         self,
         api: ApiClient,
-        cache: Cache,
-        database: Database | None,
+        cache: WatchCache,
+        database: RunHistoryReader | None,
         *,
         namespaces: tuple[str, ...],
     ) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from cryptosource_operator.clock import parse_time, rfc3339
 from cryptosource_operator.conditions import OWNED, deciding_row
-from cryptosource_operator.observed_state import Situation, condition_of
-from cryptosource_operator.source_facts import CheckpointFacts, Mirror, RunFacts
+from cryptosource_operator.observed_state import ObservedState, condition_of
+from cryptosource_operator.source_facts import CheckpointFacts, RunFacts, RunHistory
 from cryptosource_operator.source_parser import shortened
 from cryptosource_store.reasons import RunStatus
 
@@ -32,7 +32,7 @@ MIRRORED = (
 """What stays as it was while Postgres cannot be asked."""
 
 
-def summarize(situation: Situation) -> dict[str, Any]:
+def summarize(situation: ObservedState) -> dict[str, Any]:
     """Return the status of a source, at most `STATUS_BYTES` of JSON."""
     cronjob_status = (situation.cronjob or {}).get("status") or {}
     status: dict[str, Any] = {
@@ -67,7 +67,7 @@ def urgent(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return facts(old) != facts(new)
 
 
-def _conditions(situation: Situation) -> list[dict[str, Any]]:
+def _conditions(situation: ObservedState) -> list[dict[str, Any]]:
     found = []
     for kind in OWNED:
         row = deciding_row(kind, situation)
@@ -92,7 +92,7 @@ def _conditions(situation: Situation) -> list[dict[str, Any]]:
     return found
 
 
-def _mirrored(situation: Situation, mirror: Mirror) -> dict[str, Any]:
+def _mirrored(situation: ObservedState, mirror: RunHistory) -> dict[str, Any]:
     outcome = situation.outcome
     extra = int(outcome is not None and outcome.from_cluster)
     failed_at = [mirror.last_failure_at, outcome.at if outcome and extra else None]
@@ -124,7 +124,7 @@ def _recent(run: RunFacts) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def _last_run(situation: Situation) -> dict[str, Any] | None:
+def _last_run(situation: ObservedState) -> dict[str, Any] | None:
     run, outcome = situation.latest, situation.outcome
     if run is None:
         return None

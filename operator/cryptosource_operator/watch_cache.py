@@ -43,7 +43,7 @@ def trimmed(thing: Mapping[str, Any]) -> dict[str, Any]:
     return {"metadata": found} | {name: thing[name] for name in ("spec", "status") if name in thing}
 
 
-class Cache:
+class WatchCache:
     """The cluster as last heard of."""
 
     def __init__(self) -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptosource_operator.cronjob_plan import plan_cronjob
-from cryptosource_operator.observed_state import Situation
+from cryptosource_operator.observed_state import ObservedState
 from cryptosource_operator.settings import JobSettings
-from cryptosource_operator.source_facts import CheckpointFacts, JobFacts, Mirror, RunFacts
+from cryptosource_operator.source_facts import CheckpointFacts, JobFacts, RunFacts, RunHistory
 from cryptosource_operator.source_parser import Readable
 from cryptosource_store.reasons import RunStatus
 from support.sources import make_source
@@ -40,7 +40,7 @@ def make_run(**over: Any) -> RunFacts:
     return RunFacts(**given | over)
 
 
-def make_mirror(*runs: RunFacts, **over: Any) -> Mirror:
+def make_mirror(*runs: RunFacts, **over: Any) -> RunHistory:
     """Return what Postgres knows after some runs, newest first."""
     good = [run.finished_at for run in runs if run.status is RunStatus.SUCCESS]
     bad = [run.finished_at for run in runs if run.status is RunStatus.FAILURE]
@@ -57,7 +57,7 @@ def make_mirror(*runs: RunFacts, **over: Any) -> Mirror:
         "failed": len(bad),
         "processed": sum(run.processed for run in runs),
     }
-    return Mirror(**given | over)
+    return RunHistory(**given | over)
 
 
 def make_job(**over: Any) -> JobFacts:
@@ -79,7 +79,7 @@ def make_cronjob(**spec: Any) -> dict[str, Any]:
     return planned | {"status": {"lastScheduleTime": "2026-03-01T11:55:00Z"}}
 
 
-def make_situation(*, spec: dict[str, Any] | None = None, **over: Any) -> Situation:
+def make_situation(*, spec: dict[str, Any] | None = None, **over: Any) -> ObservedState:
     """Return a situation in which all is well.
 
     Args:
@@ -94,4 +94,4 @@ def make_situation(*, spec: dict[str, Any] | None = None, **over: Any) -> Situat
         "mirror": make_mirror(make_run()),
         "handled": "create",
     }
-    return Situation(**given | over)
+    return ObservedState(**given | over)

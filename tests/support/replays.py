@@ -17,8 +17,8 @@ from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.pipeline.run.lifecycle import Run, RunRequest
+from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.engine import loading_engine, session_engine

@@ -25,8 +25,8 @@ from sqlalchemy import URL
 from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.pipeline.run.lifecycle import Run, RunRequest
+from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import RawRecord
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceReader

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from cryptosource_api.app_state import Reading, exports_of, services_of
+from cryptosource_api.app_state import Reading, app_state_of, exports_of
 from cryptosource_api.coins.coin_list import DataParameters, page_reading
 from cryptosource_api.coins.export_selection import (
     DataExport,
@@ -64,7 +64,7 @@ async def list_data(request: Request) -> Response:
     def question() -> Reading:
         return page_reading(read_parameters(DataParameters, request.scope["query_string"]))
 
-    return await services_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, question)
 
 
 @router.get(
@@ -79,7 +79,7 @@ async def show_summary(request: Request) -> Response:
         read_parameters(NoParameters, request.scope["query_string"])
         return read_summary
 
-    return await services_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, question)
 
 
 @router.get(
@@ -104,7 +104,7 @@ async def list_history(request: Request, coin_id: CoinId) -> Response:
         parameters = read_parameters(HistoryParameters, request.scope["query_string"])
         return partial(read_history, coin_id=coin_id, parameters=parameters)
 
-    return await services_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, question)
 
 
 @router.get(
@@ -123,4 +123,4 @@ async def show_coin(request: Request, coin_id: CoinId) -> Response:
         wanted = read_parameters(CoinParameters, request.scope["query_string"])
         return coin_reading(coin_id, wanted.as_of)
 
-    return await services_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, question)

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from cryptosource_api.database.async_session import LoopSession, Lost, Row, connected
+from cryptosource_api.database.async_session import AsyncSession, Lost, Row, connected
 from cryptosource_store.engine import RECYCLE_SECONDS
 from cryptosource_store.prepared_statements import Prepared
 
@@ -32,7 +32,7 @@ Connect = Callable[[], extensions.connection]
 _NO_SPAN: AbstractContextManager[None] = nullcontext()
 
 
-class LoopPool:
+class AsyncPool:
     """A bounded number of sessions of one event loop, opened as they are needed.
 
     Args:
@@ -49,9 +49,9 @@ class LoopPool:
         self._connect = connect
         self._open_seconds = open_seconds
         self._wait_seconds = wait_seconds
-        self._sessions: set[LoopSession] = set()
-        self._idle: list[LoopSession] = []
-        self._waiting: deque[asyncio.Future[LoopSession]] = deque()
+        self._sessions: set[AsyncSession] = set()
+        self._idle: list[AsyncSession] = []
+        self._waiting: deque[asyncio.Future[AsyncSession]] = deque()
         self._opening: asyncio.Task[None] | None = None
         self._rests_until = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,13 +115,13 @@ class LoopPool:
         self._loop = loop
         return False
 
-    async def _another(self) -> LoopSession:
+    async def _another(self) -> AsyncSession:
         """Return a session when none is idle."""
         ours = self._is_ours()
         self._begin_to_open()
         if not ours or not self._sessions:
             raise Lost("no session is open yet")
-        mine: asyncio.Future[LoopSession] = asyncio.get_running_loop().create_future()
+        mine: asyncio.Future[AsyncSession] = asyncio.get_running_loop().create_future()
         self._waiting.append(mine)
         try:
             async with asyncio.timeout(self._wait_seconds):
@@ -134,7 +134,7 @@ class LoopPool:
             if mine in self._waiting:
                 self._waiting.remove(mine)
 
-    def _give_back(self, session: LoopSession) -> None:
+    def _give_back(self, session: AsyncSession) -> None:
         if session.closed or time.monotonic() - session.opened_at > RECYCLE_SECONDS:
             session.close()
             self._sessions.discard(session)
@@ -150,7 +150,7 @@ class LoopPool:
                 return
         self._idle.append(session)
 
-    def _ended(self, session: LoopSession) -> None:
+    def _ended(self, session: AsyncSession) -> None:
         """Forget a session that ended while it was idle."""
         if session in self._idle:
             self._idle.remove(session)
@@ -182,7 +182,7 @@ class LoopPool:
             logger.debug("no session for the event loop", extra={"cause": str(error)})
             self._rests_until = time.monotonic() + REST_SECONDS
         else:
-            session = LoopSession(connection, loop, ended=self._ended)
+            session = AsyncSession(connection, loop, ended=self._ended)
             self._sessions.add(session)
             self._give_back(session)
         finally:

@@ -27,7 +27,7 @@ class Canceled(Exception):
     pgcode = QUERY_CANCELED
 
 
-class LoopSession:
+class AsyncSession:
     """One session, with one statement at a time.
 
     Args:
@@ -41,7 +41,7 @@ class LoopSession:
         connection: extensions.connection,
         loop: asyncio.AbstractEventLoop,
         *,
-        ended: Callable[[LoopSession], None],
+        ended: Callable[[AsyncSession], None],
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()

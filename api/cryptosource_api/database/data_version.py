@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cryptosource_api.database.query_runner import OneRow, Reads
+from cryptosource_api.database.query_runner import OneRow, QueryRunner
 from cryptosource_store.statements.coins import DATA_VERSION
 
 EMPTY = "0"
@@ -48,7 +48,7 @@ class VersionWatch:
         max_age_seconds: how long an answer is believed; counted from before the question.
     """
 
-    def __init__(self, reads: Reads, *, max_age_seconds: float) -> None:
+    def __init__(self, reads: QueryRunner, *, max_age_seconds: float) -> None:
         self._reads = reads
         self._max_age_seconds = max_age_seconds
         self._versions = NEVER

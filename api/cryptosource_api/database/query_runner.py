@@ -22,7 +22,7 @@ from opentelemetry.trace import TracerProvider
 from sqlalchemy import URL, Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_api.database.async_pool import LoopPool
+from cryptosource_api.database.async_pool import AsyncPool
 from cryptosource_api.database.async_session import Canceled, Lost, Row
 from cryptosource_api.http.problems import database_problems, pool_exhausted, statement_timeout
 from cryptosource_api.settings import ApiSettings
@@ -98,7 +98,7 @@ def api_engine(url: URL, settings: ApiSettings) -> Engine:
     )
 
 
-def loop_pool(url: URL, settings: ApiSettings) -> LoopPool:
+def async_pool(url: URL, settings: ApiSettings) -> AsyncPool:
     """Return the pool that the event loop reads with.
 
     Args:
@@ -106,7 +106,7 @@ def loop_pool(url: URL, settings: ApiSettings) -> LoopPool:
         settings: sizes and limits.
     """
     arguments = driver_arguments(url, application=_APPLICATION, timeouts=_timeouts(settings))
-    return LoopPool(
+    return AsyncPool(
         partial(psycopg2.connect, **arguments, async_=1),
         size=settings.loop_connections,
         open_seconds=settings.connect_timeout_seconds,
@@ -124,7 +124,7 @@ class Load:
     waiting: int
 
 
-class Reads:
+class QueryRunner:
     """Runs reading functions on connections of an engine.
 
     Args:
@@ -141,7 +141,7 @@ class Reads:
         *,
         turns: int,
         wait_seconds: float,
-        pool: LoopPool | None = None,
+        pool: AsyncPool | None = None,
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._pool = pool
@@ -183,13 +183,13 @@ class Reads:
                 logger.debug("read on a thread instead", extra={"cause": str(error)})
         return await self._in_turn(partial(self._read, read))
 
-    async def _on_the_loop(self, pool: LoopPool, read: OneRow[T]) -> T:
+    async def _on_the_loop(self, pool: AsyncPool, read: OneRow[T]) -> T:
         made: T | OneRow[T] = read
         while isinstance(made, OneRow):
             made = made.finish(await self._one_row(pool, made))
         return made
 
-    async def _one_row(self, pool: LoopPool, read: OneRow[Any]) -> Row:
+    async def _one_row(self, pool: AsyncPool, read: OneRow[Any]) -> Row:
         parts = prepared(read.statement, read.parameters, read.constants)
         values = parts.values(read.parameters)
         try:

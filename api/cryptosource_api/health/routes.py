@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from cryptosource_api.app_state import Services, services_of
+from cryptosource_api.app_state import AppState, app_state_of
 from cryptosource_api.health.models import DetailedHealth, Health, Live, Ready
 from cryptosource_api.health.process import describe_process
 from cryptosource_api.health.queries import (
@@ -40,7 +40,7 @@ async def show_health(request: Request) -> Response:
     """Say ok, degraded (naming the sources and why) or down. Always 200: it is a report."""
     read_parameters(NoParameters, request.scope["query_string"])
     try:
-        health = await services_of(request).reads(read_health)
+        health = await app_state_of(request).reads(read_health)
     except ApiProblem as problem:
         health = down(reason_of(problem), problem.detail)
     return fresh_answer(request, object_body(json.dumps(health)))
@@ -60,7 +60,7 @@ def reason_of(problem: ApiProblem) -> str:
 async def show_detailed_health(request: Request) -> Response:
     """Say how everything is, in detail. Always 200: it is a report."""
     read_parameters(NoParameters, request.scope["query_string"])
-    services = services_of(request)
+    services = app_state_of(request)
     pool = services.reads.load()
     try:
         health = await services.reads(partial(read_detailed_health, services))
@@ -72,7 +72,7 @@ async def show_detailed_health(request: Request) -> Response:
     return fresh_answer(request, object_body(json.dumps(health)))
 
 
-def read_detailed_health(services: Services, connection: Connection) -> dict[str, Any]:
+def read_detailed_health(services: AppState, connection: Connection) -> dict[str, Any]:
     """Return what the database knows of how everything is."""
     revision = read_revision(connection)
     migrations = {
@@ -100,7 +100,7 @@ async def show_live(request: Request) -> Response:
 )
 async def show_ready(request: Request) -> Response:
     """Answer 503 while the database is away or its schema is not the one this version needs."""
-    services = services_of(request)
+    services = app_state_of(request)
     present = await services.reads(read_revision)
     if not services.works_on(present):
         raise Unavailable(

@@ -19,7 +19,7 @@ from cryptosource_api.http.client_address import subnet_of
 from cryptosource_api.http.problems import ApiProblem, Unavailable, render
 from cryptosource_api.http.rate_limits import Count, LocalBuckets, Rate
 from cryptosource_api.http.request_context import EXTRA_HEADERS, context_of
-from cryptosource_api.http.shared_rate_limits import SharedBuckets
+from cryptosource_api.http.shared_rate_limits import SharedRateLimits
 from cryptosource_api.settings import ApiSettings
 
 
@@ -36,7 +36,7 @@ PROBES = frozenset({"/health/live", "/health/ready"})
 """Not counted against any rate either: all of a node's probes come from one address."""
 
 
-class Gate:
+class Admission:
     """Lets pass or refuses.
 
     Args:
@@ -51,7 +51,7 @@ class Gate:
         app: ASGIApp,
         access: Access,
         settings: ApiSettings,
-        shared_rates: SharedBuckets | None = None,
+        shared_rates: SharedRateLimits | None = None,
     ) -> None:
         self._app = app
         self._access = access

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from cryptosource_api.database.query_runner import Reads
+from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.http.problems import ApiProblem
 from cryptosource_store.api_keys import Scope, digest_of, key_id_of
 from cryptosource_store.statements import api_keys as sql
@@ -70,7 +70,7 @@ class KeyRing:
         max_age_seconds: how long an answer is believed; counted from before the question.
     """
 
-    def __init__(self, reads: Reads, *, max_age_seconds: float = MAX_AGE_SECONDS) -> None:
+    def __init__(self, reads: QueryRunner, *, max_age_seconds: float = MAX_AGE_SECONDS) -> None:
         self._reads = reads
         self._max_age_seconds = max_age_seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from cryptosource_api.database.data_version import VersionWatch
 from cryptosource_api.http.envelope import key_of
 from cryptosource_api.http.request_context import context_of
-from cryptosource_api.http.response_cache import AnswerCache, CachedAnswer
+from cryptosource_api.http.response_cache import CachedResponse, ResponseCache
 
 JSON_WANTED = frozenset({b"*/*", b"application/json"})
 """Values of Accept that certainly want JSON. Other ones are left to the routes to read."""
@@ -20,7 +20,7 @@ _FOUND = "cryptosource.kept"
 """In the scope: whether a request is traced and what it is answered with both depend on it."""
 
 
-class KeptAnswers:
+class CacheLookup:
     """Finds what is kept for the data's version as it is known now.
 
     Args:
@@ -29,18 +29,18 @@ class KeptAnswers:
             the routes, which ask.
     """
 
-    def __init__(self, answers: AnswerCache, versions: VersionWatch) -> None:
+    def __init__(self, answers: ResponseCache, versions: VersionWatch) -> None:
         self._answers = answers
         self._versions = versions
 
-    def find(self, scope: Scope) -> CachedAnswer | None:
+    def find(self, scope: Scope) -> CachedResponse | None:
         """Return the answer to a request; None where a route must make it."""
         if _FOUND not in scope:
             scope[_FOUND] = self._find(scope)
-        found: CachedAnswer | None = scope[_FOUND]
+        found: CachedResponse | None = scope[_FOUND]
         return found
 
-    def _find(self, scope: Scope) -> CachedAnswer | None:
+    def _find(self, scope: Scope) -> CachedResponse | None:
         if scope["type"] != "http" or scope["method"] != "GET":
             return None
         versions = self._versions.known()

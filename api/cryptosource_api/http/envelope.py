@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from cryptosource_api.database.data_version import EMPTY
 from cryptosource_api.http.request_context import context_of
-from cryptosource_api.http.response_cache import CachedAnswer, opaque_of
+from cryptosource_api.http.response_cache import CachedResponse, opaque_of
 
 REVISION = "1"
 """Goes into every ETag; raise it when the form of the answers changes."""
@@ -72,7 +72,7 @@ def _holds(scope: Scope, opaque: bytes) -> bool:
     return False
 
 
-def kept_parts(scope: Scope, kept: CachedAnswer) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def kept_parts(scope: Scope, kept: CachedResponse) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Return status, headers and body for an answer that depends on the data's version."""
     headers = list(kept.headers)
     if _holds(scope, kept.opaque):
@@ -93,7 +93,7 @@ class _Parts(Response):
         self.background = None
 
 
-def answer(request: Request, kept: CachedAnswer) -> Response:
+def answer(request: Request, kept: CachedResponse) -> Response:
     """Return the response for an answer that depends on the data's version."""
     return _Parts(*kept_parts(request.scope, kept))
 

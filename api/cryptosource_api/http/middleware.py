@@ -13,8 +13,8 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from starlette.types import Message, Receive, Scope, Send
 
 from cryptosource_api.http.access_log import log_access
-from cryptosource_api.http.admission import Gate
-from cryptosource_api.http.cache_lookup import KeptAnswers
+from cryptosource_api.http.admission import Admission
+from cryptosource_api.http.cache_lookup import CacheLookup
 from cryptosource_api.http.client_address import forwarded_client
 from cryptosource_api.http.envelope import kept_parts
 from cryptosource_api.http.problems import ApiProblem, internal_error, render
@@ -47,9 +47,9 @@ class RequestMiddleware:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: Admission,
         *,
-        kept: KeptAnswers,
+        kept: CacheLookup,
         settings: ApiSettings,
         metrics: RequestMetrics,
         traced: bool,

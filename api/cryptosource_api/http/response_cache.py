@@ -17,7 +17,7 @@ REVALIDATE = "no-cache"
 """Keep it, but ask each time whether it still holds."""
 
 
-class CachedAnswer:
+class CachedResponse:
     """The part of an answer that depends on the data alone.
 
     Args:
@@ -49,7 +49,7 @@ def opaque_of(etag: str) -> bytes:
     return etag.removeprefix("W/").encode("ascii")
 
 
-class AnswerCache:
+class ResponseCache:
     """Maps a request's path and query to its answer.
 
     Args:
@@ -58,13 +58,13 @@ class AnswerCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, CachedAnswer] = OrderedDict()
+        self._entries: OrderedDict[bytes, CachedResponse] = OrderedDict()
         self.used_bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: bytes, *, versions: Collection[str]) -> CachedAnswer | None:
+    def get(self, key: bytes, *, versions: Collection[str]) -> CachedResponse | None:
         """Return the answer if it was built from one of those versions."""
         answer = self._entries.get(key)
         if answer is None or answer.version not in versions:
@@ -72,7 +72,7 @@ class AnswerCache:
         self._entries.move_to_end(key)
         return answer
 
-    def put(self, key: bytes, answer: CachedAnswer) -> None:
+    def put(self, key: bytes, answer: CachedResponse) -> None:
         """Keep an answer; one that is larger than a tenth of the cache is not worth it."""
         cost = _cost(key, answer)
         if cost > self._max_bytes // 10:
@@ -89,5 +89,5 @@ class AnswerCache:
             self.used_bytes -= _cost(key, answer)
 
 
-def _cost(key: bytes, answer: CachedAnswer) -> int:
+def _cost(key: bytes, answer: CachedResponse) -> int:
     return len(key) + len(answer.body) + OVERHEAD_BYTES

@@ -19,7 +19,7 @@ from cryptosource_api.adapters.uvicorn import (
     RefusingWebSockets,
 )
 from cryptosource_api.app import create_app
-from cryptosource_api.app_state import Services
+from cryptosource_api.app_state import AppState
 from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.tracing.instrumentation import request_provider
@@ -109,7 +109,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let streams go first: they would not end by themselves."""
-        services: Services = self._app.state.services
+        services: AppState = self._app.state.services
         services.live.close()
         await super().shutdown(sockets)
         services.reads.close()

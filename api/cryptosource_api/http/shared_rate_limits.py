@@ -31,7 +31,7 @@ return {{1, tostring(filled - now)}}
 """By Redis' own clock, so that the replicas' clocks do not matter; a bucket expires when empty."""
 
 
-class SharedBuckets:
+class SharedRateLimits:
     """Counts in Redis, or here while it is away.
 
     Args:

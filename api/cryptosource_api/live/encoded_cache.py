@@ -15,7 +15,7 @@ ENTRY_BYTES = 300
 """Of an entry, beside its events."""
 
 
-class SharedEvents:
+class EncodedCache:
     """Events by what happened and by filters; the event loop alone touches them.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import URL
 
-from cryptosource_api.database.query_runner import Reads
+from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.http.problems import URN, ApiProblem, Unavailable
 from cryptosource_api.live.change_listener import Follower, Wanted
 from cryptosource_api.live.change_queries import (
@@ -26,9 +26,9 @@ from cryptosource_api.live.change_queries import (
     portions,
     read_change,
 )
-from cryptosource_api.live.encoded_cache import SharedEvents
+from cryptosource_api.live.encoded_cache import EncodedCache
 from cryptosource_api.live.events import Change, Event, Filters, OfSource, notice
-from cryptosource_api.live.ring import FellBehind, Kept, Ring
+from cryptosource_api.live.ring import FellBehind, Ring, RingEntry
 from cryptosource_api.live.run_changes import RunChange
 from cryptosource_api.settings import ApiSettings
 
@@ -44,7 +44,7 @@ EVENTS_SHARE = 2
 TOO_SLOW = "too-slow"
 SHUTTING_DOWN = "shutting-down"
 
-K = TypeVar("K", bound=Kept)
+K = TypeVar("K", bound=RingEntry)
 
 
 class Hub:
@@ -56,7 +56,7 @@ class Hub:
         reads: for clients that come back.
     """
 
-    def __init__(self, url: URL, settings: ApiSettings, reads: Reads) -> None:
+    def __init__(self, url: URL, settings: ApiSettings, reads: QueryRunner) -> None:
         self._url = url
         self.settings = settings
         self._reads = reads
@@ -64,7 +64,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ring: Ring[Change | Event] = Ring(settings.stream_backlog_bytes)
         self.runs: Ring[RunChange | Event] = Ring(settings.stream_backlog_bytes // RUNS_SHARE)
-        self._events = SharedEvents(settings.stream_backlog_bytes // EVENTS_SHARE)
+        self._events = EncodedCache(settings.stream_backlog_bytes // EVENTS_SHARE)
         self.head: str | None = None
         """The version that the end of the ring stands for; None before the database was heard."""
         self.hears = False

@@ -15,7 +15,7 @@ class FellBehind(Exception):
     """The ring has passed a client."""
 
 
-class Kept(Protocol):
+class RingEntry(Protocol):
     """Something that happened."""
 
     @property
@@ -23,7 +23,7 @@ class Kept(Protocol):
         """What it takes to keep it, about."""
 
 
-K = TypeVar("K", bound=Kept)
+K = TypeVar("K", bound=RingEntry)
 
 
 class Ring(Generic[K]):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from cryptosource_api.app_state import Services, services_of
+from cryptosource_api.app_state import AppState, app_state_of
 from cryptosource_api.http.parameters import openapi_parameters, read_parameters
 from cryptosource_api.http.problems import ApiProblem, InvalidRequest, Mistake, render
 from cryptosource_api.http.request_context import context_of
@@ -66,14 +66,14 @@ async def stream_data(request: Request) -> Response:
         since = None if last is None else place_of(last)
     except ValueError as error:
         raise InvalidRequest(Mistake(parameter="Last-Event-ID", detail=str(error))) from None
-    return EventStream(services_of(request).live, Filters.of(parameters), since)
+    return EventStream(app_state_of(request).live, Filters.of(parameters), since)
 
 
 @router.websocket("/ws")
 async def talk(websocket: WebSocket) -> None:
     """Tell the same to whoever subscribes by a message."""
     services = websocket.app.state.services
-    assert isinstance(services, Services)  # noqa: S101 - create_app put it there
+    assert isinstance(services, AppState)  # noqa: S101 - create_app put it there
     try:
         _check_origin(websocket)
         await services.live.enter()

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from cryptosource_api.database.query_runner import Reads
+from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.http.problems import ApiProblem
 from cryptosource_store.maintenance import Doing, Retention, plan_maintenance, read_partitions
 from cryptosource_store.schema_migration import current_revision, serves
@@ -28,7 +28,7 @@ NO_RETENTION = Retention(raw_days=None, quote_days=None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class DatabaseSnapshot:
     """What the database knew at one moment."""
 
     sources: Sequence[Mapping[str, Any]]
@@ -40,14 +40,14 @@ class Reading:
     migration_pending: bool
 
 
-def read(connection: Connection) -> Reading:
+def read(connection: Connection) -> DatabaseSnapshot:
     """Read everything, with four statements, on a connection in autocommit."""
     revision = current_revision(connection)
     sources = connection.execute(SOURCES_MEASURED, {"most": SOURCES_SHOWN}).mappings().all()
     system = connection.execute(SYSTEM_MEASURED).mappings().one()
     planned = plan_maintenance(read_partitions(connection), datetime.now(UTC), NO_RETENTION)
     missing = {action.table: len(action.months) for action in planned if action.doing is Doing.MAKE}
-    return Reading(
+    return DatabaseSnapshot(
         sources=[{str(key): row[key] for key in row} for row in sources],
         system={str(key): system[key] for key in system},
         months_missing=missing,
@@ -55,7 +55,7 @@ def read(connection: Connection) -> Reading:
     )
 
 
-class Readings:
+class DatabaseSnapshots:
     """Keeps the newest reading.
 
     Args:
@@ -63,14 +63,14 @@ class Readings:
         believed_seconds: how long a reading answers.
     """
 
-    def __init__(self, reads: Reads, *, believed_seconds: float = BELIEVED_SECONDS) -> None:
+    def __init__(self, reads: QueryRunner, *, believed_seconds: float = BELIEVED_SECONDS) -> None:
         self._reads = reads
         self._believed_seconds = believed_seconds
-        self._reading: Reading | None = None
+        self._reading: DatabaseSnapshot | None = None
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
 
-    async def current(self) -> Reading | None:
+    async def current(self) -> DatabaseSnapshot | None:
         """Return what the database knows; None while it cannot be asked."""
         async with self._asking:
             if time.monotonic() - self._asked_at >= self._believed_seconds:
@@ -78,7 +78,7 @@ class Readings:
                 self._reading = await self._read()
             return self._reading
 
-    async def _read(self) -> Reading | None:
+    async def _read(self) -> DatabaseSnapshot | None:
         try:
             return await self._reads(read)
         except ApiProblem as problem:

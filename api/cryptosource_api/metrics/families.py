@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from cryptosource_api.metrics.database_snapshot import SOURCES_SHOWN, Reading
+from cryptosource_api.metrics.database_snapshot import SOURCES_SHOWN, DatabaseSnapshot
 from cryptosource_api.metrics.exposition import Family, label
 from cryptosource_store.run_totals import DURATION_BOUNDS
 
@@ -77,7 +77,7 @@ GAUGES = (
 )
 
 
-def families(reading: Reading | None) -> Iterator[Family]:
+def families(reading: DatabaseSnapshot | None) -> Iterator[Family]:
     """Yield the families that come from the database.
 
     Args:
@@ -105,7 +105,7 @@ def _gauge(name: str, words: str, value: float) -> Family:
     return family
 
 
-def _of_system(reading: Reading) -> Iterator[Family]:
+def _of_system(reading: DatabaseSnapshot) -> Iterator[Family]:
     system = reading.system
     yield _gauge(
         "cryptosource_migration_pending",

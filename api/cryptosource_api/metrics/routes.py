@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 
-from cryptosource_api.app_state import Services, services_of
-from cryptosource_api.metrics.database_snapshot import Reading
+from cryptosource_api.app_state import AppState, app_state_of
+from cryptosource_api.metrics.database_snapshot import DatabaseSnapshot
 from cryptosource_api.metrics.exposition import rendered
 from cryptosource_api.metrics.families import families
 from cryptosource_api.openapi.operations import gives_text
@@ -26,7 +26,7 @@ OPENMETRICS_END = b"# EOF\n"
 )
 async def show_metrics(request: Request) -> Response:
     """Answer in the text format, or as OpenMetrics with exemplars to who asks for it."""
-    services = services_of(request)
+    services = app_state_of(request)
     reading = await services.readings.current()
     accept = request.headers.get("accept", "")
     # Many sources are many lines: too much for the loop.
@@ -34,7 +34,7 @@ async def show_metrics(request: Request) -> Response:
     return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
-def _shown(services: Services, reading: Reading | None, accept: str) -> tuple[bytes, str]:
+def _shown(services: AppState, reading: DatabaseSnapshot | None, accept: str) -> tuple[bytes, str]:
     """Return this process's own metrics, then the database's."""
     encode, content_type = choose_encoder(accept)
     own = encode(services.requests.registry)

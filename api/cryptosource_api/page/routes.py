@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from cryptosource_api.app_state import services_of
+from cryptosource_api.app_state import app_state_of
 from cryptosource_api.http.parameters import Parameters, read_parameters
 from cryptosource_api.http.problems import ApiProblem, NotFound
 from cryptosource_api.http.request_context import context_of
@@ -33,7 +33,7 @@ async def _shown(
 ) -> Response:
     """Return a page of what is read, or one that says why it cannot be."""
     try:
-        found = await services_of(request).reads(ask())
+        found = await app_state_of(request).reads(ask())
     except ApiProblem as problem:
         return problem_page(request, problem)
     return renderer.page(template, view=found, documented=_is_documented(request))

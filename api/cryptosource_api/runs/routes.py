@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from cryptosource_api.app_state import services_of
+from cryptosource_api.app_state import app_state_of
 from cryptosource_api.http.models import Listing, Single
 from cryptosource_api.http.parameters import NoParameters, read_parameters
 from cryptosource_api.openapi.operations import gives, takes
@@ -42,7 +42,7 @@ router = APIRouter(prefix="/stats", tags=["stats"])
 async def show_stats(request: Request) -> Response:
     """Count runs by outcome and records by fate, in all and of each source."""
     read_parameters(NoParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(request, read_stats)
+    return await app_state_of(request).answer_fresh(request, read_stats)
 
 
 @router.get(
@@ -54,7 +54,7 @@ async def show_stats(request: Request) -> Response:
 async def list_runs(request: Request) -> Response:
     """Filter and page through the history of runs."""
     parameters = read_parameters(RunsParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(
+    return await app_state_of(request).answer_fresh(
         request, partial(read_runs, parameters=parameters)
     )
 
@@ -77,7 +77,7 @@ async def show_run(
 ) -> Response:
     """Show one run: its figures, the records it rejected last, and the drifts it saw."""
     read_parameters(NoParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(request, partial(read_run, run_id=run_id))
+    return await app_state_of(request).answer_fresh(request, partial(read_run, run_id=run_id))
 
 
 @router.get(
@@ -89,7 +89,7 @@ async def show_run(
 async def list_performance(request: Request) -> Response:
     """Put runs together by the UTC hour or day they started in. Every source has every bucket."""
     parameters = read_parameters(PerformanceParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(
+    return await app_state_of(request).answer_fresh(
         request, partial(read_performance, parameters=parameters)
     )
 
@@ -103,7 +103,7 @@ async def list_performance(request: Request) -> Response:
 async def list_drifts(request: Request) -> Response:
     """Filter and page through the fields that appeared, vanished or changed their type."""
     parameters = read_parameters(DriftParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(
+    return await app_state_of(request).answer_fresh(
         request, partial(read_drifts, parameters=parameters)
     )
 
@@ -117,7 +117,7 @@ async def list_drifts(request: Request) -> Response:
 async def show_anomalies(request: Request) -> Response:
     """Judge runs by their source's other runs, and prices by their own history and each other."""
     parameters = read_parameters(AnomaliesParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(
+    return await app_state_of(request).answer_fresh(
         request, partial(read_anomalies, parameters=parameters)
     )
 
@@ -131,6 +131,6 @@ async def show_anomalies(request: Request) -> Response:
 async def compare_runs(request: Request) -> Response:
     """Compare figures, reject reasons, and the coins that the upstream listed."""
     parameters = read_parameters(CompareParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(
+    return await app_state_of(request).answer_fresh(
         request, partial(read_comparison, parameters=parameters)
     )

@@ -16,7 +16,7 @@ from cryptosource_api.http.timestamps import DAWN, DUSK, End, Start
 from cryptosource_store.statements.run_statistics import NOW
 
 
-class SourceChoice(Parameters):
+class SourceFilter(Parameters):
     """Which sources."""
 
     source: str | None = Field(

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from starlette.types import ASGIApp, Scope
 
 from cryptosource_api.adapters.fastapi import replace_layers, traced_layers
-from cryptosource_api.http.cache_lookup import KeptAnswers
+from cryptosource_api.http.cache_lookup import CacheLookup
 from cryptosource_api.http.request_context import TRACE_KEY
 from cryptosource_telemetry import trace_context
 from cryptosource_telemetry.exporter import export_wanted
@@ -48,7 +48,7 @@ def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
 
 
 def stand_before(
-    app: FastAPI, layers: ASGIApp, kept: KeptAnswers, provider: TracerProvider | None
+    app: FastAPI, layers: ASGIApp, kept: CacheLookup, provider: TracerProvider | None
 ) -> None:
     """Let every request of an application pass layers, which trace it where there is a provider.
 
@@ -63,13 +63,13 @@ def stand_before(
     if provider is None:
         replace_layers(app, lambda: layers)
         return
-    from cryptosource_api.tracing.sampler import SampledFirst, can_decide_first  # noqa: PLC0415
+    from cryptosource_api.tracing.sampler import EarlySampling, can_decide_first  # noqa: PLC0415
 
     traced = traced_layers(app, layers, provider, excluded_urls=EXCLUDED)
     if can_decide_first(provider):
         replace_layers(
             app,
-            lambda: SampledFirst(traced=traced(), plain=layers, kept=kept, provider=provider),
+            lambda: EarlySampling(traced=traced(), plain=layers, kept=kept, provider=provider),
         )
 
 

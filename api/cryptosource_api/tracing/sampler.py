@@ -35,7 +35,7 @@ from opentelemetry.util.types import Attributes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.adapters.opentelemetry import DECIDE_BY_TRACE_ALONE, root_sampler, takes
-from cryptosource_api.http.cache_lookup import KeptAnswers
+from cryptosource_api.http.cache_lookup import CacheLookup
 from cryptosource_api.http.request_context import TRACE_KEY, context_of
 
 UNTRACED = ("/health", "/metrics")
@@ -110,7 +110,7 @@ def can_decide_first(provider: TracerProvider) -> bool:
     return known and isinstance(provider.id_generator, ChosenTraceIds)
 
 
-class SampledFirst:
+class EarlySampling:
     """Passes what is sampled on to OpenTelemetry's middleware, and the rest by it.
 
     A request that is passed by is in a trace all the same: its id is in the log and in the answer,
@@ -124,7 +124,7 @@ class SampledFirst:
     """
 
     def __init__(
-        self, *, traced: ASGIApp, plain: ASGIApp, kept: KeptAnswers, provider: TracerProvider
+        self, *, traced: ASGIApp, plain: ASGIApp, kept: CacheLookup, provider: TracerProvider
     ) -> None:
         self._kept = kept
         self._traced = traced

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from cryptosource_api.app_state import services_of
+from cryptosource_api.app_state import app_state_of
 from cryptosource_api.http.access import identity_of
 from cryptosource_api.http.envelope import fresh_answer
 from cryptosource_api.http.models import Single
@@ -87,7 +87,7 @@ async def trigger(request: Request) -> Response:
         requested_by=identity.name if identity else ANONYMOUS,
         traceparent=traceparent_of(request.scope) or None,
     )
-    placed = await services_of(request).reads.write(partial(place, trigger=asked))
+    placed = await app_state_of(request).reads.write(partial(place, trigger=asked))
     response = fresh_answer(request, placed.body, status=202)
     response.headers["Location"] = f"/trigger-etl/{placed.request_id}"
     if placed.replayed:
@@ -113,6 +113,6 @@ async def show_request(
 ) -> Response:
     """Show one request: who took it up, and the runs that came of it."""
     read_parameters(NoParameters, request.scope["query_string"])
-    return await services_of(request).answer_fresh(
+    return await app_state_of(request).answer_fresh(
         request, partial(read_request, request_id=request_id)
     )

@@ -17,9 +17,9 @@ from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.display import Display, DueTimes, make_display, print_outcomes
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
-from cryptosource_cli.maintenance_thread import Housekeeping
+from cryptosource_cli.maintenance_thread import MaintenanceThread
 from cryptosource_cli.manifest_files import LoadedSource, Manifests
-from cryptosource_cli.requested_runs import RequestTaker
+from cryptosource_cli.requested_runs import RequestedRuns
 from cryptosource_cli.run_factory import Workshop
 from cryptosource_cli.scheduler import Scheduler, Start
 from cryptosource_cli.schema_check import migrate_schema
@@ -128,13 +128,13 @@ def command(
         if not once:
             address = stack.enter_context(published(environment, url, host=host, port=port))
             click.echo(f"Serving {address}; logs in {log_path}")
-            stack.enter_context(Housekeeping(url, SystemClock(stop)))
+            stack.enter_context(MaintenanceThread(url, SystemClock(stop)))
             stack.callback(stop.set)
         scheduler, first_runs = _run_all(
             environment, manifests, url, stop, settings=settings, once=once
         )
         if not once:
-            taker = RequestTaker(
+            taker = RequestedRuns(
                 url,
                 manifests.sources,
                 scheduler.run_now,

@@ -44,7 +44,7 @@ class Tools:
     random: Callable[[], float]
 
 
-class Calling:
+class CallExecution:
     """The making of one call.
 
     Args:

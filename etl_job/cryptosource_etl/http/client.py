@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from typing import Self
 
 from cryptosource_etl.clock import Clock
-from cryptosource_etl.http.call_execution import Calling, Tools
+from cryptosource_etl.http.call_execution import CallExecution, Tools
 from cryptosource_etl.http.circuit_breaker import CircuitBreaker
 from cryptosource_etl.http.egress import EgressPolicy
 from cryptosource_etl.http.request import Call, Params, prepare
@@ -148,5 +148,5 @@ class HttpClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _calling(self, call: Call, *, probing: bool) -> Calling:
-        return Calling(self._tools, call, probing=probing)
+    def _calling(self, call: Call, *, probing: bool) -> CallExecution:
+        return CallExecution(self._tools, call, probing=probing)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Engine, text
 
-from cryptosource_api.database.async_pool import LoopPool
+from cryptosource_api.database.async_pool import AsyncPool
 from cryptosource_api.database.async_session import Canceled, Lost
-from cryptosource_api.database.query_runner import OneRow, Reads, api_engine, loop_pool
+from cryptosource_api.database.query_runner import OneRow, QueryRunner, api_engine, async_pool
 from cryptosource_api.http.problems import ApiProblem
 from cryptosource_api.settings import ApiSettings
 from cryptosource_store.prepared_statements import prepared
@@ -40,7 +40,7 @@ def _read(read: OneRow[Any], connection: Connection) -> Any:
     return read(connection)
 
 
-class Watched(Reads):
+class Watched(QueryRunner):
     """Counts what was read on threads."""
 
     on_threads = 0
@@ -62,7 +62,7 @@ def reading(url: URL, chosen: ApiSettings | None = None) -> Iterator[Watched]:
         engine,
         turns=chosen.thread_connections,
         wait_seconds=chosen.pool_wait_seconds,
-        pool=loop_pool(url, chosen),
+        pool=async_pool(url, chosen),
     )
     try:
         yield reads
@@ -71,7 +71,7 @@ def reading(url: URL, chosen: ApiSettings | None = None) -> Iterator[Watched]:
         engine.dispose()
 
 
-async def opened(reads: Watched) -> LoopPool:
+async def opened(reads: Watched) -> AsyncPool:
     """Return what the loop reads with, once it reads by itself."""
     assert reads._pool is not None
     for _ in range(200):

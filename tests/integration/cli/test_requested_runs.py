@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, Engine
 
 from cryptosource_cli.manifest_files import LoadedSource, load_manifests
-from cryptosource_cli.requested_runs import RequestTaker, RunNow
+from cryptosource_cli.requested_runs import RequestedRuns, RunNow
 from cryptosource_cli.scheduler import RequestedRun
 from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.errors import Retryable
@@ -27,7 +27,7 @@ from support.api import Market
 from support.commands import eventually
 from support.manifests import csv, write
 
-NewTaker = Callable[..., RequestTaker]
+NewTaker = Callable[..., RequestedRuns]
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -86,15 +86,15 @@ def sources(tmp_path: Path) -> Sequence[LoadedSource]:
 def new_taker(database: URL, sources: Sequence[LoadedSource], runs: Runs) -> NewTaker:
     """Return what makes a taker as an `up` that starts does."""
 
-    def new(run_now: RunNow = runs) -> RequestTaker:
+    def new(run_now: RunNow = runs) -> RequestedRuns:
         stop = threading.Event()
-        return RequestTaker(database, sources, run_now, stop=stop, crash_points=CrashPoints())
+        return RequestedRuns(database, sources, run_now, stop=stop, crash_points=CrashPoints())
 
     return new
 
 
 @pytest.fixture
-def taker(new_taker: NewTaker, runs: Runs) -> Iterator[RequestTaker]:
+def taker(new_taker: NewTaker, runs: Runs) -> Iterator[RequestedRuns]:
     with new_taker() as taker:
         yield taker
         runs.go.release(100)
@@ -115,7 +115,7 @@ def state(market: Market, request_id: str) -> Any:
 
 
 def test_a_source_that_never_ran_can_be_asked_for(
-    taker: RequestTaker, engine: Engine, market: Market, runs: Runs
+    taker: RequestedRuns, engine: Engine, market: Market, runs: Runs
 ) -> None:
     request_id = ask(engine, "a")
 
@@ -127,7 +127,7 @@ def test_a_source_that_never_ran_can_be_asked_for(
 
 
 def test_who_asks_while_a_requested_run_is_under_way_gets_one_more_run_when_it_ended(
-    taker: RequestTaker, engine: Engine, market: Market, runs: Runs
+    taker: RequestedRuns, engine: Engine, market: Market, runs: Runs
 ) -> None:
     ask(engine, "a")
     runs.next()
@@ -145,7 +145,7 @@ def test_who_asks_while_a_requested_run_is_under_way_gets_one_more_run_when_it_e
 
 
 def test_all_runs_every_source_but_those_that_are_suspended(
-    taker: RequestTaker, engine: Engine, runs: Runs
+    taker: RequestedRuns, engine: Engine, runs: Runs
 ) -> None:
     ask(engine)
 
@@ -153,7 +153,7 @@ def test_all_runs_every_source_but_those_that_are_suspended(
 
 
 def test_a_source_that_was_suspended_since_is_refused(
-    taker: RequestTaker, engine: Engine, market: Market, runs: Runs
+    taker: RequestedRuns, engine: Engine, market: Market, runs: Runs
 ) -> None:
     market.run_sql("UPDATE sources SET suspended = false WHERE name = 'asleep'")
 
@@ -164,7 +164,7 @@ def test_a_source_that_was_suspended_since_is_refused(
 
 
 def test_sources_of_others_are_left_to_them(
-    taker: RequestTaker, engine: Engine, market: Market, runs: Runs
+    taker: RequestedRuns, engine: Engine, market: Market, runs: Runs
 ) -> None:
     market.source("elsewhere")
     theirs = ask(engine, "elsewhere")
@@ -192,7 +192,7 @@ def test_a_run_that_cannot_be_made_does_not_stop_the_next(
 
 
 def test_a_requested_run_belongs_to_the_trace_of_who_asked(
-    taker: RequestTaker, engine: Engine, runs: Runs
+    taker: RequestedRuns, engine: Engine, runs: Runs
 ) -> None:
     ask(engine, "a", traceparent=GIVEN)
 

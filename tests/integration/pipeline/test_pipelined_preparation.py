@@ -14,8 +14,11 @@ from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.pipeline.load.page_loader import Batch, PageLoader
 from cryptosource_etl.pipeline.prepare import pipelined_preparation
-from cryptosource_etl.pipeline.prepare.page_preparation import Preparer
-from cryptosource_etl.pipeline.prepare.pipelined_preparation import LookUpSession, PreparingAhead
+from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer
+from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
+    LookUpSession,
+    PipelinedPreparation,
+)
 from cryptosource_etl.pipeline.run.claim import Claim, claim_source
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import RawRecord
@@ -99,8 +102,8 @@ def test_every_page_of_a_history_follows_to_the_coin_that_the_first_one_found(da
             reject_limit_percent=0,
         )
         loader.prepare()
-        preparer = Preparer(claim, reader, pinned=(), lend=session.lend)
-        ahead = PreparingAhead(preparer, committed=lambda: loader.pages_committed)
+        preparer = PagePreparer(claim, reader, pinned=(), lend=session.lend)
+        ahead = PipelinedPreparation(preparer, committed=lambda: loader.pages_committed)
         prepared_ahead = pairwise(chain(ahead.prepare(reader.pages({})), [None]))
         for number, ((page, prepared), _) in enumerate(prepared_ahead):
             if number == 0:

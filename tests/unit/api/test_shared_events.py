@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptosource_api.live.encoded_cache import ENTRY_BYTES, SharedEvents
+from cryptosource_api.live.encoded_cache import ENTRY_BYTES, EncodedCache
 from cryptosource_api.live.events import Event, Filters
 
 BTC, ETH = Filters(symbol="BTC"), Filters(symbol="ETH")
@@ -16,7 +16,7 @@ def made() -> list[tuple[int, Filters]]:
 
 
 def ask(
-    shared: SharedEvents, made: list[tuple[int, Filters]], place: int, filters: Filters
+    shared: EncodedCache, made: list[tuple[int, Filters]], place: int, filters: Filters
 ) -> list[Event]:
     """Ask as a client does; `made` gets what was encoded for it."""
 
@@ -28,7 +28,7 @@ def ask(
 
 
 def test_the_same_filters_are_encoded_for_once_and_others_for_themselves(made):
-    shared = SharedEvents(10_000)
+    shared = EncodedCache(10_000)
 
     first = ask(shared, made, 1, BTC)
     again = ask(shared, made, 1, Filters(symbol="BTC"))
@@ -40,7 +40,7 @@ def test_the_same_filters_are_encoded_for_once_and_others_for_themselves(made):
 
 
 def test_filters_of_runs_never_get_what_filters_of_data_got(made):
-    shared = SharedEvents(10_000)
+    shared = EncodedCache(10_000)
     ask(shared, made, 1, Filters(source="gecko"))
     ask(shared, made, 1, Filters(about="runs", source="gecko"))
 
@@ -48,7 +48,7 @@ def test_filters_of_runs_never_get_what_filters_of_data_got(made):
 
 
 def test_that_nothing_is_told_is_known_as_well():
-    shared = SharedEvents(10_000)
+    shared = EncodedCache(10_000)
     calls = []
 
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_that_nothing_is_told_is_known_as_well():
 
 def test_the_oldest_go_when_the_bytes_are_used_up_and_are_encoded_anew(made):
     size = ENTRY_BYTES + 2 * Event(name="change", data="x" * 100).size_bytes
-    shared = SharedEvents(2 * size)
+    shared = EncodedCache(2 * size)
     for place in (1, 2, 3):
         ask(shared, made, place, BTC)
 
@@ -70,6 +70,6 @@ def test_the_oldest_go_when_the_bytes_are_used_up_and_are_encoded_anew(made):
 
 
 def test_the_newest_are_kept_whatever_their_size(made):
-    shared = SharedEvents(1)
+    shared = EncodedCache(1)
 
     assert ask(shared, made, 1, BTC) is ask(shared, made, 1, BTC)

@@ -8,7 +8,7 @@ import pytest
 
 from cryptosource_operator.api_client import ApiError
 from cryptosource_operator.cronjob_applier import REFUSED_SECONDS, CronJobApplier
-from cryptosource_operator.watch_cache import CRONJOB, Cache
+from cryptosource_operator.watch_cache import CRONJOB, WatchCache
 from support.operators import SETTINGS, UID, make_cronjob
 from support.sources import make_source
 
@@ -52,7 +52,7 @@ def clock():
 
 
 def applier(api, clock, found=None):
-    cache = Cache()
+    cache = WatchCache()
     if found is not None:
         cache.put(CRONJOB, found)
     applier = CronJobApplier(api, cache, SETTINGS, clock=clock)

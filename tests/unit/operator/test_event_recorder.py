@@ -8,8 +8,8 @@ from cryptosource_operator.api_client import ApiError
 from cryptosource_operator.event_recorder import (
     QUIET_SECONDS,
     WAITING,
-    Announcement,
-    Announcer,
+    EventDraft,
+    EventRecorder,
     announcements,
 )
 from cryptosource_operator.metrics import Metrics
@@ -80,14 +80,14 @@ class FakeClock:
 
 
 def tell(api, clock, times, words="same"):
-    announcer = Announcer(api, clock, Metrics(), identity="pod-1")
+    announcer = EventRecorder(api, clock, Metrics(), identity="pod-1")
     body = make_manifest(namespace="crypto", uid=UID)
 
     async def scenario():
         writing = asyncio.create_task(announcer.run())
         for seconds in times:
             clock.seconds = seconds
-            announcer.tell(body, Announcement(reason="Stale", message=words, warning=True))
+            announcer.tell(body, EventDraft(reason="Stale", message=words, warning=True))
         await asyncio.wait_for(announcer.told(), 5)
         assert not writing.done()
         writing.cancel()
@@ -123,10 +123,10 @@ def test_an_event_that_cannot_be_written_stops_nothing(code):
 
 def test_a_flood_of_events_is_cut_and_nobody_waits_for_it():
     async def scenario():
-        announcer = Announcer(FakeApi(), FakeClock(), Metrics(), identity="pod-1")
+        announcer = EventRecorder(FakeApi(), FakeClock(), Metrics(), identity="pod-1")
         for number in range(WAITING + 5):
             body = make_manifest(namespace="crypto", uid=f"uid-{number}")
-            announcer.tell(body, Announcement(reason="Stale", message="same"))
+            announcer.tell(body, EventDraft(reason="Stale", message="same"))
         return announcer
 
     announcer = asyncio.run(scenario())

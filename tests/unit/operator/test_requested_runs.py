@@ -6,9 +6,9 @@ import contextlib
 import pytest
 
 from cryptosource_operator.api_client import ApiError
-from cryptosource_operator.requested_runs import Requester, wanted_run
+from cryptosource_operator.requested_runs import RequestedRuns, wanted_run
 from cryptosource_operator.run_history import DatabaseDown, Request
-from cryptosource_operator.watch_cache import CRONJOB, SOURCE, Cache
+from cryptosource_operator.watch_cache import CRONJOB, SOURCE, WatchCache
 from cryptosource_store.run_requests import Started
 from support.operators import UID, make_cronjob
 from support.sources import make_manifest, make_source
@@ -69,7 +69,7 @@ class FakeDatabase:
 
 
 def filled_cache(**spec):
-    cache = Cache()
+    cache = WatchCache()
     cache.put(SOURCE, body(**spec))
     cache.put(CRONJOB, make_cronjob())
     return cache
@@ -77,7 +77,7 @@ def filled_cache(**spec):
 
 def test_asking_twice_makes_one_job_and_answers_the_same():
     api = FakeApi()
-    requester = Requester(api, filled_cache())
+    requester = RequestedRuns(api, filled_cache())
 
     async def twice():
         return [await requester.run(make_cronjob(), token="a", trigger="manual") for _ in range(2)]
@@ -95,7 +95,7 @@ def asked(uid: str | None = UID, **over):
 def answer_of(request_, *, cache=None, api=None):
     api, database = api or FakeApi(), FakeDatabase()
 
-    asyncio.run(Requester(api, cache or filled_cache()).answer(database, request_))
+    asyncio.run(RequestedRuns(api, cache or filled_cache()).answer(database, request_))
 
     return list(api.jobs), database.answers.get("r")
 
@@ -121,8 +121,8 @@ def test_an_answer_that_is_lost_after_the_job_was_made_is_given_again_for_the_sa
 
     async def twice():
         with pytest.raises(DatabaseDown):
-            await Requester(api, cache).answer(database, asked())
-        await Requester(api, cache).answer(database, asked())
+            await RequestedRuns(api, cache).answer(database, asked())
+        await RequestedRuns(api, cache).answer(database, asked())
 
     asyncio.run(twice())
 
@@ -140,7 +140,7 @@ def test_a_request_for_a_source_of_somebody_else_stays_open():
 
 
 def test_a_request_for_a_source_without_a_cronjob_stays_open_until_it_has_one():
-    cache = Cache()
+    cache = WatchCache()
     cache.put(SOURCE, body())
 
     assert answer_of(asked(), cache=cache) == ([], None)
@@ -162,7 +162,7 @@ def test_a_job_that_the_api_server_never_will_have_is_refused_else_it_is_tried_a
             raise ApiError(code, "no", reason="No")
 
     database = FakeDatabase()
-    answering = Requester(Refusing(), filled_cache()).answer(database, asked())
+    answering = RequestedRuns(Refusing(), filled_cache()).answer(database, asked())
     with contextlib.suppress(ApiError):
         asyncio.run(answering)
 

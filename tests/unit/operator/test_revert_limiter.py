@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cryptosource_operator.revert_limiter import QUIET_SECONDS, REVERTS, Contests
+from cryptosource_operator.revert_limiter import QUIET_SECONDS, REVERTS, RevertLimiter
 
 
 class Hands:
@@ -20,7 +20,7 @@ def fought(contests, times):
 
 def test_a_contest_is_given_up_and_taken_up_again_after_a_quiet_time():
     clock = Hands()
-    contests = Contests(clock)
+    contests = RevertLimiter(clock)
     fought(contests, REVERTS - 1)
     assert contests.worth_another("s")
 
@@ -35,7 +35,7 @@ def test_a_contest_is_given_up_and_taken_up_again_after_a_quiet_time():
 
 
 def test_a_source_that_is_gone_leaves_no_contest():
-    contests = Contests(Hands())
+    contests = RevertLimiter(Hands())
     fought(contests, REVERTS)
 
     contests.forget("s")

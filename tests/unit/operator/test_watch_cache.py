@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cryptosource_operator.names import SOURCE_LABEL, UID_LABEL
-from cryptosource_operator.watch_cache import CRONJOB, JOB, SOURCE, Cache
+from cryptosource_operator.watch_cache import CRONJOB, JOB, SOURCE, WatchCache
 
 
 def thing(own_uid, version, *, source=None, name=None, labelled=None, **over):
@@ -19,7 +19,7 @@ def thing(own_uid, version, *, source=None, name=None, labelled=None, **over):
 
 
 def test_the_same_version_is_news_once():
-    cache = Cache()
+    cache = WatchCache()
 
     assert cache.put(SOURCE, thing("s", "1")) == "s"
     assert cache.put(SOURCE, thing("s", "1")) is None
@@ -27,7 +27,7 @@ def test_the_same_version_is_news_once():
 
 
 def test_what_was_before_our_own_write_is_no_news():
-    cache = Cache()
+    cache = WatchCache()
     cache.put(CRONJOB, thing("c", "10", source="s", spec={"schedule": "new"}))
 
     assert cache.put(CRONJOB, thing("c", "9", source="s", spec={"schedule": "old"})) is None
@@ -35,7 +35,7 @@ def test_what_was_before_our_own_write_is_no_news():
 
 
 def test_children_are_found_by_the_uid_on_their_label():
-    cache = Cache()
+    cache = WatchCache()
 
     assert cache.put(CRONJOB, thing("c", "1", source="s")) == "s"
     assert cache.put(JOB, thing("j", "1", source="s")) == "s"
@@ -45,7 +45,7 @@ def test_children_are_found_by_the_uid_on_their_label():
 
 
 def test_what_is_gone_is_forgotten_and_its_source_looked_at():
-    cache = Cache()
+    cache = WatchCache()
     for kind, own_uid in ((SOURCE, "s"), (CRONJOB, "c"), (JOB, "j")):
         cache.put(kind, thing(own_uid, "1", source="s", name="a-source"))
 
@@ -61,7 +61,7 @@ def test_what_is_gone_is_forgotten_and_its_source_looked_at():
 
 
 def test_an_earlier_cronjob_that_goes_does_not_take_the_new_one_along():
-    cache = Cache()
+    cache = WatchCache()
     cache.put(CRONJOB, thing("old", "1", source="s"))
     cache.put(CRONJOB, thing("new", "2", source="s"))
 
@@ -72,7 +72,7 @@ def test_an_earlier_cronjob_that_goes_does_not_take_the_new_one_along():
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_copy_of_a_cronjob_under_another_name_is_not_taken_for_it(known):
-    cache = Cache()
+    cache = WatchCache()
     if known:
         cache.put(SOURCE, thing("s", "1", name="prices"))
     cache.put(CRONJOB, thing("c", "2", source="s", name="prices", labelled="prices"))
@@ -84,7 +84,7 @@ def test_a_copy_of_a_cronjob_under_another_name_is_not_taken_for_it(known):
 
 
 def test_nothing_is_kept_that_nobody_reads():
-    cache = Cache()
+    cache = WatchCache()
     cache.put(SOURCE, thing("s", "1", spec={"a": 1}, status={"b": 2}))
 
     kept = cache.sources["s"]

@@ -8,11 +8,11 @@ import pytest
 
 from cryptosource_operator import informer, resync
 from cryptosource_operator.api_client import ApiError, ApiUnreachableError
-from cryptosource_operator.informer import Follower, paths
+from cryptosource_operator.informer import Informer, paths
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import UID_LABEL
-from cryptosource_operator.resync import Comparer
-from cryptosource_operator.watch_cache import CRONJOB, SOURCE, Cache
+from cryptosource_operator.resync import Resync
+from cryptosource_operator.watch_cache import CRONJOB, SOURCE, WatchCache
 
 
 def cronjob(own_uid, version, source="s"):
@@ -52,12 +52,12 @@ class FakeApi:
 
 def follow(items, watches, monkeypatch):
     monkeypatch.setattr(informer, "PAUSE_SECONDS", 0)
-    cache, looked = Cache(), []
+    cache, looked = WatchCache(), []
 
     async def scenario():
         api = FakeApi(items, watches)
         (path,) = paths(CRONJOB, ())
-        follower = Follower(api, cache, Metrics(), kind=CRONJOB, path=path, look=looked.append)
+        follower = Informer(api, cache, Metrics(), kind=CRONJOB, path=path, look=looked.append)
         task = asyncio.create_task(follower.follow())
         await asyncio.wait_for(api.over.wait(), 5)
         task.cancel()
@@ -106,7 +106,7 @@ def impatient(monkeypatch):
 
 def rounds(api, cache, count, between=lambda: None):
     looked = []
-    comparer = Comparer(api, cache, Metrics(), namespaces=(), look=looked.append)
+    comparer = Resync(api, cache, Metrics(), namespaces=(), look=looked.append)
     dead = []
 
     async def scenario():
@@ -120,14 +120,14 @@ def rounds(api, cache, count, between=lambda: None):
 
 
 def test_lists_that_agree_with_the_watches_say_nothing(impatient):
-    cache = Cache()
+    cache = WatchCache()
     cache.put(CRONJOB, cronjob("a", 1))
 
     assert rounds(FakeApi([cronjob("a", 1)]), cache, 5) == ([False] * 5, [])
 
 
 def test_a_watch_that_misses_one_change_after_another_is_dead_and_its_work_is_done(impatient):
-    cache, api = Cache(), FakeApi([])
+    cache, api = WatchCache(), FakeApi([])
 
     def change():
         api.items = [cronjob("a", len(api.versions) + 1)]
@@ -141,7 +141,7 @@ def test_a_watch_that_misses_one_change_after_another_is_dead_and_its_work_is_do
 
 
 def test_what_is_gone_without_the_watch_saying_so_is_forgotten(impatient):
-    cache = Cache()
+    cache = WatchCache()
     cache.put(CRONJOB, cronjob("a", 1))
 
     _, looked = rounds(FakeApi([]), cache, 1)
@@ -151,7 +151,7 @@ def test_what_is_gone_without_the_watch_saying_so_is_forgotten(impatient):
 
 
 def test_a_watch_that_is_only_late_is_not_dead(monkeypatch):
-    cache, api = Cache(), FakeApi([cronjob("a", 2)])
+    cache, api = WatchCache(), FakeApi([cronjob("a", 2)])
     cache.put(CRONJOB, cronjob("a", 1))
 
     async def deliver(_seconds):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_etl.records import Quote, Rejection
-from cryptosource_etl.sources.csv.file_format import ColumnSettings, CsvSettings
-from cryptosource_etl.sources.csv.row_schema import Layout
+from cryptosource_etl.sources.csv.file_format import ColumnSettings, FileFormat
+from cryptosource_etl.sources.csv.row_schema import RowSchema
 from cryptosource_store.reasons import RejectReason
 from support.csv_files import COLUMNS, NOW, judged, make_reader, records_of
 
@@ -205,7 +205,7 @@ row = st.lists(storable | figures, max_size=7)
 def test_any_cells_are_judged_and_restored_to_equal_records(rows):
     names = ["symbol", "name", "price", "change", "at"]
     reader = make_reader(None)
-    reader._layout = Layout(CsvSettings(columns=COLUMNS), names)
+    reader._layout = RowSchema(FileFormat(columns=COLUMNS), names)
     for record in reader._layout.records(rows, lines=range(len(rows))):
         assert isinstance(reader.normalize(record, received_at=NOW), Quote | Rejection)
         payload = msgspec.json.decode(reader.payload(record))

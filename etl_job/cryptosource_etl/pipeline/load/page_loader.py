@@ -21,9 +21,9 @@ from cryptosource_etl.pipeline.identity.resolution import (
     not_as_proposed,
 )
 from cryptosource_etl.pipeline.load.page_writer import PageWriter
-from cryptosource_etl.pipeline.prepare.change_detection import Sifted
+from cryptosource_etl.pipeline.prepare.change_detection import DetectedChanges
 from cryptosource_etl.pipeline.prepare.copy_text import copy_buffer
-from cryptosource_etl.pipeline.prepare.page_preparation import Prepared, Preparer
+from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer, PreparedPage
 from cryptosource_etl.pipeline.prepare.payloads import (
     blames_payload,
     safe_payload,
@@ -88,7 +88,7 @@ class Batch:
     records_total: int | None = None
     requests: int = 0
     retries: int = 0
-    prepared: Prepared | None = None
+    prepared: PreparedPage | None = None
     """The records, if they were prepared ahead."""
 
 
@@ -130,7 +130,7 @@ class PageLoader:
             pins=pins,
             others_may_know=claim.source.shares_ids,
         )
-        self._preparer = Preparer(claim, reader, pinned=pins, lend=self._lend)
+        self._preparer = PagePreparer(claim, reader, pinned=pins, lend=self._lend)
         self._decided: deque[Mapping[str, int]] = deque(maxlen=PAGES_AHEAD)
         """Of the last pages: external id -> asset, where it is not the one that was prepared.
 
@@ -170,10 +170,10 @@ class PageLoader:
         with self._connection.begin():
             yield self._connection
 
-    def _prepare(self, batch: Batch) -> Prepared:
+    def _prepare(self, batch: Batch) -> PreparedPage:
         return self._preparer.prepare(batch.records, batch.received_at)
 
-    def _decided_before(self, prepared: Prepared) -> dict[str, int]:
+    def _decided_before(self, prepared: PreparedPage) -> dict[str, int]:
         """Return the page's coins that turned out otherwise in the pages it followed."""
         return {
             external_id: asset_id
@@ -197,7 +197,7 @@ class PageLoader:
         self._quote_months |= quote_months
         self._raw_months |= raw_months
 
-    def _over_limit(self, batch: Batch, sifted: Sifted) -> bool:
+    def _over_limit(self, batch: Batch, sifted: DetectedChanges) -> bool:
         """Return whether too many records are bad; one among good ones never is, above 0 %.
 
         A run that resumes a pass may have only its worst few records left. It is judged together
@@ -213,12 +213,12 @@ class PageLoader:
             return False
         return rejected * 100 > self._reject_limit_percent * judged
 
-    def _refuse(self, batch: Batch, prepared: Prepared) -> None:
+    def _refuse(self, batch: Batch, prepared: PreparedPage) -> None:
         """Keep the evidence of a batch that is too bad to load, and fail the run."""
         sifted = prepared.sifted
         in_batch = len(sifted.accepted) + len(sifted.rejected) + sifted.unchanged
         processed = self.totals.processed + in_batch
-        evidence = Sifted([], sifted.rejected, 0, maybe_stored=False, moved={})
+        evidence = DetectedChanges([], sifted.rejected, 0, maybe_stored=False, moved={})
         only_evidence = prepared._replace(
             sifted=evidence, newcomers=(), proposal=NO_NEWCOMERS, observed_at=None
         )
@@ -231,7 +231,7 @@ class PageLoader:
             f"{first.reason}, {first.detail}",
         )
 
-    def _commit(self, batch: Batch, proposed: Prepared, followed: Mapping[str, int]) -> Counts:
+    def _commit(self, batch: Batch, proposed: PreparedPage, followed: Mapping[str, int]) -> Counts:
         """Commit the page.
 
         Args:
@@ -260,13 +260,13 @@ class PageLoader:
         self._reject_reasons += _reasons(prepared.sifted)
         return counts
 
-    def _storable_payload(self, sifted: Sifted) -> PayloadOf:
+    def _storable_payload(self, sifted: DetectedChanges) -> PayloadOf:
         records: list[RawRecord] = [entry.record for entry in sifted.accepted]
         records += [refused.record for refused in sifted.rejected]
         return storable_payload(self._connection, self._reader.payload, records)
 
     def _transact(
-        self, batch: Batch, prepared: Prepared, payload_of: PayloadOf
+        self, batch: Batch, prepared: PreparedPage, payload_of: PayloadOf
     ) -> tuple[Counts, Mapping[str, int]]:
         """Commit the page; return what became of its records, and coins that were not foreseen."""
         sifted = prepared.sifted
@@ -298,7 +298,7 @@ class PageLoader:
             self._crash.reach("checkpoint-moved")
         return counts, decided
 
-    def _stage(self, prepared: Prepared) -> int:
+    def _stage(self, prepared: PreparedPage) -> int:
         """Stage the accepted records; return how many of them turned out to be stored already."""
         assert prepared.buffer is not None  # noqa: S101 - no asset is open any more
         self._writer.stage(prepared.buffer)
@@ -323,5 +323,5 @@ class PageLoader:
         )
 
 
-def _reasons(sifted: Sifted) -> Counter[str]:
+def _reasons(sifted: DetectedChanges) -> Counter[str]:
     return Counter(str(refused.rejection.reason) for refused in sifted.rejected)

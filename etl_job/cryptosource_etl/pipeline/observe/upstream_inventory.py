@@ -28,7 +28,7 @@ _EXTERNAL_ID = itemgetter(0)
 """First member of a `RawRecord`; a third of the cost of asking by name."""
 
 
-class Listing:
+class UpstreamInventory:
     """Collects the ids of a pass."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Listing:
         return ids if self._whole and ids else None
 
 
-def record_listing(connection: Connection, claim: Claim, listing: Listing) -> None:
+def record_listing(connection: Connection, claim: Claim, listing: UpstreamInventory) -> None:
     """Write down which ids came and which went since the last pass that was seen whole.
 
     As a rule nothing did: then a digest says so, and the ids that are stored are not even read.

@@ -40,7 +40,7 @@ class Rejected(NamedTuple):
     rejection: Rejection
 
 
-class Sifted(NamedTuple):
+class DetectedChanges(NamedTuple):
     """A page, sorted."""
 
     accepted: list[Accepted]
@@ -59,7 +59,7 @@ def sift(
     records: Sequence[RawRecord],
     known: Mapping[str, Known],
     normalize: Callable[[RawRecord], Quote | Rejection],
-) -> Sifted:
+) -> DetectedChanges:
     """Return which of the records must be written.
 
     Args:
@@ -95,4 +95,4 @@ def sift(
             moved[judged.external_id] = Known(stored.asset_id, record.digest, judged.observed_at)
         else:
             maybe_stored = True
-    return Sifted(accepted, rejected, unchanged, maybe_stored, moved)
+    return DetectedChanges(accepted, rejected, unchanged, maybe_stored, moved)

@@ -22,7 +22,12 @@ from cryptosource_etl.pipeline.identity.resolution import (
     Proposal,
     propose,
 )
-from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Known, Sifted, sift
+from cryptosource_etl.pipeline.prepare.change_detection import (
+    Accepted,
+    DetectedChanges,
+    Known,
+    sift,
+)
 from cryptosource_etl.pipeline.prepare.copy_text import copy_buffer, text_array
 from cryptosource_etl.pipeline.prepare.payloads import is_storable, safe_payload
 from cryptosource_etl.pipeline.prepare.stage_rows import PayloadOf, accepted_lines, quote_text
@@ -36,10 +41,10 @@ Lend = Callable[[], AbstractContextManager[Connection]]
 """Lends a session for look-ups."""
 
 
-class Prepared(NamedTuple):
+class PreparedPage(NamedTuple):
     """A page, ready to be committed."""
 
-    sifted: Sifted
+    sifted: DetectedChanges
     newcomers: Sequence[Newcomer]
     """Coins whose ids nobody had seen."""
     proposal: Proposal
@@ -56,7 +61,7 @@ class Prepared(NamedTuple):
     buffer: bytes | None
     """The COPY of the accepted records under `assets`; None when an asset is still open."""
 
-    def with_payloads(self, payload_of: PayloadOf) -> Prepared:
+    def with_payloads(self, payload_of: PayloadOf) -> PreparedPage:
         """Return the same page with its payloads written in another way."""
         texts = _texts(self.sifted.accepted, payload_of)
         return self._replace(texts=texts, buffer=_buffer(self.sifted, self.assets, texts))
@@ -78,7 +83,7 @@ class Prepared(NamedTuple):
                     taken=True,
                 )
 
-    def with_assets(self, others: Mapping[str, int]) -> Prepared:
+    def with_assets(self, others: Mapping[str, int]) -> PreparedPage:
         """Return the same page with the assets of some ids decided otherwise."""
         assets = {**self.assets, **others}
         return self._replace(assets=assets, buffer=_buffer(self.sifted, assets, self.texts))
@@ -94,7 +99,7 @@ class InFlight(NamedTuple):
 NOTHING_IN_FLIGHT = InFlight({}, NOBODY_IN_FLIGHT)
 
 
-class Preparer:
+class PagePreparer:
     """Prepares the pages of one run.
 
     Args:
@@ -118,7 +123,7 @@ class Preparer:
         records: Sequence[RawRecord],
         received_at: datetime,
         in_flight: InFlight = NOTHING_IN_FLIGHT,
-    ) -> Prepared:
+    ) -> PreparedPage:
         """Return the page of those records.
 
         Args:
@@ -144,7 +149,7 @@ class Preparer:
         texts = _texts(sifted.accepted, safe_payload(reader.payload))
         buffer = _buffer(sifted, assets, texts) if len(free) == len(newcomers) else None
         observed = {entry.quote.observed_at for entry in sifted.accepted}
-        return Prepared(
+        return PreparedPage(
             sifted=sifted,
             newcomers=newcomers,
             proposal=proposal,
@@ -190,7 +195,7 @@ def _texts(accepted: Sequence[Accepted], payload_of: PayloadOf) -> list[str]:
     return [quote_text(entry.record, entry.quote, payload_of) for entry in accepted]
 
 
-def _buffer(sifted: Sifted, assets: Mapping[str, int], texts: Sequence[str]) -> bytes:
+def _buffer(sifted: DetectedChanges, assets: Mapping[str, int], texts: Sequence[str]) -> bytes:
     return copy_buffer(accepted_lines(sifted.accepted, assets, texts))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from cryptosource_etl.pipeline.identity.matcher import Candidate
 from cryptosource_etl.pipeline.identity.resolution import OthersInFlight
 from cryptosource_etl.pipeline.prepare.change_detection import Known
-from cryptosource_etl.pipeline.prepare.page_preparation import InFlight, Prepared, Preparer
+from cryptosource_etl.pipeline.prepare.page_preparation import InFlight, PagePreparer, PreparedPage
 from cryptosource_etl.records import Page
 
 IDLE_SECONDS = 20
@@ -61,10 +61,10 @@ class _Page(NamedTuple):
 
     number: int
     known: dict[str, Known]
-    prepared: Prepared
+    prepared: PreparedPage
 
 
-class PreparingAhead:
+class PipelinedPreparation:
     """Prepares page after page.
 
     Args:
@@ -72,12 +72,12 @@ class PreparingAhead:
         committed: how many of the pages have been committed; asked from this thread.
     """
 
-    def __init__(self, preparer: Preparer, *, committed: Callable[[], int]) -> None:
+    def __init__(self, preparer: PagePreparer, *, committed: Callable[[], int]) -> None:
         self._preparer = preparer
         self._committed = committed
         self._pages: deque[_Page] = deque()
 
-    def prepare(self, pages: Iterable[Page]) -> Iterator[tuple[Page, Prepared]]:
+    def prepare(self, pages: Iterable[Page]) -> Iterator[tuple[Page, PreparedPage]]:
         """Yield each page with what was prepared for it."""
         for number, page in enumerate(pages, start=1):
             in_flight = self._in_flight()
@@ -101,7 +101,7 @@ class PreparingAhead:
             yield from page.prepared.bearing(symbols)
 
 
-def _known_after(prepared: Prepared) -> dict[str, Known]:
+def _known_after(prepared: PreparedPage) -> dict[str, Known]:
     """Return what will be known of the page's ids; a pinned newcomer's coin is still open."""
     proposed = prepared.proposal.assets
     return {

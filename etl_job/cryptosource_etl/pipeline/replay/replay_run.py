@@ -15,8 +15,8 @@ from cryptosource_etl.pipeline.observe.shape_drift import ShapeTracker
 from cryptosource_etl.pipeline.replay.replay_loader import ReplayLoader
 from cryptosource_etl.pipeline.replay.stored_pages import StoredPages
 from cryptosource_etl.pipeline.run.claim import Claim
-from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.pipeline.run.lifecycle import Run
+from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import Page
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.reasons import Reason

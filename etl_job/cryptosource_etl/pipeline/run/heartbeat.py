@@ -15,7 +15,7 @@ from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import claim as claim_statements
 
 
-class Liveness:
+class Heartbeat:
     """Asked between pages and, again and again, while a run waits for its upstream.
 
     Args:

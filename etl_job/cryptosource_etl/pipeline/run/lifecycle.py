@@ -18,9 +18,12 @@ from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.identity.pins import pins_without_effect
 from cryptosource_etl.pipeline.load.page_loader import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.observe.shape_drift import Drift, ShapeTracker, record_drift
-from cryptosource_etl.pipeline.observe.upstream_inventory import Listing, record_listing
-from cryptosource_etl.pipeline.prepare.page_preparation import Prepared, Preparer
-from cryptosource_etl.pipeline.prepare.pipelined_preparation import LookUpSession, PreparingAhead
+from cryptosource_etl.pipeline.observe.upstream_inventory import UpstreamInventory, record_listing
+from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer, PreparedPage
+from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
+    LookUpSession,
+    PipelinedPreparation,
+)
 from cryptosource_etl.pipeline.run.claim import (
     Claim,
     Skipped,
@@ -30,7 +33,7 @@ from cryptosource_etl.pipeline.run.claim import (
 )
 from cryptosource_etl.pipeline.run.database_errors import RETRY_AT_ONCE, as_run_error, sqlstate
 from cryptosource_etl.pipeline.run.final_update import end_on_new_session, end_run
-from cryptosource_etl.pipeline.run.heartbeat import Liveness
+from cryptosource_etl.pipeline.run.heartbeat import Heartbeat
 from cryptosource_etl.pipeline.run.outcome import RunOutcome, failed, succeeded, terminated
 from cryptosource_etl.pipeline.run.prefetch import Prefetch
 from cryptosource_etl.records import Page
@@ -95,7 +98,7 @@ class Run:
         self._request = request
         self._engine = engine
         self._clock = clock
-        self._liveness = Liveness(stop, clock, deadline_seconds=request.deadline_seconds)
+        self._liveness = Heartbeat(stop, clock, deadline_seconds=request.deadline_seconds)
         self._committed = 0
         self._claim: Claim | None = None
         self._loader: PageLoader | None = None
@@ -200,7 +203,7 @@ class Run:
         )
         loader.prepare()
         self._tell_of_late_pins(connection, claim)
-        tracker, listing = ShapeTracker(reader), Listing()
+        tracker, listing = ShapeTracker(reader), UpstreamInventory()
         prefetch = Prefetch(
             lambda: self._prepared_pages(claim, reader, loader),
             idle_seconds=settings.idle_check_seconds,
@@ -234,11 +237,11 @@ class Run:
 
     def _prepared_pages(
         self, claim: Claim, reader: SourceReader, loader: PageLoader
-    ) -> Iterator[tuple[Page, Prepared]]:
+    ) -> Iterator[tuple[Page, PreparedPage]]:
         """Yield pages ready to be committed; runs in the extracting thread."""
         session = LookUpSession(self._engine)
-        preparer = Preparer(claim, reader, pinned=self._request.pins, lend=session.lend)
-        ahead = PreparingAhead(preparer, committed=lambda: loader.pages_committed)
+        preparer = PagePreparer(claim, reader, pinned=self._request.pins, lend=session.lend)
+        ahead = PipelinedPreparation(preparer, committed=lambda: loader.pages_committed)
         pages = reader.pages(claim.cursor)
         try:
             yield from ahead.prepare(pages)
@@ -250,8 +253,8 @@ class Run:
 
     def _consume(
         self,
-        pages: Iterable[tuple[Page, Prepared | None]],
-        *observers: ShapeTracker | Listing,
+        pages: Iterable[tuple[Page, PreparedPage | None]],
+        *observers: ShapeTracker | UpstreamInventory,
     ) -> None:
         for page, prepared in pages:
             self._liveness.check()
@@ -263,7 +266,7 @@ class Run:
             self._load_page(page, prepared)
             self._liveness.check()
 
-    def _load_page(self, page: Page, prepared: Prepared | None) -> None:
+    def _load_page(self, page: Page, prepared: PreparedPage | None) -> None:
         """Load a page, or the part of it that FAIL_AFTER_N_RECORDS still allows."""
         assert self._loader is not None  # noqa: S101 - set before the first page
         allowed = self._request.settings.fail_after_records

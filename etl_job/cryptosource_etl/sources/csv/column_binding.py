@@ -13,7 +13,7 @@ from cryptosource_etl.sources.csv.file_format import (
     FIELDS,
     MANIFEST_NAMES,
     ColumnSettings,
-    CsvSettings,
+    FileFormat,
 )
 from cryptosource_etl.sources.numbers import number_parser, rank_of
 from cryptosource_etl.sources.symbols import clean_id, clean_name, clean_symbol
@@ -40,7 +40,7 @@ class BoundColumn:
     is_constant: bool = False
 
 
-def _parser_of(field: str, column: ColumnSettings, settings: CsvSettings) -> Parser:
+def _parser_of(field: str, column: ColumnSettings, settings: FileFormat) -> Parser:
     texts: dict[str, Parser] = {
         "external_id": clean_id,
         "symbol": clean_symbol,
@@ -69,7 +69,7 @@ def _translated(parse: Parser, values: Mapping[str, str]) -> Parser:
 
 
 def _bind_one(
-    field: str, column: ColumnSettings, settings: CsvSettings, header: Mapping[str, int]
+    field: str, column: ColumnSettings, settings: FileFormat, header: Mapping[str, int]
 ) -> BoundColumn | None:
     parse = _parser_of(field, column, settings)
     if column.column is None:
@@ -81,7 +81,7 @@ def _bind_one(
     return BoundColumn(field, column.column, index, _translated(parse, column.values))
 
 
-def bind(settings: CsvSettings, names: Sequence[str]) -> dict[str, BoundColumn]:
+def bind(settings: FileFormat, names: Sequence[str]) -> dict[str, BoundColumn]:
     """Return the fields that a row with these columns has; what is not there is left out."""
     header = {name: index for index, name in enumerate(names)}
     return {
@@ -101,7 +101,7 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(name[:32] for name in names[:_NAMES_SHOWN]) + more
 
 
-def missing_columns(settings: CsvSettings, names: Sequence[str]) -> list[str]:
+def missing_columns(settings: FileFormat, names: Sequence[str]) -> list[str]:
     """Return the columns that the manifest asks for by name and that are not there."""
     present = set(names)
     return [
@@ -114,7 +114,7 @@ def missing_columns(settings: CsvSettings, names: Sequence[str]) -> list[str]:
     ]
 
 
-def check_columns(settings: CsvSettings, names: Sequence[str]) -> None:
+def check_columns(settings: FileFormat, names: Sequence[str]) -> None:
     """Refuse a mapping that cannot work on a file with these columns.
 
     Raises:

@@ -58,7 +58,7 @@ class ColumnSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsvSettings:
+class FileFormat:
     """How to read one CSV file."""
 
     path: Path | None = None
@@ -108,7 +108,7 @@ def _columns(model: Any) -> dict[str, ColumnSettings]:
     }
 
 
-def settings_of(source: CryptoSource, *, csv_path: Path | None) -> CsvSettings:
+def settings_of(source: CryptoSource, *, csv_path: Path | None) -> FileFormat:
     """Return the settings of a source of type CSV.
 
     Args:
@@ -118,7 +118,7 @@ def settings_of(source: CryptoSource, *, csv_path: Path | None) -> CsvSettings:
     spec = source.spec.csv
     if spec is None:
         raise TypeError("a source of type CSV has a member csv")
-    return CsvSettings(
+    return FileFormat(
         path=csv_path if spec.url is None else None,
         shown_path=_shown(spec, csv_path),
         url=spec.url,

@@ -47,7 +47,7 @@ class LocalFile:
             os.close(self._fd)
             raise
         self.state = FileState(self.size, self._status.st_mtime_ns, fingerprint(head))
-        self.prefix = Prefix(self.fetch)
+        self.prefix = PrefixHash(self.fetch)
         """Hashes it from its start on."""
         self._position = 0
         self._probe = (0, fingerprint(b""))
@@ -154,7 +154,7 @@ def _open(path: Path, shown: str) -> int:
 CHUNK_BYTES = 1024 * 1024
 
 
-class Prefix:
+class PrefixHash:
     """Hashes the bytes before an offset.
 
     Args:

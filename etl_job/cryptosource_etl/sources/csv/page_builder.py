@@ -13,7 +13,7 @@ from cryptosource_etl.records import Cursor, Page, RawRecord
 from cryptosource_etl.sources.csv.cursor import PROBE_BYTES, Place, fingerprint
 from cryptosource_etl.sources.csv.local_file import LocalFile
 from cryptosource_etl.sources.csv.remote_file import remote_cursor
-from cryptosource_etl.sources.csv.row_schema import Layout
+from cryptosource_etl.sources.csv.row_schema import RowSchema
 from cryptosource_etl.sources.csv.rows import Rows
 
 PAGE_BYTES = 8 * 1024 * 1024
@@ -50,7 +50,7 @@ class _Waiting:
     lines: array[int] = field(default_factory=lambda: array("q"))
     reopen: Place | None = None
 
-    def add(self, rows: Rows, layout: Layout) -> None:
+    def add(self, rows: Rows, layout: RowSchema) -> None:
         records = layout.records(rows.values, lines=rows.lines)
         if rows.open_from is not None:
             offset, line = rows.open_from
@@ -86,7 +86,9 @@ class _Waiting:
         return cut
 
 
-def cut_pages(blocks: Iterable[Rows], layout: Layout, *, start: Place, most: int) -> Iterator[Cut]:
+def cut_pages(
+    blocks: Iterable[Rows], layout: RowSchema, *, start: Place, most: int
+) -> Iterator[Cut]:
     """Yield the records of a file in pages.
 
     Each page waits for the record behind it, so that the last one knows that it is the last.

@@ -17,13 +17,13 @@ from cryptosource_etl.http import HttpClient
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection
 from cryptosource_etl.sources.csv.column_binding import check_columns
 from cryptosource_etl.sources.csv.cursor import Place
-from cryptosource_etl.sources.csv.file_format import CsvSettings, settings_of
+from cryptosource_etl.sources.csv.file_format import FileFormat, settings_of
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, Head, read_head
 from cryptosource_etl.sources.csv.lines import Read
 from cryptosource_etl.sources.csv.local_file import LocalFile
 from cryptosource_etl.sources.csv.page_builder import Cut, cut_pages, local_page, remote_page
 from cryptosource_etl.sources.csv.remote_file import ByteStream, RemoteCursor, written_at
-from cryptosource_etl.sources.csv.row_schema import Layout, broken_digest
+from cryptosource_etl.sources.csv.row_schema import RowSchema, broken_digest
 from cryptosource_etl.sources.csv.rows import BrokenRow, RowReader
 from cryptosource_etl.sources.json_records import exact_json
 from cryptosource_etl.sources.plugin import SourceContext
@@ -39,7 +39,7 @@ _NOT_MODIFIED = 304
 class ForeignRow(NamedTuple):
     """A whole row under a header that is not that of the file being read."""
 
-    layout: Layout
+    layout: RowSchema
     cells: list[str]
 
 
@@ -55,7 +55,7 @@ class CsvReader:
     uniform = True
 
     def __init__(
-        self, settings: CsvSettings, *, clock: Clock, http: HttpClient | None = None
+        self, settings: FileFormat, *, clock: Clock, http: HttpClient | None = None
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -63,8 +63,8 @@ class CsvReader:
         self._fingerprint = settings.fingerprint()
         self.contract_version = f"{CONTRACT}-{self._fingerprint}"
         self._latest = clock.now() + FUTURE_TOLERANCE
-        self._layout: Layout | None = None
-        self._foreign: dict[tuple[str, ...], Layout] = {}
+        self._layout: RowSchema | None = None
+        self._foreign: dict[tuple[str, ...], RowSchema] = {}
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield pages from the cursor on.
@@ -121,14 +121,14 @@ class CsvReader:
     def _read_head(self, sample: bytes, *, what: str, whole: bool) -> Head:
         head = read_head(sample, self._settings, what=what, whole=whole)
         check_columns(self._settings, head.names)
-        self._layout = Layout(self._settings, head.names)
+        self._layout = RowSchema(self._settings, head.names)
         return head
 
     def _cuts(self, head: Head, read: Read, *, start: Place) -> Iterator[Cut]:
         rows = RowReader(head.dialect, offset=start.offset, line=start.line).read(read)
         return cut_pages(rows, self._known_layout(), start=start, most=self._settings.batch_size)
 
-    def _known_layout(self) -> Layout:
+    def _known_layout(self) -> RowSchema:
         if self._layout is None:
             raise RuntimeError("the header comes first")
         return self._layout
@@ -171,12 +171,12 @@ class CsvReader:
         record, cells = layout.restored(payload)
         return record._replace(value=ForeignRow(layout, cells))
 
-    def _layout_of(self, payload: Mapping[str, Any]) -> Layout:
+    def _layout_of(self, payload: Mapping[str, Any]) -> RowSchema:
         names = tuple(sorted(payload))
         if names not in self._foreign:
             if len(self._foreign) >= _LAYOUTS_KEPT:
                 self._foreign.clear()
-            self._foreign[names] = Layout(self._settings, names)
+            self._foreign[names] = RowSchema(self._settings, names)
         return self._foreign[names]
 
     def shape(self, record: RawRecord) -> Mapping[str, str]:

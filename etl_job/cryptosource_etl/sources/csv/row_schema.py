@@ -12,7 +12,7 @@ import msgspec
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.sources.csv.column_binding import BoundColumn, Parser, bind, missing_columns
-from cryptosource_etl.sources.csv.file_format import FIELDS, CsvSettings
+from cryptosource_etl.sources.csv.file_format import FIELDS, FileFormat
 from cryptosource_etl.sources.csv.rows import BrokenRow, Row
 from cryptosource_etl.sources.numbers import BadNumber
 from cryptosource_etl.sources.symbols import BadText
@@ -38,7 +38,7 @@ def broken_digest(row: BrokenRow) -> str:
     return digest_of(_encode((row.reason, row.cells)))
 
 
-class Layout:
+class RowSchema:
     """What to make of rows under one header.
 
     Args:
@@ -46,7 +46,7 @@ class Layout:
         names: the header.
     """
 
-    def __init__(self, settings: CsvSettings, names: Sequence[str]) -> None:
+    def __init__(self, settings: FileFormat, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.names_set = frozenset(names)
         self.missing = missing_columns(settings, names)
