@@ -30,10 +30,10 @@ from cryptosource_etl.http import (
     RetryPolicy,
     parse_cidrs,
 )
+from cryptosource_etl.pipeline.postgres_bucket import PostgresBucket
 from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
 from cryptosource_etl.pipeline.run.lifecycle import Progress, Run, RunRequest
-from cryptosource_etl.pipeline.run.postgres_bucket import PostgresBucket
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceContext, SourceReader
 from cryptosource_etl.sources.registry import open_source

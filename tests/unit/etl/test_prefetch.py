@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from cryptosource_etl.pipeline.run.prefetch import Prefetch
+from cryptosource_etl.pipeline.prepare.prefetch import Prefetch
 
 
 def _prefetch(items, on_idle=lambda: None) -> Prefetch:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptosource_etl.pipeline.prepare.copy_text import text_array
+from cryptosource_etl.pipeline.copy_text import text_array
 
 
 def parsed(literal):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection
 
-from cryptosource_etl.pipeline.prepare.copy_text import text_array
+from cryptosource_etl.pipeline.copy_text import text_array
 from cryptosource_store.statements.identity import ALIASES
 
 

@@ -11,6 +11,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from cryptosource_etl.errors import Permanent
+from cryptosource_etl.pipeline.copy_text import (
+    copy_buffer,
+    copy_field,
+    copy_text,
+    scrub_json,
+    text_array,
+)
 from cryptosource_etl.pipeline.identity.matcher import (
     UNRIVALLED,
     Candidate,
@@ -20,13 +27,6 @@ from cryptosource_etl.pipeline.identity.matcher import (
 )
 from cryptosource_etl.pipeline.identity.slugs import slug_of, unique_slugs
 from cryptosource_etl.pipeline.load.copy_rows import copy_into
-from cryptosource_etl.pipeline.prepare.copy_text import (
-    copy_buffer,
-    copy_field,
-    copy_text,
-    scrub_json,
-    text_array,
-)
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import identity as sql
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from cryptosource_etl.clock import Clock
 from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.errors import Retryable
+from cryptosource_etl.pipeline.copy_text import copy_buffer
 from cryptosource_etl.pipeline.identity.resolution import (
     NO_NEWCOMERS,
     IdentityResolver,
@@ -22,7 +23,6 @@ from cryptosource_etl.pipeline.identity.resolution import (
 )
 from cryptosource_etl.pipeline.load.page_writer import PageWriter
 from cryptosource_etl.pipeline.prepare.change_detection import DetectedChanges
-from cryptosource_etl.pipeline.prepare.copy_text import copy_buffer
 from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer, PreparedPage
 from cryptosource_etl.pipeline.prepare.payloads import (
     blames_payload,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from cryptosource_etl.pipeline.copy_text import copy_buffer, text_array
 from cryptosource_etl.pipeline.identity.matcher import Candidate, Newcomer
 from cryptosource_etl.pipeline.identity.resolution import (
     NO_NEWCOMERS,
@@ -28,7 +29,6 @@ from cryptosource_etl.pipeline.prepare.change_detection import (
     Known,
     sift,
 )
-from cryptosource_etl.pipeline.prepare.copy_text import copy_buffer, text_array
 from cryptosource_etl.pipeline.prepare.payloads import is_storable, safe_payload
 from cryptosource_etl.pipeline.prepare.stage_rows import PayloadOf, accepted_lines, quote_text
 from cryptosource_etl.pipeline.run.claim import Claim

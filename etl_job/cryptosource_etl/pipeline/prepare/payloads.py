@@ -8,7 +8,7 @@ from typing import TypeGuard
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_etl.pipeline.prepare.copy_text import quoted, scrub_json
+from cryptosource_etl.pipeline.copy_text import quoted, scrub_json
 from cryptosource_etl.pipeline.prepare.stage_rows import PayloadOf
 from cryptosource_etl.records import RawRecord
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from cryptosource_etl.pipeline.copy_text import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Rejected
-from cryptosource_etl.pipeline.prepare.copy_text import NULL, copy_field, copy_text
 from cryptosource_etl.records import Quote, RawRecord
 
 MAX_ID_LENGTH = 256

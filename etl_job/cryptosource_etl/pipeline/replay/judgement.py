@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from cryptosource_etl.pipeline.prepare.copy_text import NULL, copy_field, copy_text
+from cryptosource_etl.pipeline.copy_text import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
 from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader

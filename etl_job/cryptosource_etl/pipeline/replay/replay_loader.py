@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cryptosource_etl.errors import Retryable
+from cryptosource_etl.pipeline.copy_text import copy_buffer
 from cryptosource_etl.pipeline.identity.resolution import propose
 from cryptosource_etl.pipeline.load.page_loader import Batch, Counts, PageLoader
 from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Known
-from cryptosource_etl.pipeline.prepare.copy_text import copy_buffer
 from cryptosource_etl.pipeline.prepare.page_preparation import coins_of
 from cryptosource_etl.pipeline.replay.judgement import Judged, judge_again, stage_lines
 from cryptosource_etl.pipeline.replay.replay_writer import ReplayWriter

@@ -24,6 +24,7 @@ from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
     LookUpSession,
     PipelinedPreparation,
 )
+from cryptosource_etl.pipeline.prepare.prefetch import Prefetch
 from cryptosource_etl.pipeline.run.claim import (
     Claim,
     Skipped,
@@ -35,7 +36,6 @@ from cryptosource_etl.pipeline.run.database_errors import RETRY_AT_ONCE, as_run_
 from cryptosource_etl.pipeline.run.final_update import end_on_new_session, end_run
 from cryptosource_etl.pipeline.run.heartbeat import Heartbeat
 from cryptosource_etl.pipeline.run.outcome import RunOutcome, failed, succeeded, terminated
-from cryptosource_etl.pipeline.run.prefetch import Prefetch
 from cryptosource_etl.records import Page
 from cryptosource_etl.run_spans import page_span, run_span, trace_id_of
 from cryptosource_etl.settings import RunSettings
