@@ -33,7 +33,7 @@ from cryptosource_etl.http import (
 from cryptosource_etl.pipeline.postgres_bucket import PostgresBucket
 from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.lifecycle import Progress, Run, RunRequest
+from cryptosource_etl.pipeline.run.lifecycle import Progress, Run, RunPlan
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceContext, SourceReader
 from cryptosource_etl.sources.registry import open_source
@@ -76,7 +76,7 @@ def _trusted_authorities(variables: Mapping[str, str]) -> ssl.SSLContext | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
+class RunFactory:
     """What all runs of a process share."""
 
     url: URL
@@ -94,7 +94,7 @@ class Workshop:
     @classmethod
     def open(
         cls, environment: Environment, manifests: Manifests, url: URL, *, stop: threading.Event
-    ) -> Workshop:
+    ) -> RunFactory:
         """Put the shared parts together.
 
         Raises:
@@ -180,7 +180,7 @@ class Workshop:
             )
             return open_source(context)
 
-        request = RunRequest(
+        plan = RunPlan(
             source=identity,
             open_reader=open_reader,
             usage=lambda: client.usage,
@@ -197,4 +197,4 @@ class Workshop:
         if export_wanted(self.variables):
             trace_statements(engine)
         kind = ReplayRun if replay else Run
-        return kind(request, engine=engine, clock=self.clock, stop=self.stop)
+        return kind(plan, engine=engine, clock=self.clock, stop=self.stop)

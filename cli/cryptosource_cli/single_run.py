@@ -12,7 +12,7 @@ from cryptosource_cli.arguments import one_source, readable_manifests, run_setti
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
-from cryptosource_cli.run_factory import Workshop
+from cryptosource_cli.run_factory import RunFactory
 from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import Clock, Stopped, SystemClock
@@ -51,8 +51,8 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
     variables = environment.variables
     with traced(variables), open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
-        workshop = Workshop.open(environment, manifests, url, stop=stop)
-        run = workshop.run(
+        factory = RunFactory.open(environment, manifests, url, stop=stop)
+        run = factory.run(
             loaded,
             settings,
             parent=parent_context(variables),

@@ -18,7 +18,7 @@ from pathlib import Path
 from cryptosource_cli.environment import Environment
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.manifest_files import load_manifests
-from cryptosource_cli.run_factory import Workshop
+from cryptosource_cli.run_factory import RunFactory
 from cryptosource_etl.pipeline.run.lifecycle import Run
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.settings import DatabaseSettings, parse_database_url
@@ -32,10 +32,10 @@ def make_run(manifest: Path, url: str, data_dir: Path) -> Run:
     environment = Environment(
         variables={}, database=DatabaseSettings(), data_dir=data_dir, log_level="WARNING"
     )
-    workshop = Workshop.open(
+    factory = RunFactory.open(
         environment, manifests, parse_database_url(url), stop=threading.Event()
     )
-    return workshop.run(manifests.sources[0], RunSettings.from_environ({}))
+    return factory.run(manifests.sources[0], RunSettings.from_environ({}))
 
 
 def peak_rss_bytes() -> int:

@@ -17,7 +17,7 @@ from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.lifecycle import Run, RunRequest
+from cryptosource_etl.pipeline.run.lifecycle import Run, RunPlan
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.settings import RunSettings
@@ -148,7 +148,7 @@ class RuledSource:
     def _execute(
         self, kind: type[Run], reader: RuledReader, trigger: str, **settings: Any
     ) -> RunOutcome:
-        request = RunRequest(
+        plan = RunPlan(
             source=self.identity,
             open_reader=lambda: reader,
             usage=Usage,
@@ -158,7 +158,7 @@ class RuledSource:
         )
         clock = SystemClock(self.stop)
         _wait_for_free_locks(self.url)
-        return kind(request, engine=loading_engine(self.url), clock=clock, stop=self.stop).execute()
+        return kind(plan, engine=loading_engine(self.url), clock=clock, stop=self.stop).execute()
 
 
 def _wait_for_free_locks(url: URL) -> None:

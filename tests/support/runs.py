@@ -25,7 +25,7 @@ from sqlalchemy import URL
 from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.lifecycle import Run, RunRequest
+from cryptosource_etl.pipeline.run.lifecycle import Run, RunPlan
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import RawRecord
 from cryptosource_etl.settings import RunSettings
@@ -75,7 +75,7 @@ def make_run(
 ) -> Run:
     """Return a run; `over` are fields of its settings."""
     event = stop or threading.Event()
-    request = RunRequest(
+    plan = RunPlan(
         source=source or identity(),
         open_reader=open_reader,
         usage=Usage,
@@ -87,7 +87,7 @@ def make_run(
         parent=parent,
         links=links,
     )
-    return Run(request, engine=loading_engine(url), clock=clock or SystemClock(event), stop=event)
+    return Run(plan, engine=loading_engine(url), clock=clock or SystemClock(event), stop=event)
 
 
 def load(

@@ -20,7 +20,7 @@ from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads
 from cryptosource_cli.maintenance_thread import MaintenanceThread
 from cryptosource_cli.manifest_files import LoadedSource, Manifests
 from cryptosource_cli.requested_runs import RequestedRuns
-from cryptosource_cli.run_factory import Workshop
+from cryptosource_cli.run_factory import RunFactory
 from cryptosource_cli.scheduler import Scheduler, Start
 from cryptosource_cli.schema_check import migrate_schema
 from cryptosource_cli.signals import stop_on_signals
@@ -50,10 +50,10 @@ def _log_to_file(environment: Environment) -> Path:
     return path
 
 
-def _starter(workshop: Workshop, display: Display) -> Start:
+def _starter(factory: RunFactory, display: Display) -> Start:
     def start(loaded: LoadedSource, settings: RunSettings, parent: Context | None) -> RunOutcome:
         display.begins(loaded)
-        run = workshop.run(
+        run = factory.run(
             loaded,
             settings,
             parent=parent,
@@ -76,14 +76,14 @@ def _run_all(
     once: bool,
 ) -> tuple[Scheduler, Callable[[], bool]]:
     """Start every source; return the scheduler and what waits for the first runs and shows them."""
-    workshop = Workshop.open(environment, manifests, url, stop=stop)
+    factory = RunFactory.open(environment, manifests, url, stop=stop)
     display = make_display()
     due_times = DueTimes()
     scheduler = Scheduler(
         manifests.sources,
-        _starter(workshop, display),
+        _starter(factory, display),
         settings=settings,
-        clock=workshop.clock,
+        clock=factory.clock,
         on_waiting=due_times.waits,
     )
 

@@ -32,15 +32,15 @@ class ReplayRun(Run):
     """A run whose upstream is the raw table; arguments as for `Run`."""
 
     def _load_pages(self, connection: Connection, claim: Claim, reader: SourceReader) -> None:
-        settings = self._request.settings
+        settings = self._plan.settings
         self._loader = ReplayLoader(
             connection,
             claim,
             reader,
-            pins=self._request.pins,
+            pins=self._plan.pins,
             clock=self._clock,
             crash_points=settings.crash_points,
-            reject_limit_percent=self._request.reject_limit_percent,
+            reject_limit_percent=self._plan.reject_limit_percent,
         )
         self._loader.prepare()
         self._committed = 0

@@ -60,7 +60,7 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRequest:
+class RunPlan:
     """What to run, and how carefully."""
 
     source: SourceIdentity
@@ -86,19 +86,19 @@ class Run:
     """One run of one source on one database session.
 
     Args:
-        request: what to run.
+        plan: what to run.
         engine: gives a session of its own (`session_engine`).
         clock: time and sleeping.
         stop: set when the process is to end; the page in hand is finished first.
     """
 
     def __init__(
-        self, request: RunRequest, *, engine: Engine, clock: Clock, stop: threading.Event
+        self, plan: RunPlan, *, engine: Engine, clock: Clock, stop: threading.Event
     ) -> None:
-        self._request = request
+        self._plan = plan
         self._engine = engine
         self._clock = clock
-        self._liveness = Heartbeat(stop, clock, deadline_seconds=request.deadline_seconds)
+        self._liveness = Heartbeat(stop, clock, deadline_seconds=plan.deadline_seconds)
         self._committed = 0
         self._claim: Claim | None = None
         self._loader: PageLoader | None = None
@@ -106,10 +106,10 @@ class Run:
 
     def execute(self) -> RunOutcome:
         """Run to the end. Never raises for anything a run can meet; the outcome says it."""
-        source = self._request.source
+        source = self._plan.source
         name = f"{source.namespace}/{source.name}"
-        request = self._request
-        with run_span(name, source.source_type, request.parent, request.links) as span:
+        plan = self._plan
+        with run_span(name, source.source_type, plan.parent, plan.links) as span:
             trace_id = trace_id_of(span)
             with log_fields(source=name, source_type=source.source_type, trace_id=trace_id):
                 outcome = self._execute(trace_id)
@@ -136,13 +136,13 @@ class Run:
         except DBAPIError as error:
             return self._lost_database(error)
         finally:
-            self._request.release()
+            self._plan.release()
 
     def _claimed(self, connection: Connection, trace_id: str | None) -> RunOutcome:
         claim = claim_source(
             connection,
-            self._request.source,
-            self._request.settings,
+            self._plan.source,
+            self._plan.settings,
             clock=self._clock,
             trace_id=trace_id,
         )
@@ -158,17 +158,17 @@ class Run:
         self._committed = claim.records_committed
         with log_fields(run_id=str(claim.run_id)):
             log.info("run started", extra={"attempt": claim.attempt})
-            self._request.settings.crash_points.reach("claimed")
+            self._plan.settings.crash_points.reach("claimed")
             outcome = self._load_all(connection, claim)
-            end_run(connection, claim, outcome, self._request.usage())
+            end_run(connection, claim, outcome, self._plan.usage())
             release_source(connection, claim.source_id)
-            self._request.settings.crash_points.reach("finished")
+            self._plan.settings.crash_points.reach("finished")
         return outcome
 
     def _load_all(self, connection: Connection, claim: Claim) -> RunOutcome:
         """Load every page; return how it ended. Only database errors that end it are raised."""
         try:
-            reader = self._request.open_reader()
+            reader = self._plan.open_reader()
             try:
                 self._load_pages(connection, claim, reader)
             finally:
@@ -191,15 +191,15 @@ class Run:
         return succeeded(claim.run_id, counts, self._drifts)
 
     def _load_pages(self, connection: Connection, claim: Claim, reader: SourceReader) -> None:
-        settings = self._request.settings
+        settings = self._plan.settings
         self._loader = loader = PageLoader(
             connection,
             claim,
             reader,
-            pins=self._request.pins,
+            pins=self._plan.pins,
             clock=self._clock,
             crash_points=settings.crash_points,
-            reject_limit_percent=self._request.reject_limit_percent,
+            reject_limit_percent=self._plan.reject_limit_percent,
         )
         loader.prepare()
         self._tell_of_late_pins(connection, claim)
@@ -210,7 +210,7 @@ class Run:
             on_idle=self._liveness.pulse(
                 connection,
                 claim,
-                self._request.usage,
+                self._plan.usage,
                 every_seconds=settings.heartbeat_seconds,
             ),
         )
@@ -226,7 +226,7 @@ class Run:
     def _tell_of_late_pins(self, connection: Connection, claim: Claim) -> None:
         with connection.begin():
             late = pins_without_effect(
-                connection, id_scope=claim.source.id_scope, pins=self._request.pins
+                connection, id_scope=claim.source.id_scope, pins=self._plan.pins
             )
         if late:
             shown = dict(sorted(late.items())[:LATE_PINS_SHOWN])
@@ -240,7 +240,7 @@ class Run:
     ) -> Iterator[tuple[Page, PreparedPage]]:
         """Yield pages ready to be committed; runs in the extracting thread."""
         session = LookUpSession(self._engine)
-        preparer = PagePreparer(claim, reader, pinned=self._request.pins, lend=session.lend)
+        preparer = PagePreparer(claim, reader, pinned=self._plan.pins, lend=session.lend)
         ahead = PipelinedPreparation(preparer, committed=lambda: loader.pages_committed)
         pages = reader.pages(claim.cursor)
         try:
@@ -258,7 +258,7 @@ class Run:
     ) -> None:
         for page, prepared in pages:
             self._liveness.check()
-            self._request.settings.crash_points.reach("page-received")
+            self._plan.settings.crash_points.reach("page-received")
             for observer in observers:
                 observer.observe(page)
             if page.starts_pass:
@@ -269,11 +269,11 @@ class Run:
     def _load_page(self, page: Page, prepared: PreparedPage | None) -> None:
         """Load a page, or the part of it that FAIL_AFTER_N_RECORDS still allows."""
         assert self._loader is not None  # noqa: S101 - set before the first page
-        allowed = self._request.settings.fail_after_records
+        allowed = self._plan.settings.fail_after_records
         count = len(page.records)
         if allowed is not None:
             count = min(count, allowed - self._loader.totals.processed)
-        usage = self._request.usage()
+        usage = self._plan.usage()
         batch = Batch(
             records=page.records[:count],
             received_at=page.received_at,
@@ -289,7 +289,7 @@ class Run:
             span.set_attribute("cryptosource.loaded", counts.loaded)
             span.set_attribute("cryptosource.rejected", counts.rejected)
         self._committed += count
-        self._request.on_progress(Progress(counts=self._loader.totals, total=page.total))
+        self._plan.on_progress(Progress(counts=self._loader.totals, total=page.total))
         if allowed is not None and self._loader.totals.processed >= allowed:
             raise Retryable(
                 Reason.INJECTED_FAILURE,
@@ -312,7 +312,7 @@ class Run:
         failure = as_run_error(error)
         outcome = failed(self._claim.run_id if self._claim else None, failure)
         if self._claim is not None:
-            end_on_new_session(self._engine, self._claim, outcome, self._request.usage())
+            end_on_new_session(self._engine, self._claim, outcome, self._plan.usage())
         return outcome
 
 
