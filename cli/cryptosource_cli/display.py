@@ -18,6 +18,7 @@ from rich.text import Text
 from cryptosource_cli.manifest_files import LoadedSource
 from cryptosource_etl.pipeline.run.lifecycle import Progress as RunProgress
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
+from cryptosource_etl.pipeline.run.plan import Progress as RunProgress
 from cryptosource_store.reasons import RunStatus
 
 _COLOURS = {RunStatus.SUCCESS: "green", RunStatus.SKIPPED: "cyan", RunStatus.FAILURE: "red"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,10 +30,11 @@ from cryptosource_etl.http import (
     RetryPolicy,
     parse_cidrs,
 )
+from cryptosource_etl.pipeline.load.upstream import LOAD
 from cryptosource_etl.pipeline.postgres_bucket import PostgresBucket
-from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.lifecycle import Progress, Run, RunPlan
+from cryptosource_etl.pipeline.run.lifecycle import Run
+from cryptosource_etl.pipeline.run.plan import Progress, RunKind, RunPlan
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceContext, SourceReader
 from cryptosource_etl.sources.registry import open_source
@@ -146,20 +147,20 @@ class RunFactory:
         loaded: LoadedSource,
         settings: RunSettings,
         *,
+        kind: RunKind = LOAD,
         parent: Context | None = None,
         links: tuple[Link, ...] = (),
         on_progress: Callable[[Progress], None] = lambda _: None,
-        replay: bool = False,
     ) -> Run:
         """Return a run of a source, ready to be executed.
 
         Args:
             loaded: the source.
             settings: the run's circumstances.
+            kind: load from the upstream, or judge again what is stored.
             parent: the trace it belongs to.
             links: what else its span points at.
-            on_progress: told after each page.
-            replay: judge what is stored again, instead of asking the upstream.
+            on_progress: called after each page.
         """
         source = loaded.source
         client = self.client(source)
@@ -169,25 +170,26 @@ class RunFactory:
             resolved = resolve(
                 loaded, self.manifests, environ=self.variables, data_dir=self.data_dir
             )
-            if resolved.problems and not replay:
+            if resolved.problems and kind.asks_upstream:
                 raise Permanent(Reason.INVALID_SPEC, str(resolved.problems[0]))
             context = SourceContext(
                 source=source,
                 http=client,
                 clock=self.clock,
-                api_key=resolved.api_key or (NO_KEY_NEEDED if replay else None),
+                api_key=resolved.api_key or (None if kind.asks_upstream else NO_KEY_NEEDED),
                 csv_path=resolved.csv_path,
             )
             return open_source(context)
 
         plan = RunPlan(
+            kind=kind,
             source=identity,
             open_reader=open_reader,
             usage=lambda: client.usage,
             reject_limit_percent=source.spec.reject_limit_percent,
             pins=dict(source.spec.identity.pins),
-            settings=replace(settings, trigger=REPLAY_TRIGGER) if replay else settings,
-            deadline_seconds=None if replay else source.spec.active_deadline_seconds,
+            settings=settings,
+            deadline_seconds=source.spec.active_deadline_seconds if kind.asks_upstream else None,
             parent=parent,
             links=links,
             on_progress=on_progress,
@@ -196,5 +198,4 @@ class RunFactory:
         engine = loading_engine(self.url)
         if export_wanted(self.variables):
             trace_statements(engine)
-        kind = ReplayRun if replay else Run
-        return kind(plan, engine=engine, clock=self.clock, stop=self.stop)
+        return Run(plan, engine=engine, clock=self.clock, stop=self.stop)

@@ -17,6 +17,7 @@ from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import Clock, Stopped, SystemClock
 from cryptosource_etl.pipeline.run.outcome import TERMINATED_EXIT_CODE
+from cryptosource_etl.pipeline.run.plan import RunKind
 from cryptosource_etl.run_spans import parent_context, planning_links, traced
 from cryptosource_etl.settings import RunSettings
 from cryptosource_telemetry.json_logs import configure_logging
@@ -26,13 +27,13 @@ START_DELAY_VARIABLE = "CRYPTOSOURCE_START_DELAY_SECONDS"
 MAX_START_DELAY_SECONDS = 3600
 
 
-def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
+def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int:
     """Run a source, print how it ended, and return the exit code.
 
     Args:
         files: manifests, or folders of them.
         name: of the source, where the files hold several.
-        replay: judge what is stored again, instead of asking the upstream.
+        kind: load from the upstream, or judge again what is stored.
 
     Raises:
         CommandError: the run cannot even begin.
@@ -55,9 +56,9 @@ def make_run(files: tuple[Path, ...], name: str | None, *, replay: bool) -> int:
         run = factory.run(
             loaded,
             settings,
+            kind=kind,
             parent=parent_context(variables),
             links=planning_links(variables),
-            replay=replay,
         )
         outcome = run.execute()
     click.echo(f"{'/'.join(loaded.key)}: {outcome.status} ({outcome.reason}): {outcome.message}")

@@ -15,10 +15,12 @@ from sqlalchemy import URL, Engine
 from cryptosource_cli.run_factory import identity_of
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_etl.clock import SystemClock
+from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.run.claim import Claim, claim_source, finish_run
+from cryptosource_etl.pipeline.run.outcome import Counts, succeeded
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.engine import pooled_engine
-from cryptosource_store.reasons import Reason, RunStatus
+from cryptosource_store.reasons import RunStatus
 
 THREADS = 4
 """Ends written at a time; more would only measure how they wait for a disk."""
@@ -102,11 +104,7 @@ def _end(engine: Engine, claim: Claim, ends: Ends) -> None:
     with engine.connect() as connection:
         ends.committed[str(claim.run_id)] = time.perf_counter()
         finish_run(
-            connection,
-            claim,
-            status=RunStatus.SUCCESS,
-            reason=Reason.COMPLETED,
-            message="250 records",
+            connection, claim, succeeded(claim.run_id, Counts(loaded=250), "250 records"), Usage()
         )
 
 

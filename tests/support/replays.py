@@ -15,10 +15,12 @@ from sqlalchemy import URL, Connection, text
 
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.http.usage import Usage
-from cryptosource_etl.pipeline.replay.replay_run import REPLAY_TRIGGER, ReplayRun
+from cryptosource_etl.pipeline.load.upstream import LOAD
+from cryptosource_etl.pipeline.replay.replay_run import REPLAY
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.lifecycle import Run, RunPlan
+from cryptosource_etl.pipeline.run.lifecycle import Run
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
+from cryptosource_etl.pipeline.run.plan import RunKind, RunPlan
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.engine import loading_engine, session_engine
@@ -125,14 +127,14 @@ class RuledSource:
 
     def load(self, *records: Mapping[str, Any] | str, rules: Rules = plain_rules) -> RunOutcome:
         """Run the source once over these records."""
-        return self._execute(Run, RuledReader(rules, records), "manual")
+        return self._execute(LOAD, RuledReader(rules, records))
 
     def replay(
         self, rules: Rules = plain_rules, *, version: str = "test/2", **settings: Any
     ) -> RunOutcome:
         """Judge what is stored by other rules."""
         reader = RuledReader(rules, (), version=version)
-        return self._execute(ReplayRun, reader, REPLAY_TRIGGER, **settings)
+        return self._execute(REPLAY, reader, **settings)
 
     @property
     def identity(self) -> SourceIdentity:
@@ -145,20 +147,19 @@ class RuledSource:
             id_scope=f"ruled/{self.name}",
         )
 
-    def _execute(
-        self, kind: type[Run], reader: RuledReader, trigger: str, **settings: Any
-    ) -> RunOutcome:
+    def _execute(self, kind: RunKind, reader: RuledReader, **settings: Any) -> RunOutcome:
         plan = RunPlan(
+            kind=kind,
             source=self.identity,
             open_reader=lambda: reader,
             usage=Usage,
             reject_limit_percent=self.reject_limit_percent,
             pins={},
-            settings=RunSettings(job_name=str(uuid.uuid4()), trigger=trigger, **settings),
+            settings=RunSettings(job_name=str(uuid.uuid4()), **settings),
         )
         clock = SystemClock(self.stop)
         _wait_for_free_locks(self.url)
-        return kind(plan, engine=loading_engine(self.url), clock=clock, stop=self.stop).execute()
+        return Run(plan, engine=loading_engine(self.url), clock=clock, stop=self.stop).execute()
 
 
 def _wait_for_free_locks(url: URL) -> None:

@@ -24,9 +24,11 @@ from sqlalchemy import URL
 
 from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_etl.http.usage import Usage
+from cryptosource_etl.pipeline.load.upstream import LOAD
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
-from cryptosource_etl.pipeline.run.lifecycle import Run, RunPlan
+from cryptosource_etl.pipeline.run.lifecycle import Run
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
+from cryptosource_etl.pipeline.run.plan import RunKind, RunPlan
 from cryptosource_etl.records import RawRecord
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceReader
@@ -62,6 +64,7 @@ def make_run(
     url: URL,
     open_reader: Callable[[], SourceReader],
     *,
+    kind: RunKind = LOAD,
     source: SourceIdentity | None = None,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
@@ -76,6 +79,7 @@ def make_run(
     """Return a run; `over` are fields of its settings."""
     event = stop or threading.Event()
     plan = RunPlan(
+        kind=kind,
         source=source or identity(),
         open_reader=open_reader,
         usage=Usage,

@@ -9,6 +9,7 @@ import click
 from cryptosource_cli.arguments import source_option
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.single_run import make_run
+from cryptosource_etl.pipeline.replay.replay_run import REPLAY
 
 NO_FILE = (
     "replay needs the source's manifest, because its spec says how to judge what is stored; "
@@ -35,4 +36,4 @@ def command(ctx: click.Context, files: tuple[Path, ...], name: str | None) -> No
     """
     if not files:
         raise CommandError(NO_FILE)
-    ctx.exit(make_run(files, name, replay=True))
+    ctx.exit(make_run(files, name, kind=REPLAY))

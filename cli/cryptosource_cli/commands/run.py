@@ -8,6 +8,7 @@ import click
 
 from cryptosource_cli.arguments import files_option, source_option
 from cryptosource_cli.single_run import make_run
+from cryptosource_etl.pipeline.load.upstream import LOAD
 
 
 @click.command("run", epilog="Example: cryptosource run -f samples/ --source coins-csv")
@@ -20,4 +21,4 @@ def command(ctx: click.Context, files: tuple[Path, ...], name: str | None) -> No
     Exit code 0: done, or skipped because another run is at it. 75: failed, may work later.
     78: failed, somebody has to change something. 143: stopped by a signal.
     """
-    ctx.exit(make_run(files, name, replay=False))
+    ctx.exit(make_run(files, name, kind=LOAD))

@@ -1,10 +1,18 @@
-"""From records to the text of a COPY, such that Postgres can store whatever an upstream sent."""
+"""The text of a COPY, such that Postgres can store whatever an upstream sent, and the COPY itself."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterable
+from typing import TypeGuard
+
+import psycopg2
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from cryptosource_telemetry.sql_spans import statement_span
 
 NULL = r"\N"
 _REPLACEMENT = r"\ufffd"
@@ -19,6 +27,13 @@ _UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})$")
 def _scrub_escape(match: re.Match[str]) -> str:
     escape = match.group()
     return _REPLACEMENT if len(escape) == 6 and _UNSTORABLE_ESCAPE.match(escape) else escape  # noqa: PLR2004
+
+
+def is_storable(external_id: str | None) -> TypeGuard[str]:
+    """Return whether Postgres can be asked about an id; one it cannot hold was never stored."""
+    if external_id is None or "\0" in external_id:
+        return False
+    return external_id.isascii() or external_id.encode("utf-8", "replace").decode() == external_id
 
 
 def scrub_json(payload: str) -> tuple[str, bool]:
@@ -75,3 +90,25 @@ def copy_buffer(lines: Iterable[str]) -> bytes:
     """Return the bytes that COPY … FROM STDIN reads; what UTF-8 cannot say becomes '?'."""
     text = "\n".join(lines)
     return (text + "\n").encode("utf-8", errors="replace") if text else b""
+
+
+def copy_into(connection: Connection, statement: str, buffer: bytes) -> None:
+    """COPY by the driver: the one bulk write, because nothing else is as cheap.
+
+    Its errors are in SQLAlchemy's tree, like those of all other statements.
+
+    Args:
+        connection: in a transaction.
+        statement: `COPY … FROM STDIN`.
+        buffer: as `copy_buffer` returns it.
+    """
+    cursor = connection.connection.cursor()
+    try:
+        with statement_span(statement):
+            # In one piece: for each piece the driver waits for the interpreter's lock, behind the
+            # thread that prepares the next page.
+            cursor.copy_expert(statement, io.BytesIO(buffer), size=len(buffer) + 1)
+    except psycopg2.Error as error:
+        raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
+    finally:
+        cursor.close()

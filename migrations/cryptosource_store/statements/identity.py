@@ -6,7 +6,7 @@ that meet the same new coin at once cannot both mint it. Pages of known ids neve
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements.batching import together
 
@@ -64,25 +64,40 @@ COPY_ALIASES = (
     "COPY asset_aliases (id_scope, external_id, asset_id, method, confidence, evidence) FROM STDIN"
 )
 
-# Index lookups only, by what unified says now: the symbol there may be another source's. A ticker
-# that several coins share is decided under its row's lock, so that two sources that move two rivals
-# at once do not both decide on what the other just changed.
-LOCK_TICKERS = text("""
+
+def lock_tickers(coins: str) -> TextClause:
+    """Return a statement that locks the tickers which several coins share, for `move_tickers`.
+
+    Index look-ups only, by what unified says now. A ticker that several coins share is decided
+    under its row's lock, so that two sources that move two rivals at once do not both decide on
+    what the other just changed.
+
+    Args:
+        coins: name of a table with a column `asset_id`.
+    """
+    return text(f"""
 SELECT count(*) FROM (
   SELECT 1 FROM tickers t
-   WHERE t.ticker IN (SELECT u.symbol FROM page_stage s JOIN unified u USING (asset_id))
+   WHERE t.ticker IN (SELECT u.symbol FROM {coins} s JOIN unified u USING (asset_id))
      AND EXISTS (SELECT 1 FROM unified u WHERE u.symbol = t.ticker AND u.asset_id <> t.asset_id)
    ORDER BY t.ticker FOR NO KEY UPDATE OF t) locked
 """)
 
-# Touched are the tickers that the page's coins bear or own. Best is the lowest rank, then the
-# largest market cap, then the older coin. Only a change writes.
-MOVE_TICKERS = text("""
+
+def move_tickers(coins: str) -> TextClause:
+    """Return a statement that gives each ticker which the coins bear or own to the best bearer.
+
+    Best is the lowest rank, then the largest market cap, then the older coin. Only a change writes.
+
+    Args:
+        coins: as for `lock_tickers`.
+    """
+    return text(f"""
 WITH touched AS (
-  SELECT u.symbol AS ticker FROM page_stage s JOIN unified u USING (asset_id)
+  SELECT u.symbol AS ticker FROM {coins} s JOIN unified u USING (asset_id)
    WHERE u.symbol IS NOT NULL
   UNION
-  SELECT t.ticker FROM page_stage s JOIN tickers t USING (asset_id)
+  SELECT t.ticker FROM {coins} s JOIN tickers t USING (asset_id)
 ), changed AS (
   SELECT touched.ticker, best.asset_id, t.asset_id AS from_asset_id
     FROM touched

@@ -3,15 +3,20 @@
 All of it runs in one transaction on the claiming session. Locks are taken in one order by every
 source (unified, then tickers, then dataset_versions, each sorted), so that two sources that load
 the same coins wait for each other instead of deadlocking.
+
+What follows once `quotes_latest` is right does not depend on where the coins came from. Those
+statements are functions of `coins`: the name of a table with a column `asset_id`, once or more.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements.batching import together
 from cryptosource_store.statements.claim import DATA_CHANNEL, NOTIFY
-from cryptosource_store.statements.identity import LOCK_TICKERS, MOVE_TICKERS
+from cryptosource_store.statements.identity import lock_tickers, move_tickers
+
+STAGE = "page_stage"
 
 STAGE_COLUMNS = (
     "seq",
@@ -141,18 +146,27 @@ ON CONFLICT (source_id, external_id) DO UPDATE
  WHERE excluded.observed_at >= l.observed_at
 """)
 
-# Row locks in asset order. Two sources of one coin: the second waits here and then sees what the
-# first committed. Returns how many coins of the page are not in unified yet.
-LOCK_UNIFIED = text("""
-SELECT (SELECT count(DISTINCT asset_id) FROM page_stage) - (
+
+def lock_unified(coins: str) -> TextClause:
+    """Return a statement that locks rows in asset order, and counts the coins that have none yet.
+
+    Two sources of one coin: the second waits here and then sees what the first committed.
+    """
+    return text(f"""
+SELECT (SELECT count(DISTINCT asset_id) FROM {coins}) - (
   SELECT count(*) FROM (
-    SELECT 1 FROM unified WHERE asset_id IN (SELECT asset_id FROM page_stage)
+    SELECT 1 FROM unified WHERE asset_id IN (SELECT asset_id FROM {coins})
      ORDER BY asset_id FOR NO KEY UPDATE) locked)
 """)
 
-# Index quotes_latest_asset_idx. The newest observation that has a price speaks for the coin; the
-# spread is between the prices of the last hour before it.
-UPSERT_UNIFIED = text("""
+
+def upsert_unified(coins: str) -> TextClause:
+    """Return a statement that derives the unified rows anew from `quotes_latest`, by its index.
+
+    The newest observation that has a price speaks for the coin; the spread is between the prices
+    of the last hour before it.
+    """
+    return text(f"""
 INSERT INTO unified AS u (asset_id, symbol, name, rank, price_usd, market_cap_usd,
        volume_24h_usd, percent_change_24h, observed_at, source_id, source_ids, spread_percent)
 SELECT newest.asset_id, newest.symbol, newest.name,
@@ -169,7 +183,7 @@ SELECT newest.asset_id, newest.symbol, newest.name,
            FROM quotes_latest l
           WHERE l.asset_id = newest.asset_id
             AND l.observed_at >= newest.observed_at - interval '1 hour') END
-  FROM (SELECT DISTINCT asset_id FROM page_stage) page
+  FROM (SELECT DISTINCT asset_id FROM {coins}) page
  CROSS JOIN LATERAL (
        SELECT l.*, count(*) OVER () AS views FROM quotes_latest l
         WHERE l.asset_id = page.asset_id
@@ -184,6 +198,7 @@ ON CONFLICT (asset_id) DO UPDATE
        source_id = excluded.source_id, source_ids = excluded.source_ids,
        spread_percent = excluded.spread_percent, updated_at = clock_timestamp()
 """)
+
 
 # Poison that comes back with each run is one row with a count, not a row per run.
 UPSERT_REJECTS = text("""
@@ -215,19 +230,25 @@ ON CONFLICT (dataset) DO UPDATE SET version = d.version + 1, total = d.total + e
    changed_at = clock_timestamp()
 """)
 
-# Behind COUNT_CHANGE, whose row lock makes versions commit in their order. One row for
-# a page: a version column in unified would need an index, and each update would write to it. A ticker
-# that moved in this transaction renamed two coins, which need not be in the page.
-RECORD_CHANGE = text("""
+
+def record_change(coins: str) -> TextClause:
+    """Return a statement that adds a row to the feed of changes.
+
+    Behind COUNT_CHANGE, whose row lock makes versions commit in their order. One row for a page: a
+    version column in unified would need an index, and each update would write to it. A ticker that
+    moved in this transaction renamed two coins, which need not be among these.
+    """
+    return text(f"""
 INSERT INTO data_changes AS d (version, changed_at, source_id, asset_ids)
 SELECT version, changed_at, :source_id,
-       ARRAY(SELECT asset_id FROM page_stage
+       ARRAY(SELECT asset_id FROM {coins}
               UNION SELECT unnest(ARRAY[from_asset_id, to_asset_id]) FROM ticker_moves
                      WHERE run_id = :run_id AND moved_at >= now() ORDER BY 1)
   FROM dataset_versions WHERE dataset = 'unified'
 ON CONFLICT (version) DO UPDATE SET changed_at = excluded.changed_at,
    source_id = excluded.source_id, asset_ids = excluded.asset_ids
 """)
+
 
 TELL_CHANGE = text(f"""
 SELECT pg_notify('{DATA_CHANNEL}', concat_ws(':', CAST(:source_id AS bigint), version))
@@ -266,9 +287,14 @@ UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
  WHERE run_id = :run_id AND status = 'running'
 """)
 
+
+def announce(coins: str) -> TextClause:
+    """Return a statement that numbers a change of the coins, records it and notifies listeners."""
+    return together(COUNT_CHANGE, record_change(coins), TELL_CHANGE)
+
+
 # The page's transaction, in as few messages as what is asked back allows.
-MERGE = together(INSERT_RAW, UPSERT_QUOTES, UPSERT_LATEST, LOCK_UNIFIED)
-TELL = together(COUNT_CHANGE, RECORD_CHANGE, TELL_CHANGE)
-SHARE = together(UPSERT_UNIFIED, LOCK_TICKERS, MOVE_TICKERS, TELL)
+MERGE = together(INSERT_RAW, UPSERT_QUOTES, UPSERT_LATEST, lock_unified(STAGE))
+SHARE = together(upsert_unified(STAGE), lock_tickers(STAGE), move_tickers(STAGE), announce(STAGE))
 ADVANCE = together(MOVE_CHECKPOINT, COUNT_PAGE, NOTIFY, STILL_OURS)
 STAY = together(KEEP_CHECKPOINT, COUNT_PAGE, NOTIFY, STILL_OURS)

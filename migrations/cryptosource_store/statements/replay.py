@@ -4,11 +4,17 @@ A key (asset, source, observed_at) belongs to the highest raw_id that is judged 
 come in any order; newest first, one pass is enough. Every statement leaves alone what is right
 already: an unchanged page writes nothing. The order of locks is that of the load path (quotes,
 latest, unified, tickers, dataset_versions), whose own statements do the unified half.
+
+replay_touched holds the coins whose quotes may differ from what was there before the page, and
+replay_changed those among them whose row of quotes_latest did: the others need no more work.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import text
+
+from cryptosource_store.statements.identity import lock_tickers, move_tickers
+from cryptosource_store.statements.page_load import announce, lock_unified, upsert_unified
 
 STAGE_COLUMNS = (
     "raw_id",
@@ -49,12 +55,18 @@ CREATE_TOUCHED = text("""
 CREATE TEMPORARY TABLE IF NOT EXISTS replay_touched (asset_id bigint PRIMARY KEY)
 ON COMMIT DELETE ROWS
 """)
+CREATE_CHANGED = text("""
+CREATE TEMPORARY TABLE IF NOT EXISTS replay_changed (asset_id bigint PRIMARY KEY)
+ON COMMIT DELETE ROWS
+""")
 CREATE_NAMES = text("""
 CREATE TEMPORARY TABLE IF NOT EXISTS replay_names (
   raw_id bigint PRIMARY KEY, inferred_time boolean NOT NULL, symbol text, name text
 ) ON COMMIT DELETE ROWS
 """)
-CREATE_TABLES = (CREATE_STAGE, CREATE_TOUCHED, CREATE_NAMES)
+CREATE_TABLES = (CREATE_STAGE, CREATE_TOUCHED, CREATE_CHANGED, CREATE_NAMES)
+
+CHANGED = "replay_changed"
 
 COPY_STAGE = f"COPY replay_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 
@@ -165,13 +177,7 @@ SELECT count(*) FROM replay_touched t JOIN quotes_latest l ON l.asset_id = t.ass
  WHERE l.source_id = :source_id
 """)
 
-_FOLLOWED = """INSERT INTO page_stage (seq, repeated, raw_id, asset_id, external_id, digest,
-       scrubbed, observed_at, inferred_time, symbol, payload)
-SELECT 0, false, m.raw_id, m.asset_id, m.external_id, m.digest, false, m.observed_at,
-       m.inferred_time, u.symbol, 'null'"""
-
-# The newest quote of each touched coin. Coins whose row changed go to page_stage, where the load
-# path's statements for unified and tickers find them.
+# The newest quote of each touched coin.
 WRITE_LATEST = text(f"""
 WITH wanted AS MATERIALIZED (
   SELECT a.external_id, q.asset_id, q.observed_at, q.rank, q.price_usd, q.market_cap_usd,
@@ -210,48 +216,46 @@ WITH wanted AS MATERIALIZED (
          market_cap_usd = excluded.market_cap_usd, volume_24h_usd = excluded.volume_24h_usd,
          percent_change_24h = excluded.percent_change_24h, run_id = excluded.run_id,
          raw_id = excluded.raw_id, digest = excluded.digest
-  RETURNING l.*
+  RETURNING l.asset_id
 )
-{_FOLLOWED} FROM put m LEFT JOIN unified u USING (asset_id)
+INSERT INTO replay_changed SELECT DISTINCT asset_id FROM put ON CONFLICT DO NOTHING
 """)
 
-DROP_LATEST = text(f"""
+DROP_LATEST = text("""
 WITH gone AS (
   DELETE FROM quotes_latest l USING replay_touched t
    WHERE l.source_id = :source_id AND l.asset_id = t.asset_id
      AND NOT EXISTS (SELECT 1 FROM quotes q
                       WHERE q.asset_id = t.asset_id AND q.source_id = :source_id)
-  RETURNING l.*
+  RETURNING l.asset_id
 )
-{_FOLLOWED} FROM gone m LEFT JOIN unified u USING (asset_id)
+INSERT INTO replay_changed SELECT DISTINCT asset_id FROM gone ON CONFLICT DO NOTHING
 """)
 
-# Between LOCK_UNIFIED and MOVE_TICKERS of the load path; the rows are locked already.
+LOCK_UNIFIED = lock_unified(CHANGED)
+UPSERT_UNIFIED = upsert_unified(CHANGED)
+
+# The rows are locked already.
 DROP_UNIFIED = text("""
-DELETE FROM unified u USING page_stage p
- WHERE u.asset_id = p.asset_id
-   AND NOT EXISTS (SELECT 1 FROM quotes_latest l WHERE l.asset_id = p.asset_id)
-""")
-# The symbol a coin bears now, beside the one it bore: MOVE_TICKERS has to see to both.
-FOLLOW_SYMBOLS = text("""
-INSERT INTO page_stage (seq, repeated, raw_id, asset_id, external_id, digest, scrubbed,
-                        observed_at, inferred_time, symbol, payload)
-SELECT p.seq, p.repeated, p.raw_id, p.asset_id, p.external_id, p.digest, p.scrubbed,
-       p.observed_at, p.inferred_time, u.symbol, p.payload
-  FROM page_stage p JOIN unified u USING (asset_id)
- WHERE u.symbol IS DISTINCT FROM p.symbol
+DELETE FROM unified u USING replay_changed c
+ WHERE u.asset_id = c.asset_id
+   AND NOT EXISTS (SELECT 1 FROM quotes_latest l WHERE l.asset_id = c.asset_id)
 """)
 COUNT_UNKNOWN = text("""
-SELECT count(DISTINCT p.asset_id) FROM page_stage p
- WHERE NOT EXISTS (SELECT 1 FROM unified u WHERE u.asset_id = p.asset_id)
+SELECT count(*) FROM replay_changed c
+ WHERE NOT EXISTS (SELECT 1 FROM unified u WHERE u.asset_id = c.asset_id)
 """)
+
+LOCK_TICKERS = lock_tickers(CHANGED)
+MOVE_TICKERS = move_tickers(CHANGED)
 
 # Tickers that no other coin bears: MOVE_TICKERS has given away the others.
 DROP_TICKERS = text("""
-DELETE FROM tickers t USING page_stage p
- WHERE t.asset_id = p.asset_id
-   AND NOT EXISTS (SELECT 1 FROM unified u WHERE u.asset_id = p.asset_id)
+DELETE FROM tickers t USING replay_changed c
+ WHERE t.asset_id = c.asset_id
+   AND NOT EXISTS (SELECT 1 FROM unified u WHERE u.asset_id = c.asset_id)
 """)
+ANNOUNCE = announce(CHANGED)
 
 # ingested_at names the partition.
 RESTAMP_RAW = text("""

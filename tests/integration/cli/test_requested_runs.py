@@ -18,8 +18,7 @@ from cryptosource_cli.requested_runs import RequestedRuns, RunNow
 from cryptosource_cli.scheduler import RequestedRun
 from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.errors import Retryable
-from cryptosource_etl.pipeline.load.page_loader import Counts
-from cryptosource_etl.pipeline.run.outcome import RunOutcome, failed, succeeded
+from cryptosource_etl.pipeline.run.outcome import Counts, RunOutcome, failed, succeeded
 from cryptosource_store.reasons import Reason
 from cryptosource_store.run_requests import Wanted, request_run
 from cryptosource_store.statements.claim import SOURCE_LOCK_CLASS
@@ -49,7 +48,7 @@ class Runs:
             return failed(None, Retryable(Reason.DATABASE_UNAVAILABLE, "nobody answers"))
         run_id = uuid.uuid4()
         self.write(requested.loaded.key[1], requested.job_name, "success", run_id=run_id)
-        return succeeded(run_id, Counts(), ())
+        return succeeded(run_id, Counts(), "Nothing new since the last run")
 
     def write(self, name: str, job_name: str, status: str, **columns: Any) -> None:
         """Write a run's row."""

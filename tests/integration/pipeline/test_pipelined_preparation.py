@@ -12,7 +12,7 @@ from sqlalchemy import URL, text
 
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.crash_points import CrashPoints
-from cryptosource_etl.pipeline.load.page_loader import Batch, PageLoader
+from cryptosource_etl.pipeline.load.page_loader import PageLoader
 from cryptosource_etl.pipeline.prepare import pipelined_preparation
 from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer
 from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
@@ -20,6 +20,7 @@ from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
     PipelinedPreparation,
 )
 from cryptosource_etl.pipeline.run.claim import Claim, claim_source
+from cryptosource_etl.pipeline.run.flow import Batch
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.records import RawRecord
 from cryptosource_store.engine import loading_engine, session_engine

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_etl.pipeline.load.copy_rows import copy_into
+from cryptosource_etl.pipeline.copy_text import copy_into
 from cryptosource_etl.run_spans import configure_tracing, parent_context, planning_links
 from cryptosource_store.engine import session_engine
 from cryptosource_telemetry.sql_spans import trace_statements

@@ -14,6 +14,7 @@ from cryptosource_etl.errors import Permanent
 from cryptosource_etl.pipeline.copy_text import (
     copy_buffer,
     copy_field,
+    copy_into,
     copy_text,
     scrub_json,
     text_array,
@@ -26,7 +27,6 @@ from cryptosource_etl.pipeline.identity.matcher import (
     match,
 )
 from cryptosource_etl.pipeline.identity.slugs import slug_of, unique_slugs
-from cryptosource_etl.pipeline.load.copy_rows import copy_into
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import identity as sql
 

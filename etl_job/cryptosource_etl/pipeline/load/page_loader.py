@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -21,28 +19,25 @@ from cryptosource_etl.pipeline.identity.resolution import (
     IdentityResolver,
     not_as_proposed,
 )
+from cryptosource_etl.pipeline.load.checkpoint import Checkpoint
+from cryptosource_etl.pipeline.load.monthly_partitions import MonthlyPartitions
 from cryptosource_etl.pipeline.load.page_writer import PageWriter
 from cryptosource_etl.pipeline.prepare.change_detection import DetectedChanges
 from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer, PreparedPage
 from cryptosource_etl.pipeline.prepare.payloads import (
+    PayloadOf,
     blames_payload,
     safe_payload,
     storable_payload,
 )
-from cryptosource_etl.pipeline.prepare.stage_rows import PayloadOf, rejected_lines
+from cryptosource_etl.pipeline.prepare.stage_rows import rejected_lines
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.pipeline.run.database_errors import sqlstate
-from cryptosource_etl.records import Cursor, RawRecord
+from cryptosource_etl.pipeline.run.flow import Batch
+from cryptosource_etl.pipeline.run.outcome import Counts
+from cryptosource_etl.records import RawRecord
 from cryptosource_etl.sources.plugin import SourceReader
-from cryptosource_store.partitions import (
-    ensure_quote_partitions,
-    ensure_raw_partitions,
-    months_of,
-)
 from cryptosource_store.reasons import Reason
-
-RAW_MONTHS_AHEAD = timedelta(days=1)
-"""A page is in at the latest that long after it was judged."""
 
 MAX_EARLIER = 1000
 """Records of earlier runs of a pass that count when the share of rejected ones is judged."""
@@ -55,45 +50,8 @@ PAGES_AHEAD = 3
 """Pages that may have been prepared before the one in hand was committed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of records. processed = loaded + unchanged + rejected, always."""
-
-    loaded: int = 0
-    unchanged: int = 0
-    rejected: int = 0
-
-    @property
-    def processed(self) -> int:
-        """Records that were judged."""
-        return self.loaded + self.unchanged + self.rejected
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.loaded + other.loaded,
-            self.unchanged + other.unchanged,
-            self.rejected + other.rejected,
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
-    """Records to commit together, and the checkpoint that says they are in."""
-
-    records: Sequence[RawRecord]
-    received_at: datetime
-    cursor: Cursor | None
-    """None leaves the checkpoint where it is (a replay)."""
-    records_committed: int = 0
-    records_total: int | None = None
-    requests: int = 0
-    retries: int = 0
-    prepared: PreparedPage | None = None
-    """The records, if they were prepared ahead."""
-
-
 class PageLoader:
-    """Loads one source's records on the session that claimed it.
+    """Loads one source's records on the session that claimed it: a `PageSink`.
 
     Args:
         connection: the claiming session.
@@ -117,12 +75,13 @@ class PageLoader:
         reject_limit_percent: float,
     ) -> None:
         self._connection = connection
-        self._source_type = claim.source.source_type
         self._reader = reader
         self._clock = clock
         self._crash = crash_points
         self._reject_limit_percent = reject_limit_percent
         self._writer = PageWriter(connection, claim)
+        self._checkpoint = Checkpoint(connection, claim)
+        self._partitions = MonthlyPartitions(connection, claim.source.source_type, clock)
         self._identity = IdentityResolver(
             connection,
             source_id=claim.source_id,
@@ -137,8 +96,6 @@ class PageLoader:
         A page that followed another one's proposal says so itself: the next page may have been
         prepared when that other one was in already, and follow this one.
         """
-        self._quote_months: set[tuple[int, int]] = set()
-        self._raw_months: set[tuple[int, int]] = set()
         self._reject_reasons: Counter[str] = Counter()
         self.totals = Counts()
         """What this loader has committed so far."""
@@ -150,7 +107,7 @@ class PageLoader:
         with self._connection.begin():
             self._writer.make_stages()
 
-    def load(self, batch: Batch) -> Counts:
+    def load(self, batch: Batch[PreparedPage]) -> Counts:
         """Commit a batch, entirely or not at all.
 
         Raises:
@@ -158,7 +115,7 @@ class PageLoader:
                 another run has claimed the source since.
         """
         prepared = batch.prepared or self._prepare(batch)
-        self._ensure_partitions(prepared.months)
+        self._partitions.ensure(prepared.months)
         if self._over_limit(batch, prepared.sifted):
             self._refuse(batch, prepared)
         counts = self._commit(batch, prepared, self._decided_before(prepared))
@@ -170,7 +127,7 @@ class PageLoader:
         with self._connection.begin():
             yield self._connection
 
-    def _prepare(self, batch: Batch) -> PreparedPage:
+    def _prepare(self, batch: Batch[PreparedPage]) -> PreparedPage:
         return self._preparer.prepare(batch.records, batch.received_at)
 
     def _decided_before(self, prepared: PreparedPage) -> dict[str, int]:
@@ -182,22 +139,7 @@ class PageLoader:
             if prepared.assets.get(external_id, asset_id) != asset_id
         }
 
-    def _ensure_partitions(self, observed: AbstractSet[tuple[int, int]]) -> None:
-        """Open new months in a transaction of their own, so that no page holds their lock."""
-        quote_months = observed - self._quote_months
-        now = self._clock.now()  # the page is written later, perhaps in the next month
-        raw_months = months_of([now, now + RAW_MONTHS_AHEAD]) - self._raw_months
-        if not (quote_months or raw_months):
-            return
-        with self._connection.begin():
-            if quote_months:
-                ensure_quote_partitions(self._connection, quote_months)
-            if raw_months:
-                ensure_raw_partitions(self._connection, self._source_type, raw_months)
-        self._quote_months |= quote_months
-        self._raw_months |= raw_months
-
-    def _over_limit(self, batch: Batch, sifted: DetectedChanges) -> bool:
+    def _over_limit(self, batch: Batch[PreparedPage], sifted: DetectedChanges) -> bool:
         """Return whether too many records are bad; one among good ones never is, above 0 %.
 
         A run that resumes a pass may have only its worst few records left. It is judged together
@@ -213,7 +155,7 @@ class PageLoader:
             return False
         return rejected * 100 > self._reject_limit_percent * judged
 
-    def _refuse(self, batch: Batch, prepared: PreparedPage) -> None:
+    def _refuse(self, batch: Batch[PreparedPage], prepared: PreparedPage) -> None:
         """Keep the evidence of a batch that is too bad to load, and fail the run."""
         sifted = prepared.sifted
         in_batch = len(sifted.accepted) + len(sifted.rejected) + sifted.unchanged
@@ -231,7 +173,9 @@ class PageLoader:
             f"{first.reason}, {first.detail}",
         )
 
-    def _commit(self, batch: Batch, proposed: PreparedPage, followed: Mapping[str, int]) -> Counts:
+    def _commit(
+        self, batch: Batch[PreparedPage], proposed: PreparedPage, followed: Mapping[str, int]
+    ) -> Counts:
         """Commit the page.
 
         Args:
@@ -266,7 +210,7 @@ class PageLoader:
         return storable_payload(self._connection, self._reader.payload, records)
 
     def _transact(
-        self, batch: Batch, prepared: PreparedPage, payload_of: PayloadOf
+        self, batch: Batch[PreparedPage], prepared: PreparedPage, payload_of: PayloadOf
     ) -> tuple[Counts, Mapping[str, int]]:
         """Commit the page; return what became of its records, and coins that were not foreseen."""
         sifted = prepared.sifted
@@ -292,7 +236,7 @@ class PageLoader:
                 )
             self._crash.reach("page-merged")
             counts = Counts(loaded, sifted.unchanged + stored_before, len(sifted.rejected))
-            self._check_point(batch, prepared.observed_at, counts)
+            self._checkpoint.move(batch, counts, observed_at=prepared.observed_at)
             if sifted.rejected:
                 self._writer.count_rejects(self._reject_reasons + _reasons(sifted))
             self._crash.reach("checkpoint-moved")
@@ -304,23 +248,6 @@ class PageLoader:
         self._writer.stage(prepared.buffer)
         self._crash.reach("page-staged")
         return self._writer.drop_unchanged() if prepared.sifted.maybe_stored else 0
-
-    def _check_point(self, batch: Batch, observed_at: datetime | None, counts: Counts) -> None:
-        self._writer.move_checkpoint(
-            batch.cursor,
-            records_committed=batch.records_committed,
-            observed_at=observed_at,
-            counters={
-                "processed": counts.processed,
-                "loaded": counts.loaded,
-                "unchanged": counts.unchanged,
-                "rejected": counts.rejected,
-                "pages": 1 if counts.processed else 0,
-                "requests": batch.requests,
-                "retries": batch.retries,
-                "records_total": batch.records_total,
-            },
-        )
 
 
 def _reasons(sifted: DetectedChanges) -> Counter[str]:

@@ -9,13 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause
 
-from cryptosource_etl.errors import Retryable
-from cryptosource_etl.pipeline.load.copy_rows import copy_into
+from cryptosource_etl.pipeline.copy_text import copy_into
 from cryptosource_etl.pipeline.run.claim import Claim
-from cryptosource_etl.records import Cursor
-from cryptosource_store.reasons import Reason
-from cryptosource_store.statements import claim as claim_statements
 from cryptosource_store.statements import page_load as sql
+
+
+def change_parameters(claim: Claim, *, new_records: int, new_coins: int) -> dict[str, Any]:
+    """Return the parameters of `COUNT_CHANGE`: what a page adds to the totals."""
+    return {
+        "dataset": f"source:{claim.source_id}",
+        "new_records": new_records,
+        "new_coins": new_coins,
+    }
 
 
 class PageWriter:
@@ -33,7 +38,7 @@ class PageWriter:
 
     def stage(self, buffer: bytes) -> None:
         """COPY accepted records into the stage."""
-        self._copy(sql.COPY_STAGE, buffer)
+        copy_into(self._connection, sql.COPY_STAGE, buffer)
 
     def drop_unchanged(self) -> int:
         """Take out of the stage what is stored already; return how many."""
@@ -48,11 +53,14 @@ class PageWriter:
         """
         source_type = self._claim.source.source_type
         new_coins = self._scalar(sql.MERGE, source_type=source_type, ingested_at=ingested_at)
-        self._execute(sql.SHARE, **self._change(new_records, new_coins))
+        self._execute(
+            sql.SHARE,
+            **change_parameters(self._claim, new_records=new_records, new_coins=new_coins),
+        )
 
     def quarantine(self, buffer: bytes, *, contract_version: str, ingested_at: datetime) -> None:
         """COPY rejected records and keep each of them once, with its payload."""
-        self._copy(sql.COPY_REJECTS, buffer)
+        copy_into(self._connection, sql.COPY_REJECTS, buffer)
         self._execute(
             sql.UPSERT_REJECTS,
             contract_version=contract_version,
@@ -60,62 +68,12 @@ class PageWriter:
             ingested_at=ingested_at,
         )
 
-    def move_checkpoint(
-        self,
-        cursor: Cursor | None,
-        *,
-        records_committed: int,
-        observed_at: datetime | None,
-        counters: Mapping[str, int | None],
-    ) -> None:
-        """Move the checkpoint, add a page to the run row, and tell who listens.
-
-        Args:
-            cursor: with None the checkpoint stays, and is only proven to be still ours to move.
-            records_committed: of the pass.
-            observed_at: the newest observation of the page.
-            counters: what to add, as in `COUNT_PAGE`.
-
-        Raises:
-            Retryable: Fenced; another run has claimed the source since.
-        """
-        told = {
-            **counters,
-            "epoch": self._claim.epoch,
-            "channel": claim_statements.RUNS_CHANNEL,
-            "payload": self._claim.source.uid,
-        }
-        if cursor is None:
-            ours = self._scalar(sql.STAY, **told)
-        else:
-            ours = self._scalar(
-                sql.ADVANCE,
-                cursor=json.dumps(dict(cursor)),
-                records_committed=records_committed,
-                observed_at=observed_at,
-                **told,
-            )
-        if not ours:
-            message = "Another run has claimed this source; nothing of this page is kept"
-            raise Retryable(Reason.FENCED, message)
-
     def count_rejects(self, reasons: Mapping[str, int]) -> None:
         """Put the run's rejected records by reason into its row."""
         self._execute(sql.COUNT_REJECTS, reasons=json.dumps(dict(reasons)))
-
-    def _change(self, new_records: int, new_coins: int) -> dict[str, Any]:
-        """Return the parameters of `COUNT_CHANGE`."""
-        return {
-            "dataset": f"source:{self._claim.source_id}",
-            "new_records": new_records,
-            "new_coins": new_coins,
-        }
 
     def _scalar(self, statement: TextClause, **parameters: Any) -> int:
         return int(self._connection.scalar(statement, {**self._bound, **parameters}) or 0)
 
     def _execute(self, statement: TextClause, **parameters: Any) -> int:
         return self._connection.execute(statement, {**self._bound, **parameters}).rowcount
-
-    def _copy(self, statement: str, buffer: bytes) -> None:
-        copy_into(self._connection, statement, buffer)

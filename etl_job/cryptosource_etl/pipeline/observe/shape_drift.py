@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from cryptosource_etl.pipeline.run.claim import Claim
+from cryptosource_etl.pipeline.run.outcome import Drift
 from cryptosource_etl.records import Page
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.statements import shape_drift as sql
@@ -26,16 +26,6 @@ MAX_FIELDS = 1000
 
 MAX_FIELD_NAME_LENGTH = 200
 """Characters kept of a field's name."""
-
-
-class Drift(NamedTuple):
-    """One field that is not what it was."""
-
-    field: str
-    change: str
-    """appeared, vanished or retyped."""
-    before: list[str]
-    after: list[str]
 
 
 class ShapeTracker:
@@ -63,10 +53,6 @@ class ShapeTracker:
                     types = self._types[field] = set()
                 if kind != "null":
                     types.add(kind)
-
-    def miss(self) -> None:
-        """Note that this pass did not see everything, so a field may only seem to be missing."""
-        self._whole = False
 
     @property
     def whole(self) -> bool:

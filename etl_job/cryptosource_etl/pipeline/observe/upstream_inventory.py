@@ -12,8 +12,7 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from cryptosource_etl.pipeline.copy_text import text_array
-from cryptosource_etl.pipeline.prepare.payloads import is_storable
+from cryptosource_etl.pipeline.copy_text import is_storable, text_array
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Page, digest_of
 from cryptosource_store.statements import upstream_inventory as sql

@@ -6,15 +6,16 @@ pages before; see `preparing_ahead`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from cryptosource_etl.pipeline.copy_text import copy_buffer, text_array
+from cryptosource_etl.pipeline.copy_text import copy_buffer, is_storable, text_array
 from cryptosource_etl.pipeline.identity.matcher import Candidate, Newcomer
 from cryptosource_etl.pipeline.identity.resolution import (
     NO_NEWCOMERS,
@@ -29,13 +30,16 @@ from cryptosource_etl.pipeline.prepare.change_detection import (
     Known,
     sift,
 )
-from cryptosource_etl.pipeline.prepare.payloads import is_storable, safe_payload
-from cryptosource_etl.pipeline.prepare.stage_rows import PayloadOf, accepted_lines, quote_text
+from cryptosource_etl.pipeline.prepare.payloads import PayloadOf, safe_payload
+from cryptosource_etl.pipeline.prepare.stage_rows import accepted_lines, quote_text
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.partitions import months_of
 from cryptosource_store.statements import page_load as sql
+
+_QUOTE = itemgetter(Accepted._fields.index("quote"))
+"""Gives the quote of an `Accepted` at the cost of an attribute, where a generator would cost twice that."""
 
 Lend = Callable[[], AbstractContextManager[Connection]]
 """Lends a session for look-ups."""
@@ -139,7 +143,7 @@ class PagePreparer:
         with self._lend() as connection:
             known = self._known(connection, records, in_flight.known)
             sifted = sift(records, known, normalize)
-            assets, newcomers, new_records = coins_of(sifted.accepted, known)
+            assets, newcomers, new_records = coins_of(map(_QUOTE, sifted.accepted), known)
             free = [coin for coin in newcomers if coin.external_id not in self._pinned]
             proposal = NO_NEWCOMERS
             if free:
@@ -200,7 +204,7 @@ def _buffer(sifted: DetectedChanges, assets: Mapping[str, int], texts: Sequence[
 
 
 def coins_of(
-    accepted: Sequence[Accepted], known: Mapping[str, Known]
+    quotes: Iterable[Quote], known: Mapping[str, Known]
 ) -> tuple[dict[str, int], list[Newcomer], int]:
     """Return the assets that are known, a newcomer per other id, and how many ids have no quote.
 
@@ -209,8 +213,7 @@ def coins_of(
     assets: dict[str, int] = {}
     newest: dict[str, Quote] = {}
     without_quote: set[str] = set()
-    for entry in accepted:
-        quote = entry.quote
+    for quote in quotes:
         external_id = quote.external_id
         stored = known.get(external_id)
         if stored is None or stored.digest is None:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeGuard
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from cryptosource_etl.pipeline.copy_text import quoted, scrub_json
-from cryptosource_etl.pipeline.prepare.stage_rows import PayloadOf
 from cryptosource_etl.records import RawRecord
 
 _PAYLOAD_ERRORS = ("22", "54001")
 """SQLSTATE: data exceptions (invalid JSON, NUL, numeric overflow) and nesting too deep."""
 
+PayloadOf = Callable[[RawRecord], tuple[str, bool]]
+"""Gives a record's payload as JSON text that JSONB accepts, and whether it was changed for that."""
+
 _TRY = text("SELECT CAST(:payload AS jsonb) IS NULL")
-
-
-def is_storable(external_id: str | None) -> TypeGuard[str]:
-    """Return whether Postgres can be asked about an id; one it cannot hold was never stored."""
-    if external_id is None or "\0" in external_id:
-        return False
-    return external_id.isascii() or external_id.encode("utf-8", "replace").decode() == external_id
 
 
 def safe_payload(payload: Callable[[RawRecord], str]) -> PayloadOf:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from cryptosource_etl.pipeline.copy_text import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Rejected
+from cryptosource_etl.pipeline.prepare.payloads import PayloadOf
 from cryptosource_etl.records import Quote, RawRecord
 
 MAX_ID_LENGTH = 256
 """Characters kept of a rejected record's id: an index entry has no room for a megabyte."""
-
-PayloadOf = Callable[[RawRecord], tuple[str, bool]]
-"""A record's payload as JSON text that JSONB accepts, and whether it was changed for that."""
 
 
 def _amount(value: Decimal | None) -> str:

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
+from cryptosource_etl.clock import Clock
+from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.copy_text import copy_buffer
-from cryptosource_etl.pipeline.identity.resolution import propose
-from cryptosource_etl.pipeline.load.page_loader import Batch, Counts, PageLoader
-from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Known
-from cryptosource_etl.pipeline.prepare.page_preparation import coins_of
+from cryptosource_etl.pipeline.identity.resolution import IdentityResolver, propose
+from cryptosource_etl.pipeline.load.checkpoint import Checkpoint
+from cryptosource_etl.pipeline.load.monthly_partitions import MonthlyPartitions
+from cryptosource_etl.pipeline.prepare.change_detection import Known
+from cryptosource_etl.pipeline.prepare.page_preparation import coins_of, known_of
 from cryptosource_etl.pipeline.replay.judgement import Judged, judge_again, stage_lines
 from cryptosource_etl.pipeline.replay.replay_writer import ReplayWriter
 from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
 from cryptosource_etl.pipeline.run.claim import Claim
-from cryptosource_etl.records import Quote, RawRecord, Rejection
+from cryptosource_etl.pipeline.run.flow import Batch
+from cryptosource_etl.pipeline.run.outcome import Counts
+from cryptosource_etl.records import Quote, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.partitions import months_of
 from cryptosource_store.reasons import Reason
 
 
-class ReplayLoader(PageLoader):
-    """A `PageLoader` for records that are stored already; see `StoredPages`.
+class ReplayLoader:
+    """Judges records again that are stored already: a `PageSink` for `StoredPages`.
 
     Args:
         connection: the claiming session.
         claim: whose epoch fences each commit.
         reader: judges records; its upstream is never asked.
-        pins: see `PageLoader`.
+        pins: external id -> `scope:external id` that the user fixed.
+        clock: gives the month in which raw records arrive.
+        crash_points: where tests end the process.
         reject_limit_percent: a larger share of records that had been accepted and now would not
             be fails the replay, because then the rules are more likely at fault than the records.
-        others: see `PageLoader`.
     """
 
     def __init__(
@@ -43,24 +48,37 @@ class ReplayLoader(PageLoader):
         reader: SourceReader,
         *,
         pins: Mapping[str, str],
+        clock: Clock,
+        crash_points: CrashPoints,
         reject_limit_percent: float,
-        **others: Any,
     ) -> None:
-        super().__init__(
-            connection,
-            claim,
-            reader,
-            pins=pins,
-            reject_limit_percent=reject_limit_percent,
-            **others,
-        )
-        self._writer: ReplayWriter = ReplayWriter(connection, claim)
-        self._id_scope = claim.source.id_scope
+        self._connection = connection
+        self._claim = claim
+        self._reader = reader
         self._pins = pins
+        self._crash = crash_points
+        self._reject_limit_percent = reject_limit_percent
+        self._writer = ReplayWriter(connection, claim)
+        self._checkpoint = Checkpoint(connection, claim)
+        self._partitions = MonthlyPartitions(connection, claim.source.source_type, clock)
+        self._identity = IdentityResolver(
+            connection,
+            source_id=claim.source_id,
+            id_scope=claim.source.id_scope,
+            pins=pins,
+            others_may_know=claim.source.shares_ids,
+        )
         self._withdrawn = 0
         self._held = 0
+        self.totals = Counts()
+        """What this loader has committed so far."""
 
-    def load(self, batch: Batch) -> Counts:
+    def prepare(self) -> None:
+        """Make the session ready. Once, before the first batch."""
+        with self._connection.begin():
+            self._writer.make_stages()
+
+    def load(self, batch: Batch[None]) -> Counts:
         """Commit a page, entirely or not at all. The checkpoint stays where it is.
 
         Raises:
@@ -73,9 +91,9 @@ class ReplayLoader(PageLoader):
         ]
         held = sum(each.was_accepted for each in judged)
         self._check_limit(withdrawn, held)
-        accepted = _accepted(judged)
+        accepted = [each.verdict for each in judged if isinstance(each.verdict, Quote)]
         known = self._known_of(judged)
-        self._ensure_partitions(months_of(entry.quote.observed_at for entry in accepted))
+        self._partitions.ensure(months_of(quote.observed_at for quote in accepted))
         counts = self._replay(batch, judged, accepted, known)
         self._crash.reach("page-committed")
         self._withdrawn += len(withdrawn)
@@ -103,18 +121,23 @@ class ReplayLoader(PageLoader):
         ids = {each.row.external_id for each in judged}
         ids |= {each.verdict.external_id for each in judged if isinstance(each.verdict, Quote)}
         with self._connection.begin():
-            return self._writer.known([each for each in ids if each is not None])
+            return known_of(
+                self._connection,
+                self._claim.source_id,
+                self._claim.source.id_scope,
+                [each for each in ids if each is not None],
+            )
 
     def _replay(
         self,
-        batch: Batch,
+        batch: Batch[None],
         judged: Sequence[Judged],
-        accepted: Sequence[Accepted],
+        accepted: Sequence[Quote],
         known: Mapping[str, Known],
     ) -> Counts:
         with self._connection.begin():
             assets = self._assets(accepted, known)
-            self._writer.stage_judged(copy_buffer(stage_lines(judged, assets)))
+            self._writer.stage(copy_buffer(stage_lines(judged, assets)))
             self._crash.reach("page-staged")
             changed, anything = self._writer.write_quotes()
             if anything:
@@ -124,13 +147,11 @@ class ReplayLoader(PageLoader):
             self._writer.settle_quarantine(contract_version=self._reader.contract_version)
             self._crash.reach("page-merged")
             counts = _counts(judged, changed)
-            self._check_point(_without_cursor(batch), None, counts)
+            self._checkpoint.keep(batch, counts)
             self._crash.reach("checkpoint-moved")
         return counts
 
-    def _assets(
-        self, accepted: Sequence[Accepted], known: Mapping[str, Known]
-    ) -> Mapping[str, int]:
+    def _assets(self, accepted: Sequence[Quote], known: Mapping[str, Known]) -> Mapping[str, int]:
         """Return the coins of all ids: of what is accepted now, and of what was until now."""
         assets = {
             external_id: each.asset_id
@@ -141,7 +162,7 @@ class ReplayLoader(PageLoader):
         if not newcomers:
             return assets
         free = [coin for coin in newcomers if coin.external_id not in self._pins]
-        proposal = propose(self._connection, free, id_scope=self._id_scope)
+        proposal = propose(self._connection, free, id_scope=self._claim.source.id_scope)
         decided = self._identity.settle(newcomers, proposal)
         return {**assets, **proposal.assets, **decided}
 
@@ -150,24 +171,6 @@ class ReplayLoader(PageLoader):
         self._writer.name(
             [(each.row, each.verdict) for each in verdicts if isinstance(each.verdict, Quote)]
         )
-
-
-def _without_cursor(batch: Batch) -> Batch:
-    return Batch(
-        records=(),
-        received_at=batch.received_at,
-        cursor=None,
-        requests=batch.requests,
-        retries=batch.retries,
-    )
-
-
-def _accepted(judged: Sequence[Judged]) -> list[Accepted]:
-    return [
-        Accepted(seq, False, RawRecord(row.external_id, row.digest, row), verdict)  # noqa: FBT003
-        for seq, (row, verdict) in enumerate(judged)
-        if isinstance(verdict, Quote)
-    ]
 
 
 def _counts(judged: Sequence[Judged], changed: set[int]) -> Counts:

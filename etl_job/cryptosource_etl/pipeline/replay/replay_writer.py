@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 
-from cryptosource_etl.pipeline.load.page_writer import PageWriter
-from cryptosource_etl.pipeline.prepare.change_detection import Known
-from cryptosource_etl.pipeline.prepare.page_preparation import known_of
+from cryptosource_etl.pipeline.copy_text import copy_into
+from cryptosource_etl.pipeline.load.page_writer import change_parameters
 from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Quote
-from cryptosource_store.statements import identity, page_load
 from cryptosource_store.statements import replay as sql
 
 
-class ReplayWriter(PageWriter):
+class ReplayWriter:
     """Runs the named statements of one claim on its session. Opens no transaction itself."""
 
     def __init__(self, connection: Connection, claim: Claim) -> None:
-        super().__init__(connection, claim)
-        self._scope = claim.source.id_scope
-        self._source_type = claim.source.source_type
-        self._source_id = claim.source_id
+        self._connection = connection
+        self._claim = claim
+        self._bound = {"source_id": claim.source_id, "run_id": claim.run_id}
 
     def make_stages(self) -> None:
         """Make the session's stage tables."""
-        super().make_stages()
         for statement in sql.CREATE_TABLES:
             self._execute(statement)
 
-    def known(self, external_ids: Sequence[str]) -> dict[str, Known]:
-        """Return what is stored of the ids that have a coin."""
-        return known_of(self._connection, self._source_id, self._scope, external_ids)
-
-    def stage_judged(self, buffer: bytes) -> None:
+    def stage(self, buffer: bytes) -> None:
         """COPY judged records into the stage."""
-        self._copy(sql.COPY_STAGE, buffer)
+        copy_into(self._connection, sql.COPY_STAGE, buffer)
 
     def write_quotes(self) -> tuple[set[int], bool]:
         """Bring `quotes` to what was judged.
@@ -52,7 +45,7 @@ class ReplayWriter(PageWriter):
 
     def unnamed(self) -> list[StoredRow]:
         """Return raw records that coins fall back to, to be asked for symbol and name."""
-        parameters = {**self._bound, "source_type": self._source_type}
+        parameters = {**self._bound, "source_type": self._claim.source.source_type}
         return [StoredRow(*row) for row in self._connection.execute(sql.UNNAMED, parameters)]
 
     def name(self, rows: Sequence[tuple[StoredRow, Quote]]) -> None:
@@ -68,24 +61,27 @@ class ReplayWriter(PageWriter):
         )
 
     def follow(self) -> None:
-        """Let latest, unified, tickers and the totals follow the quotes, and tell who listens."""
+        """Let latest, unified, tickers and the totals follow the quotes, and notify listeners."""
         before = self._count_latest()
-        self._execute(sql.WRITE_LATEST, id_scope=self._scope)
+        self._execute(sql.WRITE_LATEST, id_scope=self._claim.source.id_scope)
         self._execute(sql.DROP_LATEST)
-        missing = int(self._connection.scalar(page_load.LOCK_UNIFIED) or 0)
-        self._execute(page_load.UPSERT_UNIFIED)
+        missing = int(self._connection.scalar(sql.LOCK_UNIFIED) or 0)
+        self._execute(sql.UPSERT_UNIFIED)
         self._execute(sql.DROP_UNIFIED)
         still_missing = int(self._connection.scalar(sql.COUNT_UNKNOWN) or 0)
-        self._execute(sql.FOLLOW_SYMBOLS)
-        self._execute(identity.LOCK_TICKERS)
-        self._execute(identity.MOVE_TICKERS)
+        self._execute(sql.LOCK_TICKERS)
+        self._execute(sql.MOVE_TICKERS)
         self._execute(sql.DROP_TICKERS)
-        change = self._change(self._count_latest() - before, missing - still_missing)
-        self._execute(page_load.TELL, **change)
+        change = change_parameters(
+            self._claim,
+            new_records=self._count_latest() - before,
+            new_coins=missing - still_missing,
+        )
+        self._execute(sql.ANNOUNCE, **change)
 
     def restamp(self) -> None:
         """Note on the raw records what they were judged to be."""
-        self._execute(sql.RESTAMP_RAW, source_type=self._source_type)
+        self._execute(sql.RESTAMP_RAW, source_type=self._claim.source.source_type)
 
     def settle_quarantine(self, *, contract_version: str) -> None:
         """Release what is accepted now, and hold what is rejected now."""
@@ -95,3 +91,6 @@ class ReplayWriter(PageWriter):
 
     def _count_latest(self) -> int:
         return int(self._connection.scalar(sql.COUNT_LATEST, self._bound) or 0)
+
+    def _execute(self, statement: TextClause, **parameters: Any) -> None:
+        self._connection.execute(statement, {**self._bound, **parameters})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class StoredRow(NamedTuple):
 
 
 class StoredPages:
-    """Reads the raw records of a claimed source, newest first.
+    """The raw records of a claimed source, newest first: a `PageSource`.
 
     The newest record of a key is the one that counts, so in this order a record that leaves its
     key is gone before an older one of the same key asks for the place.
@@ -51,8 +52,12 @@ class StoredPages:
             "size": batch_size,
         }
 
-    def pages(self) -> Generator[Page, None, None]:
-        """Yield pages whose records have a `StoredRow` as their value."""
+    @contextmanager
+    def open(self) -> Iterator[Iterable[tuple[Page, None]]]:
+        """Return pages whose records have a `StoredRow` as their value; nothing stays open."""
+        yield ((page, None) for page in self._pages())
+
+    def _pages(self) -> Iterator[Page]:
         before = BEYOND
         while rows := self._read(before):
             yield Page(

@@ -1,4 +1,8 @@
-"""One run at a time per source: the lock, the run row and the epoch that fences its pages."""
+"""One run at a time per source: the lock, the run row and the epoch that fences its pages.
+
+A claim begins here and ends here: with the outcome in the run's row, on the claiming session or,
+where that is lost, on a new one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from cryptosource_etl.clock import Clock
+from cryptosource_etl.http.usage import Usage
+from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.reasons import Reason, RunStatus
 from cryptosource_store.source_registration import register_source
@@ -189,27 +196,29 @@ def _notify(connection: Connection, uid: str) -> None:
     connection.execute(sql.NOTIFY, {"channel": sql.RUNS_CHANNEL, "payload": uid})
 
 
-def finish_run(
-    connection: Connection,
-    claim: Claim,
-    *,
-    status: RunStatus,
-    reason: Reason,
-    message: str,
-    retry_after_seconds: float | None = None,
-    requests: int = 0,
-    retries: int = 0,
-) -> None:
-    """Write the run's outcome, unless somebody else has already declared it dead."""
-    outcome = {
+def finish_run(connection: Connection, claim: Claim, outcome: RunOutcome, usage: Usage) -> None:
+    """Write the outcome into the run's row, unless another run has declared this one dead."""
+    row = {
         "run_id": claim.run_id,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "retry_after_seconds": retry_after_seconds,
-        "requests": requests,
-        "retries": retries,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "retry_after_seconds": outcome.retry_after_seconds,
+        "requests": usage.requests,
+        "retries": usage.retries,
     }
     with connection.begin():
-        connection.execute(sql.FINISH_RUN, outcome)
+        connection.execute(sql.FINISH_RUN, row)
         _notify(connection, claim.source.uid)
+
+
+def finish_on_new_session(engine: Engine, claim: Claim, outcome: RunOutcome, usage: Usage) -> None:
+    """Write the outcome although the run's session is gone, if the database is back.
+
+    Where it is not, the row stays `running` and the next run declares it interrupted.
+    """
+    try:
+        with engine.connect() as connection:
+            finish_run(connection, claim, outcome, usage)
+    except DBAPIError:
+        log.warning("the outcome could not be written down; the next run will see to it")

@@ -1,18 +1,47 @@
-"""What became of a run, and the words for it."""
+"""What became of a run, in figures and in words."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cryptosource_etl.errors import Retryable, RunError
-from cryptosource_etl.pipeline.load.page_loader import Counts
-from cryptosource_etl.pipeline.observe.shape_drift import Drift
 from cryptosource_store.reasons import Reason, RunStatus
 
 TERMINATED_EXIT_CODE = 143
 """128 + SIGTERM, what a shell would say too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of records. processed = loaded + unchanged + rejected, always."""
+
+    loaded: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    @property
+    def processed(self) -> int:
+        """Records that were judged."""
+        return self.loaded + self.unchanged + self.rejected
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.loaded + other.loaded,
+            self.unchanged + other.unchanged,
+            self.rejected + other.rejected,
+        )
+
+
+class Drift(NamedTuple):
+    """One field of the upstream's records that is not what it was."""
+
+    field: str
+    change: str
+    """appeared, vanished or retyped."""
+    before: list[str]
+    after: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +65,12 @@ class RunOutcome:
     trace_id: str | None = None
 
 
-def succeeded(run_id: uuid.UUID, counts: Counts, drifts: Sequence[Drift]) -> RunOutcome:
+def succeeded(run_id: uuid.UUID, counts: Counts, message: str) -> RunOutcome:
     """Return the outcome of a run that saw everything there was."""
     return RunOutcome(
         status=RunStatus.SUCCESS,
         reason=Reason.COMPLETED if counts.processed else Reason.NOT_MODIFIED,
-        message=_summary(counts, drifts),
+        message=message,
         exit_code=0,
         run_id=run_id,
     )
@@ -60,22 +89,12 @@ def failed(run_id: uuid.UUID | None, error: RunError) -> RunOutcome:
     )
 
 
-def terminated(run_id: uuid.UUID | None) -> RunOutcome:
+def terminated(run_id: uuid.UUID | None, message: str) -> RunOutcome:
     """Return the outcome of a run that was asked to stop."""
     return RunOutcome(
         status=RunStatus.INTERRUPTED,
         reason=Reason.TERMINATED,
-        message="Stopped by a signal after its last whole page; the next run goes on from there",
+        message=message,
         exit_code=TERMINATED_EXIT_CODE,
         run_id=run_id,
     )
-
-
-def _summary(counts: Counts, drifts: Sequence[Drift]) -> str:
-    if not counts.processed:
-        return "Nothing new since the last run"
-    text = f"{counts.loaded} loaded, {counts.unchanged} unchanged, {counts.rejected} rejected"
-    if drifts:
-        changes = ", ".join(f"{drift.field} {drift.change}" for drift in drifts[:3])
-        text += f"; the upstream's shape changed: {changes}"
-    return text

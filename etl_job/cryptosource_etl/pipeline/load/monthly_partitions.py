@@ -1,0 +1,54 @@
+"""The monthly partitions that a run writes to, opened before the first page that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from cryptosource_etl.clock import Clock
+from cryptosource_store.partitions import (
+    ensure_quote_partitions,
+    ensure_raw_partitions,
+    months_of,
+)
+
+RAW_MONTHS_AHEAD = timedelta(days=1)
+"""A page is in at the latest that long after it was judged."""
+
+
+class MonthlyPartitions:
+    """Opens the months of one source's quotes and raw records, each once.
+
+    Args:
+        connection: the claiming session.
+        source_type: whose raw records they are.
+        clock: gives the month in which raw records arrive.
+    """
+
+    def __init__(self, connection: Connection, source_type: str, clock: Clock) -> None:
+        self._connection = connection
+        self._source_type = source_type
+        self._clock = clock
+        self._quote_months: set[tuple[int, int]] = set()
+        self._raw_months: set[tuple[int, int]] = set()
+
+    def ensure(self, observed: AbstractSet[tuple[int, int]]) -> None:
+        """Open new months in a transaction of their own, so that no page holds their lock.
+
+        Args:
+            observed: (year, month) pairs of the page's quotes.
+        """
+        quote_months = observed - self._quote_months
+        now = self._clock.now()  # the page is written later, perhaps in the next month
+        raw_months = months_of([now, now + RAW_MONTHS_AHEAD]) - self._raw_months
+        if not (quote_months or raw_months):
+            return
+        with self._connection.begin():
+            if quote_months:
+                ensure_quote_partitions(self._connection, quote_months)
+            if raw_months:
+                ensure_raw_partitions(self._connection, self._source_type, raw_months)
+        self._quote_months |= quote_months
+        self._raw_months |= raw_months
