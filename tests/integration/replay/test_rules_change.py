@@ -154,6 +154,17 @@ def test_coin_without_any_observation_leaves_unified_but_not_identity(
     assert len(rows(database, "SELECT 1 FROM asset_aliases")) == 2
 
 
+def test_ticker_of_a_renamed_coin_goes_to_its_rival(source: RuledSource, database: URL) -> None:
+    source.load(record("one", symbol="X", rank=1), record("two", symbol="X", rank=2))
+
+    source.replay(
+        lambda value: plain_rules(value, symbol="Z") if value["id"] == "one" else plain_rules(value)
+    )
+
+    owners = "SELECT t.ticker, a.external_id FROM tickers t JOIN asset_aliases a USING (asset_id)"
+    assert sorted(rows(database, owners)) == [("X", "two"), ("Z", "one")]
+
+
 def test_ticker_of_a_withdrawn_coin_goes_to_its_rival(source: RuledSource, database: URL) -> None:
     source.load(record("one", symbol="X", rank=1), record("two", symbol="X", rank=2))
 

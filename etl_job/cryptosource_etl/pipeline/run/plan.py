@@ -78,6 +78,6 @@ class RunKind:
     stopped: str
     """The message of a run that was stopped by a signal."""
     asks_upstream: bool
-    """Needs all that its upstream wants: a key, a file, a deadline."""
+    """Reads from the upstream, so its spec must be whole, with a key and a deadline."""
     trigger: str | None = None
     """What `etl_runs.trigger` says of each such run; None: what its settings say."""
