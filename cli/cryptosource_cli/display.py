@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cryptosource_cli.manifest_files import LoadedSource
-from cryptosource_etl.pipeline.run.lifecycle import Progress as RunProgress
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.pipeline.run.plan import Progress as RunProgress
 from cryptosource_store.reasons import RunStatus
