@@ -24,7 +24,7 @@ from cryptosource_api.http.admission import Admission
 from cryptosource_api.http.api_keys import KeyRing
 from cryptosource_api.http.cache_lookup import CacheLookup
 from cryptosource_api.http.middleware import RequestMiddleware
-from cryptosource_api.http.problems import ApiProblem, InvalidRequest, Mistake, render
+from cryptosource_api.http.problems import ApiProblem, InvalidRequest, Mistake, phrase, render
 from cryptosource_api.http.request_context import context_of
 from cryptosource_api.http.response_cache import ResponseCache
 from cryptosource_api.http.routing import routes_of
@@ -127,7 +127,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
     return _rendered(request, error)
 
 
-_HINTS = {
+_HINTS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "There is nothing here; GET / lists what there is",
     HTTPStatus.METHOD_NOT_ALLOWED: "This method is not allowed here; see Allow",
 }
@@ -135,13 +135,13 @@ _HINTS = {
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    status = HTTPStatus(error.status_code)
-    detail = _HINTS.get(status, status.phrase)
+    status = error.status_code
+    detail = _HINTS.get(status) or phrase(status)
     headers = dict(error.headers or {})
     if "GET" in headers.get("Allow", ""):
         headers["Allow"] += ", HEAD"
     problem = ApiProblem(status=status, detail=detail, headers=headers)
-    if status is HTTPStatus.NOT_FOUND and prefers_html(request.headers.get("accept")):
+    if status == HTTPStatus.NOT_FOUND and prefers_html(request.headers.get("accept")):
         return page.problem_page(request, problem)  # somebody mistyped an address
     return _rendered(request, problem)
 

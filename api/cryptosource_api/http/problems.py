@@ -14,7 +14,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 from sqlalchemy.exc import (
@@ -33,9 +32,52 @@ MEDIA_TYPE = "application/problem+json"
 URN = "urn:cryptosource:problem:"
 RETRY_AFTER_SECONDS = 2
 
+PHRASES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    402: "Payment Required",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    409: "Conflict",
+    410: "Gone",
+    411: "Length Required",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    415: "Unsupported Media Type",
+    416: "Range Not Satisfiable",
+    417: "Expectation Failed",
+    421: "Misdirected Request",
+    422: "Unprocessable Content",
+    426: "Upgrade Required",
+    428: "Precondition Required",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+}
+"""Status codes of errors by RFC 9110 and RFC 6585, which `http.HTTPStatus` follows only from
+Python 3.13 on: clients get the same title whatever runs the service."""
+
 QUERY_CANCELED = "57014"
 UNDEFINED = ("42P01", "42703", "3F000")
 """SQLSTATEs of a table, column or schema that is not there: the schema is not ours yet."""
+
+
+def phrase(status: int) -> str:
+    """Return the name of an error's status code; an unknown one is called as the x00 of its class.
+
+    RFC 9110, section 15, has clients treat it so too.
+    """
+    return PHRASES.get(status) or PHRASES[status // 100 * 100]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +98,7 @@ class ApiProblem(Exception):
     kind: str = "about:blank"
     """The RFC's `type`: one of ours behind `URN`, or about:blank."""
     title: str = ""
-    """By default the status code's phrase."""
+    """By default the status code's `phrase`."""
     errors: Sequence[Mistake] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,7 +106,7 @@ class ApiProblem(Exception):
         """Return the members of the problem document."""
         members: dict[str, Any] = {
             "type": self.kind,
-            "title": self.title or HTTPStatus(self.status).phrase,
+            "title": self.title or phrase(self.status),
             "status": self.status,
             "detail": self.detail,
             "instance": instance,

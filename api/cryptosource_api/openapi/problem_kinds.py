@@ -6,10 +6,9 @@ Whoever raises a problem writes its own detail; a test holds the types that are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
-from cryptosource_api.http.problems import URN
+from cryptosource_api.http.problems import URN, phrase
 
 BLANK = "about:blank"
 """The RFC's type of a problem that says no more than its status."""
@@ -42,7 +41,7 @@ class ProblemKind:
         """Return it as an example of OpenAPI."""
         document: dict[str, Any] = {
             "type": self.type,
-            "title": self.title or HTTPStatus(self.status).phrase,
+            "title": self.title or phrase(self.status),
             "status": self.status,
             "detail": self.detail,
             "instance": "/data",
