@@ -42,8 +42,8 @@ lint: setup ## Style, spelling, imports between parts, generated files
 types: setup ## mypy, strict
 	@$(BIN)/mypy
 
-test-unit: setup ## Tests without a database, a few seconds each
-	@$(BIN)/pytest tests/unit
+test-unit: setup ## Tests without a database, on every core
+	@$(BIN)/pytest -n auto tests/unit
 
 test-integration: setup ## Tests on a real Postgres: DATABASE_URL, or an embedded one
 	@$(BIN)/pytest tests/integration
