@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptosource_api.http.client_address import Network, parse_networks
+from cryptosource_store.environment import InvalidSetting, whole_number
 
 PREFIX = "CRYPTOSOURCE_API_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -17,10 +18,6 @@ MIN_TOKEN_LENGTH = 16
 
 
 _REDIS = re.compile(r"(rediss?|unix)://.+")
-
-
-class InvalidSetting(ValueError):
-    """An environment variable cannot be used. The message names it and says what would be right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,14 +121,14 @@ class ApiSettings:
             InvalidSetting: a variable cannot be used.
         """
         whole = {
-            name: _whole(environ, name.upper(), low, high, int(getattr(cls, name)))
+            name: whole_number(
+                environ, f"{PREFIX}{name.upper()}", int(getattr(cls, name)), least=low, most=high
+            )
             for name, (low, high) in _LIMITS.items()
         }
-        wait = _whole(environ, "POOL_WAIT_SECONDS", 1, 60, int(cls.pool_wait_seconds))
         host = environ.get(f"{PREFIX}HOST", "").strip() or cls.host
         return cls(
             host=host,
-            pool_wait_seconds=wait,
             log_level=_level(environ, cls.log_level),
             auth=_word(environ, "AUTH", AUTH_MODES, cls.auth),
             docs=_word(environ, "DOCS", SWITCH, "on") == "on",
@@ -145,6 +142,7 @@ class ApiSettings:
 _LIMITS = {
     "port": (0, 65_535),
     "pool_size": (1, 500),
+    "pool_wait_seconds": (1, 60),
     "statement_timeout_seconds": (1, 300),
     "connect_timeout_seconds": (2, 60),
     "cache_bytes": (0, 4 * 1024**3),
@@ -169,21 +167,6 @@ _LIMITS = {
     "export_statement_seconds": (1, 3600),
     "export_stall_seconds": (1, 3600),
 }
-
-
-def _whole(environ: Mapping[str, str], name: str, low: int, high: int, default: int) -> int:
-    raw = environ.get(PREFIX + name, "").strip()
-    if not raw:
-        return default
-    if not (raw.isascii() and raw.isdecimal() and len(raw) <= len(str(high))):
-        number = -1
-    else:
-        number = int(raw)
-    if not low <= number <= high:
-        raise InvalidSetting(
-            f"{PREFIX}{name}={raw[:40]!r}: write a whole number from {low} to {high}, or unset it"
-        )
-    return number
 
 
 def _level(environ: Mapping[str, str], default: str) -> str:

@@ -8,23 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptosource_etl.crash_points import CrashPoints
-
-
-class InvalidSetting(ValueError):
-    """An environment variable cannot be used. The message names it and says what would be right."""
-
-
-MAX_DIGITS = 12
-"""Digits of a count that are still read."""
-
-
-def _whole_number(environ: Mapping[str, str], name: str) -> int | None:
-    raw = environ.get(name, "").strip()
-    if not raw:
-        return None
-    if not raw.isdecimal() or len(raw) > MAX_DIGITS or int(raw) < 1:
-        raise InvalidSetting(f"{name}={raw!r}: write a whole number of at least 1, or unset it")
-    return int(raw)
+from cryptosource_store.environment import InvalidSetting, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +50,9 @@ class RunSettings:
             job_name=environ.get("CRYPTOSOURCE_JOB_NAME") or f"local-{uuid.uuid4()}",
             trigger=environ.get("CRYPTOSOURCE_TRIGGER") or "manual",
             host=host,
-            fail_after_records=_whole_number(environ, "FAIL_AFTER_N_RECORDS"),
+            fail_after_records=whole_number(environ, "FAIL_AFTER_N_RECORDS", None, least=1),
             holder_silence_seconds=float(
-                _whole_number(environ, "CRYPTOSOURCE_HOLDER_SILENCE_SECONDS") or 120
+                whole_number(environ, "CRYPTOSOURCE_HOLDER_SILENCE_SECONDS", 120, least=1)
             ),
             crash_points=crash_points,
         )

@@ -9,10 +9,12 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from cryptosource_store.environment import InvalidSetting
+
 DRIVER = "postgresql+psycopg2"
 
 
-class InvalidDatabaseURL(ValueError):
+class InvalidDatabaseURL(InvalidSetting):
     """DATABASE_URL cannot be used. The message says why and what would be right, never the URL."""
 
 

@@ -6,10 +6,12 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL
 
+from cryptosource_store.environment import InvalidSetting, whole_number
 from cryptosource_store.settings import DatabaseSettings
 from cryptosource_telemetry.exporter import export_wanted
 
@@ -27,10 +29,6 @@ POD_KEYS = frozenset(
     }
 )
 """What CRYPTOSOURCE_JOB_POD may add to the pods of runs: where they run, never what they may do."""
-
-
-class InvalidSetting(ValueError):
-    """An environment variable cannot be used. The message names it and says what would be right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,34 +103,21 @@ class OperatorSettings:
             InvalidSetting: a variable cannot be used.
         """
         names = environ.get("CRYPTOSOURCE_NAMESPACES", "").split(",")
-        whole = _Whole(environ)
+        number = partial(whole_number, environ)
         return cls(
             job=_job_settings(environ),
             namespaces=tuple(name.strip() for name in names if name.strip()),
             database=DatabaseSettings.from_environ(environ).url,
-            workers=whole("CRYPTOSOURCE_OPERATOR_WORKERS", 50, least=1),
-            resync_seconds=float(whole("CRYPTOSOURCE_RESYNC_SECONDS", 60, least=1)),
-            status_seconds=float(whole("CRYPTOSOURCE_STATUS_SECONDS", 5)),
-            pod_check_seconds=float(whole("CRYPTOSOURCE_POD_CHECK_SECONDS", 10, least=1)),
+            workers=number("CRYPTOSOURCE_OPERATOR_WORKERS", 50, least=1),
+            resync_seconds=float(number("CRYPTOSOURCE_RESYNC_SECONDS", 60, least=1)),
+            status_seconds=float(number("CRYPTOSOURCE_STATUS_SECONDS", 5)),
+            pod_check_seconds=float(number("CRYPTOSOURCE_POD_CHECK_SECONDS", 10, least=1)),
             listen_host=environ.get("CRYPTOSOURCE_OPERATOR_HOST") or "0.0.0.0",  # noqa: S104
-            listen_port=whole("CRYPTOSOURCE_OPERATOR_PORT", 8080),
+            listen_port=number("CRYPTOSOURCE_OPERATOR_PORT", 8080, most=65_535),
             identity=environ.get("CRYPTOSOURCE_POD_NAME") or socket.gethostname(),
             traced=export_wanted(environ),
-            crash_after_calls=whole("CRYPTOSOURCE_OPERATOR_CRASH_AFTER", 0),
+            crash_after_calls=number("CRYPTOSOURCE_OPERATOR_CRASH_AFTER", 0),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    environ: Mapping[str, str]
-
-    def __call__(self, name: str, default: int, *, least: int = 0) -> int:
-        raw = self.environ.get(name, "").strip()
-        if not raw:
-            return default
-        if not raw.isdecimal() or int(raw) < least:
-            raise InvalidSetting(f"{name}={raw!r}: write a whole number of at least {least}")
-        return int(raw)
 
 
 def _job_settings(environ: Mapping[str, str]) -> JobSettings:
@@ -141,7 +126,7 @@ def _job_settings(environ: Mapping[str, str]) -> JobSettings:
         raise InvalidSetting(
             "CRYPTOSOURCE_ETL_IMAGE is not set: name the image that runs are made of"
         )
-    whole = _Whole(environ)
+    number = partial(whole_number, environ)
     given: dict[str, Any] = {
         "image_pull_policy": environ.get("CRYPTOSOURCE_ETL_IMAGE_PULL_POLICY"),
         "database_secret": environ.get("CRYPTOSOURCE_DATABASE_SECRET"),
@@ -154,9 +139,9 @@ def _job_settings(environ: Mapping[str, str]) -> JobSettings:
     }
     return JobSettings(
         image=image,
-        backoff_limit=whole("CRYPTOSOURCE_JOB_BACKOFF_LIMIT", 2),
-        grace_seconds=whole("CRYPTOSOURCE_JOB_GRACE_SECONDS", 60, least=1),
-        spread_seconds=whole("CRYPTOSOURCE_SPREAD_SECONDS", 30),
+        backoff_limit=number("CRYPTOSOURCE_JOB_BACKOFF_LIMIT", 2),
+        grace_seconds=number("CRYPTOSOURCE_JOB_GRACE_SECONDS", 60, least=1),
+        spread_seconds=number("CRYPTOSOURCE_SPREAD_SECONDS", 30),
         **{name: value for name, value in given.items() if value},
     )
 

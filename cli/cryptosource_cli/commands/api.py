@@ -6,12 +6,13 @@ import threading
 
 import click
 
-from cryptosource_api.settings import ApiSettings, InvalidSetting
+from cryptosource_api.settings import ApiSettings
 from cryptosource_cli.api_thread import published
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
+from cryptosource_store.environment import InvalidSetting
 from cryptosource_telemetry.json_logs import configure_logging
 
 

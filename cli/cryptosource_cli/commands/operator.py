@@ -15,7 +15,8 @@ from cryptosource_operator.credentials import NoCredentials, login
 from cryptosource_operator.kopf_handlers import stop_on_signals
 from cryptosource_operator.operator import Operator
 from cryptosource_operator.reconcile_tracing import SERVICE_NAME
-from cryptosource_operator.settings import InvalidSetting, OperatorSettings
+from cryptosource_operator.settings import OperatorSettings
+from cryptosource_store.environment import InvalidSetting
 from cryptosource_telemetry.json_logs import configure_logging
 
 

@@ -7,7 +7,8 @@ import pytest
 from cryptosource_api.http import rate_limits
 from cryptosource_api.http.client_address import parse_networks
 from cryptosource_api.http.rate_limits import LocalBuckets, Rate
-from cryptosource_api.settings import ApiSettings, InvalidSetting
+from cryptosource_api.settings import ApiSettings
+from cryptosource_store.environment import InvalidSetting
 
 SIX = Rate(name="key", per_minute=6)
 

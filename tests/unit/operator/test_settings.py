@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cryptosource_operator.settings import InvalidSetting, OperatorSettings
+from cryptosource_operator.settings import OperatorSettings
+from cryptosource_store.environment import InvalidSetting
 
 LEAST = {"CRYPTOSOURCE_ETL_IMAGE": "etl:1"}
 
@@ -44,6 +45,9 @@ def test_everything_can_be_told():
         ("CRYPTOSOURCE_ETL_IMAGE", " ", "name the image"),
         ("CRYPTOSOURCE_OPERATOR_WORKERS", "0", "at least 1"),
         ("CRYPTOSOURCE_RESYNC_SECONDS", "1.5", "whole number"),
+        ("CRYPTOSOURCE_RESYNC_SECONDS", "٣", "whole number"),
+        ("CRYPTOSOURCE_OPERATOR_PORT", "65536", "from 0 to 65535"),
+        ("DATABASE_URL", "mysql://h/d", "write postgresql://"),
         ("CRYPTOSOURCE_JOB_ENV", "{", "not JSON"),
         ("CRYPTOSOURCE_JOB_ENV", "[]", "JSON object"),
         ("CRYPTOSOURCE_JOB_ENV", '{"A": 1}', "put numbers in quotes"),
