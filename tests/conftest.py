@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import URL, Engine
 
 from cryptosource_store.engine import session_engine
 from support import postgres as postgres_support
+from support.oracle import contradictions
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -41,6 +43,39 @@ def database(postgres: URL, migrated_template: str) -> Iterator[URL]:
     """A migrated, empty database of the test's own."""
     with postgres_support.database(postgres, template=migrated_template) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres: URL, migrated_template: str) -> Iterator[URL]:
+    """A migrated, empty database that the tests of a module share."""
+    with postgres_support.database(postgres, template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(postgres: URL) -> Iterator[URL]:
+    """A database of the test's own without a schema."""
+    with postgres_support.database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def make_database(postgres: URL, migrated_template: str) -> Iterator[Callable[[], URL]]:
+    """Return a maker of migrated, empty databases, all dropped at the end."""
+    with ExitStack() as stack:
+
+        def make() -> URL:
+            context = postgres_support.database(postgres, template=migrated_template)
+            return stack.enter_context(context)
+
+        yield make
+
+
+@pytest.fixture
+def consistent(database: URL) -> Iterator[None]:
+    """Check at the end of the test that no two tables contradict each other."""
+    yield
+    assert contradictions(database) == {}
 
 
 @pytest.fixture

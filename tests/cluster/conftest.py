@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from hack.cluster import control_plane
 from hack.cluster.errors import ClusterError
-from sqlalchemy import URL, text
+from sqlalchemy import text
 
 from cryptosource_crd.generator import PLURAL
 from cryptosource_store.engine import session_engine
-from support import postgres as postgres_support
-from support.kube import SOURCES, Kube, eventually, namespace
+from support.kube import SOURCES, Kube, namespace
 from support.operator_process import USER, OperatorProcess, grant, operating
 from support.source_objects import Sources
+from support.waits import eventually
 
 CHECKOUT = Path(__file__).parents[2]
 CONTROLLERS = (
@@ -75,24 +75,17 @@ def sources(kube: Kube, space: str) -> Sources:
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres: URL, migrated_template: str) -> Iterator[URL]:
-    """An empty database of the module's own."""
-    with postgres_support.database(postgres, template=migrated_template) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def operator(operator_kubeconfig, database_url, tmp_path_factory) -> Iterator[OperatorProcess]:
+def operator(operator_kubeconfig, module_database, tmp_path_factory) -> Iterator[OperatorProcess]:
     """The operator of the module."""
     folder = tmp_path_factory.mktemp("operator")
-    with operating(operator_kubeconfig, folder, database=database_url) as operator:
+    with operating(operator_kubeconfig, folder, database=module_database) as operator:
         yield operator
 
 
 @pytest.fixture
-def store(operator, database_url):
+def store(operator, module_database):
     """Statements on the operator's database."""
-    engine = session_engine(database_url, application="cryptosource-test")
+    engine = session_engine(module_database, application="cryptosource-test")
 
     def execute(statement, **values):
         statement = text(statement) if isinstance(statement, str) else statement

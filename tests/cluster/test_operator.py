@@ -8,8 +8,9 @@ import pytest
 
 from cryptosource_store.statements.claim import NOTIFY, RUNS_CHANNEL
 from support.api import api_client
-from support.kube import Kube, Refused, eventually
+from support.kube import Kube, Refused
 from support.source_objects import NEVER
+from support.waits import eventually
 
 
 def scheduled(sources, name="a-source"):

@@ -7,23 +7,16 @@ from sqlalchemy import text
 
 from cryptosource_store.engine import session_engine
 from support import postgres as postgres_support
-from support.kube import eventually
 from support.operator_process import operating
+from support.waits import eventually
 
 QUICK = {"CRYPTOSOURCE_RESYNC_SECONDS": "1"}
 
 
 @pytest.fixture
-def own_database(postgres, migrated_template):
-    """A database that can be taken away."""
-    with postgres_support.database(postgres, template=migrated_template) as url:
-        yield url
-
-
-@pytest.fixture
-def rows(own_database):
+def rows(database):
     """Return the sources as Postgres has them: uid and whether they are retired."""
-    engine = session_engine(own_database, application="cryptosource-test")
+    engine = session_engine(database, application="cryptosource-test")
 
     def read():
         with engine.connect() as connection:
@@ -35,8 +28,8 @@ def rows(own_database):
 
 
 @pytest.fixture
-def options(sources, own_database):
-    return {"namespaces": [sources.namespace], "database": own_database, **QUICK}
+def options(sources, database):
+    return {"namespaces": [sources.namespace], "database": database, **QUICK}
 
 
 def test_a_deleted_source_is_retired_and_goes_on_when_it_is_made_again(
@@ -68,7 +61,7 @@ def test_a_source_that_was_deleted_while_the_operator_was_away_is_retired(
 
 
 def test_a_source_that_was_deleted_while_postgres_was_away_is_retired(
-    operator_kubeconfig, tmp_path, sources, rows, options, postgres, own_database
+    operator_kubeconfig, tmp_path, sources, rows, options, postgres, database
 ):
     with operating(operator_kubeconfig, tmp_path, **options):
         uid = sources.create(runOnCreate=False)["metadata"]["uid"]
@@ -76,24 +69,24 @@ def test_a_source_that_was_deleted_while_postgres_was_away_is_retired(
         sources.create("witness", runOnCreate=False)
         eventually(lambda: len(rows()) == 2)
 
-        away = f"{own_database.database}_away"
-        postgres_support.rename(postgres, own_database.database, away)
+        away = f"{database.database}_away"
+        postgres_support.rename(postgres, database.database, away)
         try:
             sources.edit("witness", suspend=True)
             eventually(lambda: sources.condition("DatabaseUnavailable", "witness")[0] == "True")
             sources.delete()
             eventually(lambda: sources.cronjob() is None)
         finally:
-            postgres_support.rename(postgres, away, own_database.database)
+            postgres_support.rename(postgres, away, database.database)
 
         eventually(lambda: (uid, True) in rows(), seconds=60)
         assert [retired for _, retired in rows()].count(False) == 1
 
 
 def test_sources_that_no_operator_of_this_cluster_has_registered_are_left_alone(
-    operator_kubeconfig, tmp_path, sources, rows, options, own_database
+    operator_kubeconfig, tmp_path, sources, rows, options, database
 ):
-    engine = session_engine(own_database, application="cryptosource-test")
+    engine = session_engine(database, application="cryptosource-test")
     with engine.begin() as connection:
         connection.execute(
             text(

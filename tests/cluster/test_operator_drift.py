@@ -7,7 +7,8 @@ import copy
 import pytest
 
 from cryptosource_operator.revert_limiter import REVERTS
-from support.kube import BATCH, Refused, eventually
+from support.kube import BATCH, Refused
+from support.waits import eventually
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 EXTRA = {"name": "STOLEN", "value": "yes"}

@@ -9,9 +9,10 @@ import pytest
 
 from support import postgres as postgres_support
 from support.api import api_client
-from support.kube import eventually, namespace
+from support.kube import namespace
 from support.operator_process import operating
 from support.source_objects import NEVER, Sources
+from support.waits import eventually
 
 MAX_RECONCILE = 12
 """Calls that a first reconcile makes at most; a test proves that it makes fewer."""

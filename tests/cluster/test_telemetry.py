@@ -21,7 +21,7 @@ from support.api_keys import bearer, make_key
 from support.collector import Collector, collecting
 from support.commands import LOOPBACK, environment
 from support.job_process import run_pod
-from support.kube import BATCH, Refused, eventually
+from support.kube import BATCH, Refused
 from support.market import RunningMarket, running_market
 from support.monitoring import exposed, expressions, missing
 from support.operator_process import OperatorProcess, operating
@@ -29,6 +29,7 @@ from support.oracle import rows
 from support.secrets import tables_that_mention
 from support.serving import serving
 from support.source_objects import Sources
+from support.waits import eventually
 
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CANARIES = {

@@ -12,7 +12,6 @@ from sqlalchemy import URL
 
 from support.commands import cryptosource, environment
 from support.market import RunningMarket, running_market
-from support.oracle import contradictions
 
 
 class RunCommand(Protocol):
@@ -46,10 +45,3 @@ def market() -> Iterator[RunningMarket]:
     """A market of 25 coins whose clock stands still."""
     with running_market(coins=25) as market:
         yield market
-
-
-@pytest.fixture
-def consistent(database: URL) -> Iterator[None]:
-    """Check at the end of the test that no two tables contradict each other."""
-    yield
-    assert contradictions(database) == {}

@@ -8,9 +8,10 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from support.commands import COMMAND, environment, eventually
+from support.commands import COMMAND, environment
 from support.serving import ServedApi, serving
 from support.transcripts import Step, steps
+from support.waits import OutOfTime, eventually
 
 DOCS = Path(__file__).parents[2] / "docs"
 ADDRESS = "localhost:8010"
@@ -29,7 +30,7 @@ def test_the_guide_works_as_it_is_written_and_prints_what_it_shows(tmp_path: Pat
                 up = serving("up", "-f", folder / "prices.yaml", env=env, folder=tmp_path)
                 api = stack.enter_context(up)
                 stack.callback(end, api)
-                with suppress(TimeoutError):
+                with suppress(OutOfTime):
                     eventually(partial(served_as_shown, api, step))
                 printed = said(api)
             else:

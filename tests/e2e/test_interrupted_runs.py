@@ -12,11 +12,12 @@ from sqlalchemy import URL
 
 from cryptosource_etl.crash_points import OF_A_RUN
 from support import postgres as postgres_support
-from support.commands import cryptosource, environment, eventually, started
+from support.commands import cryptosource, environment, started
 from support.held_upstream import held_upstream
 from support.manifests import csv, gecko, paprika, row, write, write_rows
 from support.market import RunningMarket, running_market
 from support.oracle import contradictions, counts, facts, rows, value
+from support.waits import eventually
 
 STORED = ("quotes", "raw_records", "quotes_latest", "unified")
 COMMITTED = "SELECT records_committed FROM etl_checkpoints"
@@ -155,7 +156,7 @@ def test_of_twenty_runs_at_once_one_loads_and_nineteen_are_skipped(
             )
             for number in range(20)
         ]
-        eventually(lambda: sum(one.ended for one in crowd) == 19, timeout_seconds=110)
+        eventually(lambda: sum(one.ended for one in crowd) == 19, seconds=110)
         upstream.released.set()
         codes = [one.wait() for one in crowd]
 

@@ -15,6 +15,8 @@ from support import postgres as postgres_support
 from support.api import Market
 from support.browsing import PHONE, UNREADABLE, WIDER_THAN_SCREEN, Site, chromium, served
 
+MOST_STOPS = 500
+"""Of the keyboard on a page; more than any has."""
 HOSTILE = "<script>alert(1)</script>" + "W" * 200 + "\u202egnp.nioc"
 
 
@@ -24,11 +26,10 @@ def site(postgres: URL, migrated_template: str) -> Iterator[Site]:
     with postgres_support.database(postgres, template=migrated_template) as url:
         engine = session_engine(url, application="cryptosource-test")
         seed(engine)
-        market = Market(engine)
-        source_id = market.source(HOSTILE, schedule="*/5 * * * *")
-        market.coin(HOSTILE.upper(), source_id, slug="hostile", name=HOSTILE, price_usd=1)
-        market.run(source_id, "failure", reason="UpstreamError", message=HOSTILE * 5)
-        market.close()
+        with Market(engine) as market:
+            source_id = market.source(HOSTILE, schedule="*/5 * * * *")
+            market.coin(HOSTILE.upper(), source_id, slug="hostile", name=HOSTILE, price_usd=1)
+            market.run(source_id, "failure", reason="UpstreamError", message=HOSTILE * 5)
         engine.dispose()
         with served(url) as server, chromium() as started:
             yield Site(server.url, started)
@@ -142,6 +143,7 @@ def test_a_keyboard_gets_everywhere_and_sees_where_it_is(site: Site):
         page.keyboard.press("Tab")
         reached = []
         while page.evaluate("document.activeElement !== document.body"):
+            assert len(reached) < MOST_STOPS, f"the keyboard goes round for ever: {reached[-9:]}"
             seen = page.evaluate(
                 "(() => { const e = document.activeElement, s = getComputedStyle(e),"
                 " r = e.getBoundingClientRect(); return [e.textContent.trim(),"

@@ -31,9 +31,8 @@ def started() -> Iterator[Browser]:
 
 @pytest.fixture
 def market(engine: Engine) -> Iterator[Market]:
-    market = Market(engine)
-    yield market
-    market.close()
+    with Market(engine) as market:
+        yield market
 
 
 @pytest.fixture

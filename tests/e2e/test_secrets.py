@@ -22,7 +22,7 @@ from cryptosource_store.engine import session_engine
 from support import postgres as postgres_support
 from support.api_keys import bearer, make_key
 from support.collector import Collector, collecting
-from support.commands import cryptosource, environment, eventually
+from support.commands import cryptosource, environment
 from support.manifests import (
     ONE_ATTEMPT,
     closed_url,
@@ -37,7 +37,8 @@ from support.manifests import (
 from support.market import RunningMarket
 from support.secrets import files_that_mention, tables_that_mention
 from support.serving import ServedApi, serving
-from support.streams import WAIT_SECONDS, listening
+from support.streams import listening
+from support.waits import WAIT_SECONDS, Deadline, eventually
 
 CANARIES = {
     "database": "canary-of-the-database",
@@ -184,17 +185,20 @@ def streamed(knowing: Knowing) -> dict[str, str]:
     port = knowing.api.port
     with listening(port, f"last_event_id={FROM_THE_START}", **bearer(knowing.key)) as client:
         heard.append(f"{client.status} {client.headers}")
-        for event in client.events():
-            heard.append(repr(event))
-            if event.name == "change" and event.id:
-                break
+        with Deadline("a change that is complete") as deadline:
+            for event in client.events():
+                heard.append(repr(event))
+                if event.name == "change" and event.id:
+                    break
+                deadline.left()
     headers = bearer(knowing.key)
     with connect(f"ws://127.0.0.1:{port}/ws", proxy=None, additional_headers=headers) as client:
         client.send(CANARIES["query"])
         client.send(json.dumps({"type": "subscribe", "last_event_id": FROM_THE_START}))
-        said = [str(client.recv(WAIT_SECONDS))]
-        while not json.loads(said[-1]).get("complete"):
-            said.append(str(client.recv(WAIT_SECONDS)))
+        with Deadline("a message that is complete") as deadline:
+            said = [str(client.recv(deadline.left()))]
+            while not json.loads(said[-1]).get("complete"):
+                said.append(str(client.recv(deadline.left())))
     return {STREAM: "\n".join(heard), "/ws": "\n".join(said)}
 
 

@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import URL
 
 from support.collector import collecting
-from support.commands import cryptosource, environment, eventually
+from support.commands import cryptosource, environment
 from support.manifests import csv, row, write, write_rows
 from support.oracle import contradictions, rows, value
 from support.serving import ServedApi, serving
+from support.waits import eventually
 
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

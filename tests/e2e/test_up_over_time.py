@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from support.commands import COMMAND, environment, eventually
+from support.commands import COMMAND, environment
 from support.manifests import csv, paprika, row, write, write_rows
 from support.market import RunningMarket
 from support.oracle import rows
 from support.serving import ServedApi, serving
+from support.waits import eventually
 
 STOP_SECONDS = 15
 """A person who pressed Ctrl-C waits no longer than that."""

@@ -14,9 +14,10 @@ from sqlalchemy import URL
 
 from cryptosource_api.http.models import Problem
 from support import postgres as postgres_support
-from support.commands import environment, eventually
+from support.commands import environment
 from support.exporting import LAST_CHUNK, begun, long_history, open_exports, rest_of
 from support.serving import ServedApi, serving
+from support.waits import eventually
 
 QUOTES = 60_000
 """Some 16 MB, more than the sockets of both sides take."""

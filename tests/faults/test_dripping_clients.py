@@ -13,8 +13,9 @@ from sqlalchemy import URL
 
 from cryptosource_api.http.models import Problem
 from support import postgres as postgres_support
-from support.commands import environment, eventually
+from support.commands import environment
 from support.serving import ServedApi, serving
+from support.waits import eventually, read_until
 
 DRIPPING = 500
 SHORT = {
@@ -46,15 +47,6 @@ def connected(api: ServedApi, sent: bytes = b"") -> socket.socket:
     return link
 
 
-def everything(link: socket.socket) -> bytes:
-    """Read to the end; a reset is one too."""
-    received = bytearray()
-    with suppress(ConnectionError):
-        while chunk := link.recv(1 << 16):
-            received += chunk
-    return bytes(received)
-
-
 def problem_of(answer: bytes) -> Problem:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head
@@ -82,7 +74,7 @@ def test_hundreds_that_drip_are_all_cut_off_and_others_are_answered_meanwhile(
         for link in links[::5]:
             link.sendall(b"G")  # some drip on
         healthy = [api.text("/data")[0] for _ in range(50)]
-        answers = [everything(link) for link in links]
+        answers = [read_until(link) for link in links]
 
     assert healthy == [200] * 50
     assert {problem_of(answer).status for answer in answers if answer} == {408}
@@ -142,12 +134,9 @@ def test_what_cannot_be_taken_is_a_problem_document(api: ServedApi, sent: bytes,
     with closing(connected(api)) as link:
         with suppress(ConnectionError):
             link.sendall(sent)
-        answer = link.recv(1 << 16)
-        while b"\r\n\r\n{" not in answer or not answer.endswith(b"}"):
-            more = link.recv(1 << 16)
-            if not more:
-                break
-            answer += more
+        answer = read_until(
+            link, lambda read: b"\r\n\r\n{" in read and read.endswith(b"}"), what="a problem"
+        )
 
     assert problem_of(answer).status == status
 
@@ -158,7 +147,7 @@ def test_more_connections_than_allowed_are_told_so(database: URL, tmp_path: Path
         for _ in range(3):
             stack.enter_context(closing(connected(api, HEAD)))
         with closing(connected(api, HEAD + b"\r\n")) as link:
-            refused = everything(link)
+            refused = read_until(link)
 
     assert problem_of(refused).status == 503
     assert b"retry-after: 2" in refused
@@ -166,14 +155,14 @@ def test_more_connections_than_allowed_are_told_so(database: URL, tmp_path: Path
 
 def test_http_1_0_need_not_name_a_host(api: ServedApi):
     with closing(connected(api, b"GET /data HTTP/1.0\r\n\r\n")) as link:
-        assert everything(link).startswith(b"HTTP/1.1 200")
+        assert read_until(link).startswith(b"HTTP/1.1 200")
 
 
 def test_pipelined_requests_are_all_answered(api: ServedApi):
     with closing(
         connected(api, (HEAD + b"\r\n") * 2 + HEAD + b"Connection: close\r\n\r\n")
     ) as link:
-        answers = everything(link)
+        answers = read_until(link)
 
     assert answers.count(b"HTTP/1.1 200") == 3
     assert json.loads(answers.rpartition(b"\r\n\r\n")[2])["data"] == []

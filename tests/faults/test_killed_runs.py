@@ -9,7 +9,16 @@ import pytest
 from sqlalchemy import URL
 
 from cryptosource_etl.crash_points import OF_A_RUN
-from support.oracle import committed, contradictions, counts, facts, rows, value, wait_until
+from support.oracle import (
+    committed,
+    contradictions,
+    counts,
+    facts,
+    no_run_holds_a_lock,
+    rows,
+    value,
+    wait_until,
+)
 from support.readers import coin
 from support.runs import load, outcome_of, started
 
@@ -40,7 +49,7 @@ def test_a_rerun_after_a_kill_ends_where_a_run_that_was_never_killed_does(
     with started(database, COINS, batch_size=BATCH, environ=environ) as process:
         assert outcome_of(process)["exit_code"] == -signal.SIGKILL
     assert contradictions(database) == {}
-    wait_until(database, "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'")
+    no_run_holds_a_lock(database)
     outcome = load(database, RECORDS, batch_size=BATCH)
     assert outcome.status == "success", outcome.message
     assert contradictions(database) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import URL
 
-from support.oracle import contradictions, counts, facts, wait_until
+from support.oracle import contradictions, counts, facts, no_run_holds_a_lock
 from support.readers import coin
 from support.runs import load
 from support.tcp_proxy import postgres_proxy
@@ -43,7 +43,7 @@ def test_a_cut_after_any_message_loses_and_doubles_nothing(make_database, shard:
                 outcome.message,
             )
         assert contradictions(url) == {}, said
-        wait_until(url, "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'")
+        no_run_holds_a_lock(url)
         rerun = load(url, RECORDS, batch_size=BATCH)
         assert rerun.status == "success", (said, rerun.message)
         assert contradictions(url) == {}, said

@@ -16,18 +16,17 @@ from support.serving import ServedApi, serving
 
 @pytest.fixture
 def market(engine: Engine) -> Iterator[Market]:
-    market = Market(engine)
-    gecko, paprika = market.source("gecko"), market.source("paprika", "coinpaprika")
-    btc = market.coin("BTC", gecko, rank=1, price_usd="61234.5", name="Bitcoin")
-    market.record(btc, paprika, external_id="btc-bitcoin", price_usd="61230")
-    market.coin("ETH", gecko, rank=2, price_usd="2500.000000000000000001")
-    market.coin(None, paprika, slug="nameless")
-    for hours in range(5):
-        market.quote(btc, gecko, NOON - timedelta(hours=hours), price_usd=61000 + hours)
-        market.run(gecko, started_at=NOON - timedelta(hours=hours))
-    market.run(paprika, status="failure", reason="UpstreamError", message="503")
-    yield market
-    market.close()
+    with Market(engine) as market:
+        gecko, paprika = market.source("gecko"), market.source("paprika", "coinpaprika")
+        btc = market.coin("BTC", gecko, rank=1, price_usd="61234.5", name="Bitcoin")
+        market.record(btc, paprika, external_id="btc-bitcoin", price_usd="61230")
+        market.coin("ETH", gecko, rank=2, price_usd="2500.000000000000000001")
+        market.coin(None, paprika, slug="nameless")
+        for hours in range(5):
+            market.quote(btc, gecko, NOON - timedelta(hours=hours), price_usd=61000 + hours)
+            market.run(gecko, started_at=NOON - timedelta(hours=hours))
+        market.run(paprika, status="failure", reason="UpstreamError", message="503")
+        yield market
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from sqlalchemy import URL, Engine, text
@@ -21,6 +21,8 @@ from cryptosource_store.partitions import ensure_quote_partitions, months_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RUN = uuid.UUID(int=1)
+MAX_PAGES = 500
+"""More than any test's list has."""
 AMOUNTS = ("price_usd", "market_cap_usd", "volume_24h_usd", "percent_change_24h")
 
 
@@ -67,6 +69,20 @@ def api_client(url: URL, **settings: Any) -> Iterator[ApiClient]:
         engine.dispose()
 
 
+def pages(api: ApiClient, url: str) -> Iterator[httpx.Response]:
+    """Yield the pages of a list, followed by their cursors to the end."""
+    cursor = ""
+    for _ in range(MAX_PAGES):
+        joint = "&" if "?" in url else "?"
+        response = api.get(f"{url}{cursor and f'{joint}cursor={cursor}'}")
+        assert response.status_code == 200, response.text
+        yield response
+        cursor = response.json()["pagination"]["next_cursor"]
+        if cursor is None:
+            return
+    raise AssertionError(f"{url} does not end within {MAX_PAGES} pages; the last cursor: {cursor}")
+
+
 def exact(response: httpx.Response) -> Any:
     """Return a JSON body with its numbers as decimals."""
     return json.loads(response.content, parse_float=Decimal)
@@ -78,7 +94,10 @@ class Market:
     def __init__(self, engine: Engine) -> None:
         self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def run_sql(self, statement: str, **parameters: Any) -> Any:

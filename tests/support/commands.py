@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,16 +108,3 @@ def started(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def eventually(holds: Callable[[], object], *, timeout_seconds: float = 60) -> None:
-    """Look again and again until something holds.
-
-    Raises:
-        TimeoutError: it did not in that time.
-    """
-    deadline = time.monotonic() + timeout_seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{holds} did not hold within {timeout_seconds} s")
-        time.sleep(0.05)

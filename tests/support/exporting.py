@@ -12,6 +12,7 @@ from cryptosource_store.engine import session_engine
 from support.api import NOON, RUN, Market
 from support.oracle import value
 from support.serving import ServedApi
+from support.waits import read_until
 
 LONG_QUOTES = """
   INSERT INTO quotes (asset_id, source_id, observed_at, price_usd, market_cap_usd,
@@ -30,13 +31,12 @@ LAST_CHUNK = b"\r\n0\r\n\r\n"
 def long_history(url: URL, rows: int) -> None:
     """Give the coin BTC so many quotes, a second apart, and one more."""
     engine = session_engine(url, application="cryptosource-tests")
-    market = Market(engine)
-    source = market.source("gecko")
-    asset = market.coin("BTC", source)
-    market.quote(asset, source, NOON)
-    bound = {"asset": asset, "source": source, "newest": NOON, "run": str(RUN), "rows": rows}
-    market.run_sql(LONG_QUOTES, **bound)
-    market.close()
+    with Market(engine) as market:
+        source = market.source("gecko")
+        asset = market.coin("BTC", source)
+        market.quote(asset, source, NOON)
+        bound = {"asset": asset, "source": source, "newest": NOON, "run": str(RUN), "rows": rows}
+        market.run_sql(LONG_QUOTES, **bound)
     engine.dispose()
 
 
@@ -67,12 +67,4 @@ def begun(
 
 def rest_of(link: socket.socket) -> bytes:
     """Read up to the last chunk, or to the end of the connection; a reset is one too."""
-    received = bytearray()
-    try:
-        while chunk := link.recv(1 << 16):
-            received += chunk
-            if received.endswith(LAST_CHUNK):
-                break
-    except ConnectionError:
-        pass
-    return bytes(received)
+    return read_until(link, lambda read: read.endswith(LAST_CHUNK), what="the last chunk")

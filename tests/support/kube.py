@@ -6,16 +6,13 @@ import base64
 import json
 import ssl
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import yaml
-
-T = TypeVar("T")
 
 SOURCES = "/apis/cryptosource.io/v1alpha1"
 BATCH = "/apis/batch/v1"
@@ -87,15 +84,3 @@ def namespace(kube: Kube, name: str) -> Iterator[str]:
         yield made
     finally:
         kube.request("DELETE", f"/api/v1/namespaces/{made}")
-
-
-def eventually(found: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
-    """Return the first truthy result; fail when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = found()
-        if result:
-            return result
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what or found}")
-        time.sleep(0.05)

@@ -11,9 +11,10 @@ from hack.market.clock import NOON
 from hack.market.control import ControlError
 from hack.market.jsontext import dump_command
 
-from support.kube import Kube, eventually
+from support.kube import Kube
 from support.market import RunningMarket
 from support.services import HttpService
+from support.waits import eventually
 
 SOURCE = Path(__file__).parents[2] / "hack" / "market"
 NAME, PORT = "market", 9100

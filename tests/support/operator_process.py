@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 from sqlalchemy import URL
 
-from support.kube import Kube, eventually
+from support.kube import Kube
+from support.waits import eventually
 
 USER = "cryptosource-operator"
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, text
 
 from cryptosource_store.engine import session_engine
+from support.waits import eventually
 
 Tables = dict[str, list[tuple[Any, ...]]]
 
@@ -65,6 +66,10 @@ CONTRADICTIONS = {
         SELECT q.asset_id, q.observed_at FROM quotes q LEFT JOIN raw_records r
             ON r.raw_id = q.raw_id AND r.digest = q.digest AND r.source_id = q.source_id
          WHERE r.raw_id IS NULL""",
+    "a quote is of the time of its payload": """
+        SELECT q.asset_id, q.observed_at, r.observed_at FROM quotes q JOIN raw_records r
+            ON r.raw_id = q.raw_id AND r.source_id = q.source_id
+         WHERE r.observed_at <> q.observed_at""",
     "every rejection points at its payload": """
         SELECT j.rejected_id FROM rejected_records j LEFT JOIN raw_records r
             ON r.raw_id = j.raw_id AND r.digest = j.digest
@@ -99,13 +104,16 @@ CONTRADICTIONS = {
            ORDER BY symbol, rank NULLS LAST, market_cap_usd DESC NULLS LAST, asset_id) w
           LEFT JOIN tickers t ON t.ticker = w.symbol
          WHERE t.asset_id IS DISTINCT FROM w.asset_id""",
+    "a ticker leads to a coin that is shown": """
+        SELECT ticker, asset_id FROM tickers EXCEPT
+        SELECT ticker, asset_id FROM tickers JOIN unified USING (asset_id)""",
     "totals are exact": """
         SELECT coalesce(d.dataset, w.dataset), d.total, w.total FROM dataset_versions d FULL JOIN (
           SELECT 'unified' AS dataset, count(*) AS total FROM unified HAVING count(*) > 0
           UNION ALL
           SELECT 'source:' || source_id, count(*) FROM quotes_latest GROUP BY source_id) w
             ON d.dataset = w.dataset
-         WHERE d.total IS DISTINCT FROM w.total""",
+         WHERE d.total IS DISTINCT FROM coalesce(w.total, 0)""",
     "one coin has one id per scope": """
         SELECT asset_id, id_scope FROM asset_aliases GROUP BY 1, 2 HAVING count(*) > 1""",
     "counts add up": "SELECT run_id FROM etl_runs WHERE processed <> loaded + unchanged + rejected",
@@ -116,6 +124,13 @@ CONTRADICTIONS = {
            AND a.started_at < coalesce(b.finished_at, 'infinity')
            AND b.started_at < coalesce(a.finished_at, 'infinity')""",
 }
+
+
+DATA_TABLES = (
+    *("raw_records", "quotes", "quotes_latest", "unified", "tickers", "dataset_versions"),
+    *("rejected_records", "assets", "asset_aliases", "ticker_moves", "schema_drifts"),
+)
+"""What a run changes when it learns something."""
 
 
 def rows(url: URL, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -139,9 +154,20 @@ def execute(url: URL, statement: str, **parameters: Any) -> None:
 
 
 def wait_until(url: URL, condition: str, **parameters: Any) -> None:
-    """Ask the database again and again until a condition holds there."""
-    while not value(url, f"SELECT coalesce(({condition}), false)", **parameters):
-        pass
+    """Ask the database again and again until a condition holds there.
+
+    Raises:
+        OutOfTime: it does not.
+    """
+    statement = f"SELECT coalesce(({condition}), false)"
+    eventually(lambda: value(url, statement, **parameters), what=condition)
+
+
+def no_run_holds_a_lock(url: URL) -> None:
+    """Wait until the server has noticed that the sessions of the runs before are closed."""
+    held = """pg_locks l JOIN pg_database d ON d.oid = l.database
+       WHERE d.datname = current_database() AND l.locktype = 'advisory'"""
+    wait_until(url, f"SELECT count(*) = 0 FROM {held}")
 
 
 def committed(url: URL, records: int) -> None:
@@ -167,6 +193,6 @@ def counts(url: URL, *tables: str) -> dict[str, int]:
 
 
 def row_versions(url: URL, *tables: str) -> Tables:
-    """Return where each row lies and who wrote it: the same list means nothing was rewritten."""
-    query = "SELECT tableoid::text, ctid::text, xmin::text FROM {} ORDER BY 1, 2"
+    """Return where each row lies, and who wrote and locked it: equal means nothing was written."""
+    query = "SELECT tableoid::text, ctid::text, xmin::text, xmax::text FROM {} ORDER BY 1, 2"
     return {table: rows(url, query.format(table)) for table in tables}

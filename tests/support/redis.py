@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
 
-from support.commands import eventually
+from support.waits import eventually
 
 
 def program() -> str | None:

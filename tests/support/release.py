@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from support.chart import CHART, Helm
-from support.kube import Kube, Refused, eventually
+from support.kube import Kube, Refused
 from support.services import HttpService, PodDatabase
+from support.waits import eventually
 
 Values = Mapping[str, Any]
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}

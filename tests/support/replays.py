@@ -1,4 +1,4 @@
-"""A source whose rules a test can change, and what the store holds of it, in a form to compare."""
+"""A source whose rules a test can change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL
 
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.http.usage import Usage
@@ -23,8 +23,9 @@ from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_etl.pipeline.run.plan import RunKind, RunPlan
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.settings import RunSettings
-from cryptosource_store.engine import loading_engine, session_engine
+from cryptosource_store.engine import loading_engine
 from cryptosource_store.reasons import RejectReason
+from support.oracle import no_run_holds_a_lock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -158,91 +159,5 @@ class RuledSource:
             settings=RunSettings(job_name=str(uuid.uuid4()), **settings),
         )
         clock = SystemClock(self.stop)
-        _wait_for_free_locks(self.url)
+        no_run_holds_a_lock(self.url)
         return Run(plan, engine=loading_engine(self.url), clock=clock, stop=self.stop).execute()
-
-
-def _wait_for_free_locks(url: URL) -> None:
-    """Wait until the server has noticed that the session of the run before is closed."""
-    held = """SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-               WHERE d.datname = current_database() AND l.locktype = 'advisory'"""
-    while rows(url, held):
-        pass
-
-
-STATE = {
-    "quotes": """
-        SELECT s.name, a.external_id, q.observed_at, q.price_usd, q.rank FROM quotes q
-          JOIN sources s USING (source_id)
-          JOIN asset_aliases a ON a.asset_id = q.asset_id AND a.id_scope = 'ruled/' || s.name""",
-    "latest": """
-        SELECT s.name, l.external_id, observed_at, inferred_time, symbol, l.name, rank, price_usd
-          FROM quotes_latest l JOIN sources s USING (source_id)""",
-    "unified": """
-        SELECT (SELECT array_agg(a.external_id ORDER BY 1) FROM asset_aliases a
-                 WHERE a.asset_id = u.asset_id), symbol, name, rank, price_usd, observed_at,
-               spread_percent FROM unified u""",
-    "totals": """
-        SELECT CASE dataset WHEN 'unified' THEN dataset ELSE 'source' END, total
-          FROM dataset_versions""",
-}
-
-
-def rows(url: URL, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement, in their order."""
-    with session_engine(url, application="test").connect() as connection:
-        return [tuple(row) for row in connection.execute(text(statement), parameters)]
-
-
-def state_of(url: URL) -> dict[str, list[str]]:
-    """Return what is loaded, without what differs from one database to another."""
-    return {
-        subject: sorted(str(row) for row in rows(url, statement))
-        for subject, statement in STATE.items()
-    }
-
-
-DATA_TABLES = (
-    *("raw_records", "quotes", "quotes_latest", "unified", "tickers", "dataset_versions"),
-    *("rejected_records", "assets", "asset_aliases", "ticker_moves", "schema_drifts"),
-)
-
-
-def versions_of(url: URL) -> dict[str, list[str]]:
-    """Return the physical version of each row of data: equal means that nothing was written."""
-    return {
-        table: [
-            str(row)
-            for row in rows(url, f"SELECT tableoid, ctid, xmin, xmax FROM {table} ORDER BY 1, 2")
-        ]
-        for table in DATA_TABLES
-    }
-
-
-def check_invariants(connection: Connection) -> None:
-    """Fail when the tables that are derived from others disagree with them."""
-    broken = {
-        "a total": """SELECT dataset FROM dataset_versions d WHERE total <> CASE dataset
-            WHEN 'unified' THEN (SELECT count(*) FROM unified)
-            ELSE (SELECT count(*) FROM quotes_latest
-                   WHERE 'source:' || source_id = d.dataset) END""",
-        "a ticker without a coin": """SELECT ticker FROM tickers t WHERE NOT EXISTS (
-            SELECT 1 FROM unified u WHERE u.asset_id = t.asset_id)""",
-        "a ticker of another than the best": """SELECT t.ticker FROM tickers t
-            WHERE EXISTS (SELECT 1 FROM unified u WHERE u.symbol = t.ticker)
-              AND t.asset_id <> (SELECT u.asset_id FROM unified u WHERE u.symbol = t.ticker
-            ORDER BY u.rank NULLS LAST, u.market_cap_usd DESC NULLS LAST, u.asset_id LIMIT 1)""",
-        "a symbol without a ticker": """SELECT symbol FROM unified u WHERE NOT EXISTS (
-            SELECT 1 FROM tickers t WHERE t.ticker = u.symbol)""",
-        "a latest that is not the newest": """SELECT external_id FROM quotes_latest l
-            WHERE (observed_at, raw_id, price_usd) IS DISTINCT FROM (
-                  SELECT (observed_at, raw_id, price_usd) FROM quotes q
-                   WHERE q.asset_id = l.asset_id AND q.source_id = l.source_id
-                   ORDER BY observed_at DESC LIMIT 1)""",
-        "a coin without an observation": """SELECT asset_id FROM unified u WHERE NOT EXISTS (
-            SELECT 1 FROM quotes_latest l WHERE l.asset_id = u.asset_id)""",
-        "a quote whose raw record tells another time": """SELECT q.raw_id FROM quotes q
-            JOIN raw_records r ON r.raw_id = q.raw_id WHERE r.observed_at <> q.observed_at""",
-    }
-    for what, statement in broken.items():
-        assert not connection.execute(text(statement)).all(), what

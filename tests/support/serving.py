@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from support.commands import StartedCommand, eventually, started
+from support.commands import StartedCommand, started
+from support.waits import eventually
 
 _ADDRESS = re.compile(r"http://localhost:(\d+)")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cryptosource_operator.names import SOURCE_LABEL
-from support.kube import BATCH, SOURCES, Kube, eventually
+from support.kube import BATCH, SOURCES, Kube
 from support.sources import make_manifest
+from support.waits import eventually
 
 RUN_REQUEST = "cryptosource.io/run-requested-at"
 NEVER = "0 0 1 1 *"

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-WAIT_SECONDS = 60
-"""Far beyond what any event takes."""
+from cryptosource_api.http.server import ApiServer
+from support.waits import WAIT_SECONDS, Deadline
 
 
 @dataclass
@@ -62,6 +62,21 @@ class SseClient:
             elif event.name:
                 yield event
                 event = SseEvent()
+
+
+def heard(client: SseClient, *names: str) -> SseEvent:
+    """Return the next event with one of these names."""
+    with Deadline(f"an event {' or '.join(names)}") as deadline:
+        for event in client.events():
+            if event.name in names:
+                return event
+            deadline.left()
+    raise AssertionError(f"the stream has ended without an event {' or '.join(names)}")
+
+
+def port_of(server: ApiServer) -> int:
+    """Return the port that a server has been given."""
+    return int(server.url.rpartition(":")[2])
 
 
 @contextmanager

@@ -20,12 +20,13 @@ from support import market_pod
 from support.built_programs import built_program
 from support.chart import Helm
 from support.cluster import SKIP_VARIABLE, image_values, running_cluster
-from support.kube import Kube, eventually
+from support.kube import Kube
 from support.leftovers import Seen, crd, look
 from support.market import RunningMarket
 from support.release import GONE_SECONDS, Release, merged, restricted_namespace, served
 from support.services import HttpService, PodDatabase
 from support.source_objects import Sources
+from support.waits import OutOfTime, eventually
 
 FILE = "symbol,name,price_usd,created_at\nBTC,Bitcoin,16973.8,2018-01-06T09:24:21Z\n"
 TEST_SECONDS = 300
@@ -177,5 +178,5 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
     try:
         eventually(lambda: not difference(), seconds=GONE_SECONDS)
-    except AssertionError:
+    except OutOfTime:
         pytest.fail(f"the test has left or taken: {sorted(difference())}", pytrace=False)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hack.cluster import places
 
-from support.kube import eventually
 from support.leftovers import CRD, crd, look
 from support.release import Release, restricted_namespace
 from support.services import kubectl
 from support.source_objects import Sources
+from support.waits import eventually
 
 
 @pytest.mark.timeout(900, func_only=True)

@@ -13,9 +13,10 @@ import pytest
 from hack.cluster import building
 
 from support.chart import Refused
-from support.kube import BATCH, eventually
+from support.kube import BATCH
 from support.release import merged
 from support.services import kubectl
+from support.waits import eventually
 
 HELD_SECONDS = 25
 """How long a vendor takes to answer, so that a run is at work for so long."""

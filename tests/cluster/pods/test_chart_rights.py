@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hack.cluster.node.cluster import SingleNode
 
-from support.kube import BATCH, eventually
+from support.kube import BATCH
 from support.operator_process import RULES
 from support.source_objects import NEVER
+from support.waits import eventually
 
 Use = tuple[str, str, str]
 """API group, resource with its subresource, verb."""

@@ -12,10 +12,10 @@ import yaml
 
 from support.built_programs import built_program
 from support.chart import CHART, Helm, Refused
-from support.kube import eventually
 from support.leftovers import crd, look
 from support.release import Release, merged, restricted_namespace
 from support.source_objects import Sources
+from support.waits import eventually
 
 OWN_NAMESPACE = {"operator": {"namespaces": ["{{ .Release.Namespace }}"]}}
 NO_VOLUME = {"database": {"development": {"persistence": {"enabled": False}}}}

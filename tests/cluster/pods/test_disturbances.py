@@ -11,10 +11,11 @@ import pytest
 from hack.cluster.node.cluster import SingleNode
 
 from cryptosource_operator.names import TRIGGER_LABEL
-from support.kube import Refused, eventually
+from support.kube import Refused
 from support.node_processes import kill
 from support.services import kubectl
 from support.source_objects import NEVER, of_sources
+from support.waits import eventually
 
 CONVERGED_SECONDS = 70
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from support.kube import BATCH, eventually
+from support.kube import BATCH
 from support.node_processes import kill
 from support.operator_process import operating
 from support.release import restricted_namespace
 from support.source_objects import Sources, of_sources
+from support.waits import eventually
 
 TOLD_SECONDS = 60
 FAST = {"requestsPerMinute": 6000, "burst": 100}

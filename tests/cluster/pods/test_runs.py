@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cryptosource_operator.names import SOURCE_LABEL
-from support.kube import eventually
 from support.source_objects import NEVER, of_sources
+from support.waits import eventually
 
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 EVERY_MINUTE = {"schedule": "* * * * *", "runOnCreate": False}

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from cryptosource_api.coins.models import Coin, Record
 from cryptosource_api.http.models import Listing, Single
-from support.api import ApiClient
+from support.api import ApiClient, exact, pages
 from support.oracle import execute, value
 from support.readers import coin
 from support.replays import RuledSource, record, rejecting
@@ -36,14 +36,10 @@ def now(database: URL) -> str:
 
 def records(api: ApiClient, query: str = "") -> list[dict]:
     """Walk through a list by cursor."""
-    found, cursor = [], ""
-    while cursor is not None:
-        response = api.get(f"/data?limit=2&{query}{cursor and f'&cursor={cursor}'}")
-        assert response.status_code == 200, response.text
+    found = []
+    for response in pages(api, f"/data?limit=2&{query}"):
         Listing[Record].model_validate_json(response.content)
-        body = json.loads(response.content, parse_float=Decimal)
-        found += body["data"]
-        cursor = body["pagination"]["next_cursor"]
+        found += exact(response)["data"]
     return found
 
 

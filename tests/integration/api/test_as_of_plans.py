@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Engine, TextClause
 
 from cryptosource_store.statements.as_of import COIN_AS_IT_WAS, page_then
 from cryptosource_store.statements.record_pages import PageShape
+from support.plans import fill, plan_nodes
 
 SOURCES, COINS, QUOTES, CORRECTED = 2, 200, 100, 20
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -40,28 +41,17 @@ FILL = (
 
 @pytest.fixture
 def crowded(engine: Engine) -> Engine:
-    with engine.begin() as connection:
-        for statement in FILL:
-            bound = {"now": NOW} if ":now" in statement else {}
-            connection.execute(text(statement), bound)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+    fill(engine, FILL, now=NOW)
     return engine
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
 
 
 def read(engine: Engine, statement: TextClause, **bound: Any) -> list[dict[str, Any]]:
     """Return the nodes that read observations."""
-    with engine.connect() as connection:
-        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
-        (plan,) = connection.scalar(explained, {"as_of": NOW - timedelta(hours=1), **bound})
+    bound = {"as_of": NOW - timedelta(hours=1), **bound}
     observations = ("quotes_y", "superseded_quotes")
     return [
         node
-        for node in nodes(plan["Plan"])
+        for node in plan_nodes(engine, statement, **bound)
         if node.get("Relation Name", "").startswith(observations)
     ]
 

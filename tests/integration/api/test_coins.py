@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cryptosource_api.coins.models import Coin, Observation, Summary
 from cryptosource_api.http.models import Listing, Single
-from support.api import NOON, ApiClient, Market, exact
+from support.api import NOON, ApiClient, Market, exact, pages
 
 
 def test_a_coin_shows_every_view_and_how_it_was_matched(api: ApiClient, market: Market):
@@ -75,12 +75,10 @@ def test_history_pages_through_all_sources_by_time(api: ApiClient, market: Marke
             market.quote(asset, source, NOON + timedelta(days=day), price_usd=day + 100)
 
     for order in ("asc", "desc"):
-        seen, cursor = [], ""
-        while cursor is not None:
-            url = f"/data/BTC/history?limit=7&order={order}{cursor and f'&cursor={cursor}'}"
-            page = Listing[Observation].model_validate_json(api.get(url).content)
+        seen = []
+        for response in pages(api, f"/data/BTC/history?limit=7&order={order}"):
+            page = Listing[Observation].model_validate_json(response.content)
             seen += [(o.observed_at, o.source) for o in page.data]
-            cursor = page.pagination.next_cursor
             assert (page.pagination.total, page.pagination.total_is_capped) == (40, False)
         assert len(set(seen)) == len(seen) == 40
         times = [when for when, _ in seen]

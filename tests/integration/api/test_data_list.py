@@ -10,7 +10,7 @@ import pytest
 
 from cryptosource_api.coins.models import Record
 from cryptosource_api.http.models import Listing, Problem
-from support.api import NOON, ApiClient, Market, exact
+from support.api import NOON, ApiClient, Market, exact, pages
 
 SORTS = (
     "rank",
@@ -219,12 +219,10 @@ def test_pages_are_disjoint_and_complete(api: ApiClient, market: Market, sort, o
     by_offset = [
         r for at in range(0, 40, 7) for r in api.get(f"{query}&limit=7&offset={at}").json()["data"]
     ]
-    by_cursor, cursor = [], ""
-    while cursor is not None:
-        body = api.get(f"{query}&limit=6{cursor and f'&cursor={cursor}'}").json()
-        by_cursor += body["data"]
-        cursor = body["pagination"]["next_cursor"]
-        assert body["pagination"]["total"] == 37
+    by_cursor = []
+    for response in pages(api, f"{query}&limit=6"):
+        by_cursor += response.json()["data"]
+        assert response.json()["pagination"]["total"] == 37
 
     assert by_page == by_offset == by_cursor
     assert len(by_page) == 37
@@ -309,12 +307,9 @@ def test_no_coin_is_missed_by_asset_id_while_a_loader_changes_every_rank(
 ):
     source = market.source("gecko")
     coins = [market.coin(f"C{n}", source, rank=n) for n in range(60)]
-    dice, seen, cursor = random.Random(11), [], ""
-    while cursor is not None:
-        url = f"/data?sort=asset_id&limit=7{cursor and f'&cursor={cursor}'}"
-        body = api.get(url).json()
-        seen += [record["asset_id"] for record in body["data"]]
-        cursor = body["pagination"]["next_cursor"]
+    dice, seen = random.Random(11), []
+    for response in pages(api, "/data?sort=asset_id&limit=7"):
+        seen += [record["asset_id"] for record in response.json()["data"]]
         market.run_sql("UPDATE unified SET rank = :shift - rank", shift=dice.randrange(60, 99))
         market.coin(None, source, slug=f"new-{len(seen)}", rank=dice.randrange(60))
         market.changed("unified")
@@ -332,12 +327,11 @@ def test_asset_id_orders_both_ways_and_ties_by_source(
     for n in range(9):
         asset = market.coin(f"C{n}", sources[0])
         market.record(asset, sources[1], external_id=f"c{n}")
-    seen, cursor = [], ""
-    while cursor is not None:
-        url = f"/data?sort=asset_id&order={order}{source}&limit=4{cursor and f'&cursor={cursor}'}"
-        body = api.get(url).json()
-        seen += [(record["asset_id"], record["source"]) for record in body["data"]]
-        cursor = body["pagination"]["next_cursor"]
+    seen = [
+        (record["asset_id"], record["source"])
+        for response in pages(api, f"/data?sort=asset_id&order={order}{source}&limit=4")
+        for record in response.json()["data"]
+    ]
 
     direction = -1 if order == "desc" else 1
     assert seen == sorted(set(seen), key=lambda place: (direction * place[0], place[1]))

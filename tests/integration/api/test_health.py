@@ -137,9 +137,8 @@ def closed(maintenance: URL, database: URL) -> Iterator[None]:
 def test_without_a_database_everything_says_so_and_recovers(
     postgres: URL, database: URL, engine: Engine
 ):
-    market = Market(engine)
-    market.coin("BTC", market.source("gecko"))
-    market.close()
+    with Market(engine) as market:
+        market.coin("BTC", market.source("gecko"))
     with api_client(database) as api:
         assert api.get("/data").status_code == 200
         with closed(postgres, database):

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from cryptosource_api.coins.intervals import parse_interval
 from cryptosource_api.coins.models import Bucket
 from cryptosource_api.http.models import Listing
-from support.api import NOON, ApiClient, Market, exact
+from support.api import NOON, ApiClient, Market, exact, pages
 from support.oracle import value
 from support.readers import coin
 from support.runs import load
@@ -23,14 +23,11 @@ from support.runs import load
 TINY = Decimal("0.000000000000000001234567890123456789")
 
 
-def pages(api: ApiClient, url: str) -> list[Bucket]:
-    found, cursor = [], ""
-    while cursor is not None:
-        response = api.get(f"{url}{cursor and f'&cursor={cursor}'}")
-        assert response.status_code == 200, response.text
+def buckets(api: ApiClient, url: str) -> list[Bucket]:
+    found = []
+    for response in pages(api, url):
         page = Listing[Bucket].model_validate(exact(response))
         found += page.data
-        cursor = page.pagination.next_cursor
         assert page.pagination.total >= len(page.data)
     assert page.pagination.total == len(found)
     return found
@@ -54,7 +51,7 @@ def test_buckets_are_what_python_makes_of_the_observations(
         expected[start, ("one", "two")[source]].append((moment, price, minute))
 
     url = f"/data/BTC/history?interval=15m&limit=7&order={order}&start_date=2026-11-20"
-    found = pages(api, f"{url}&end_date=2026-11-21")
+    found = buckets(api, f"{url}&end_date=2026-11-21")
 
     def place(key: tuple[datetime, str]) -> tuple[float, str]:
         start, name = key
@@ -83,7 +80,7 @@ def test_a_bucket_holds_its_first_moment_and_not_its_end(api: ApiClient, market:
     ):
         market.quote(1, source, moment, price_usd=1)
 
-    found = pages(api, "/data/BTC/history?interval=PT1H&order=asc&end_date=2026-11-21")
+    found = buckets(api, "/data/BTC/history?interval=PT1H&order=asc&end_date=2026-11-21")
 
     assert [(b.bucket_start, b.count) for b in found] == [
         (NOON, 2),
@@ -96,7 +93,7 @@ def test_days_begin_at_midnight_utc(api: ApiClient, market: Market):
     market.coin("BTC", source)
     market.quote(1, source, datetime(2026, 11, 19, 23, 59, tzinfo=UTC), price_usd=1)
 
-    (bucket,) = pages(api, "/data/BTC/history?interval=1d")
+    (bucket,) = buckets(api, "/data/BTC/history?interval=1d")
 
     assert bucket.bucket_start == datetime(2026, 11, 19, tzinfo=UTC)
 
@@ -107,8 +104,8 @@ def test_without_a_range_the_newest_buckets_are_meant(api: ApiClient, market: Ma
     market.quote(1, source, NOON, price_usd=2)
     market.quote(1, source, NOON - timedelta(days=30), price_usd=1)
 
-    assert [b.close for b in pages(api, "/data/BTC/history?interval=1m")] == [2]
-    assert [b.close for b in pages(api, "/data/BTC/history?interval=1h")] == [2, 1]
+    assert [b.close for b in buckets(api, "/data/BTC/history?interval=1m")] == [2]
+    assert [b.close for b in buckets(api, "/data/BTC/history?interval=1h")] == [2, 1]
 
 
 @pytest.mark.parametrize("form", ["json", "ndjson"])
@@ -136,8 +133,8 @@ def test_the_newest_buckets_that_were_known_then_are_meant(database: URL, api: A
     then = quote(value(database, "SELECT clock_timestamp()").isoformat())
     load(database, [coin("btc", symbol="BTC", price="2", at=30 * 24 * 60)])
 
-    assert [b.close for b in pages(api, f"/data/BTC/history?interval=1m&as_of={then}")] == [1]
-    assert [b.close for b in pages(api, "/data/BTC/history?interval=1m")] == [2]
+    assert [b.close for b in buckets(api, f"/data/BTC/history?interval=1m&as_of={then}")] == [1]
+    assert [b.close for b in buckets(api, "/data/BTC/history?interval=1m")] == [2]
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,9 @@ def test_sources_beyond_the_limit_are_only_counted(
 ) -> None:
     for module in ("reading", "families"):
         monkeypatch.setattr(f"cryptosource_api.metrics.{module}.SOURCES_SHOWN", 2)
-    market = Market(engine)
-    for name in ("first", "second", "third"):
-        market.source(name)
-    market.close()
+    with Market(engine) as market:
+        for name in ("first", "second", "third"):
+            market.source(name)
 
     samples = scrape(client)
 
@@ -189,12 +188,11 @@ def test_a_hostile_name_is_one_label(client: ApiClient, database: URL) -> None:
 
 
 def test_a_request_that_nobody_takes_up_grows_old(client: ApiClient, engine: Engine) -> None:
-    market = Market(engine)
-    market.run_sql(
-        "INSERT INTO run_requests (request_id, requested_at) "
-        "VALUES (gen_random_uuid(), clock_timestamp() - interval '1 hour')"
-    )
-    market.close()
+    with Market(engine) as market:
+        market.run_sql(
+            "INSERT INTO run_requests (request_id, requested_at) "
+            "VALUES (gen_random_uuid(), clock_timestamp() - interval '1 hour')"
+        )
 
     samples = scrape(client)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from cryptosource_store.statements.changes import RUNS_LATELY, RUNS_TOLD
 from cryptosource_store.statements.coins import DATA_VERSION, RESOLVE_ID
 from cryptosource_store.statements.record_pages import BY_TICKER, PageShape, page_statement
+from support.plans import fill, plan_nodes
 
 COINS = 5_000
 FILL = (
@@ -31,23 +32,8 @@ FILL = (
 
 @pytest.fixture
 def crowded(engine: Engine) -> Engine:
-    with engine.begin() as connection:
-        for statement in FILL:
-            connection.execute(text(statement))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+    fill(engine, FILL)
     return engine
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
-
-
-def explain(engine: Engine, statement: Any, **bound: Any) -> list[dict[str, Any]]:
-    with engine.connect() as connection:
-        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
-        (plan,) = connection.scalar(explained, bound)
-    return nodes(plan["Plan"])
 
 
 def on(plan: list[dict[str, Any]], relation: str) -> list[dict[str, Any]]:
@@ -59,7 +45,7 @@ def test_a_page_by_rank_reads_the_index_and_only_its_rows(crowded: Engine, depth
     after = {"after_key": str(depth), "after_asset": depth} if depth else {}
     shape = PageShape(of_sources=False, after=bool(depth))
 
-    plan = explain(crowded, page_statement(shape), size=100, offset=0, **after)
+    plan = plan_nodes(crowded, page_statement(shape), size=100, offset=0, **after)
 
     (page,) = [node for node in on(plan, "unified") if node.get("Index Name") == "unified_rank_idx"]
     assert page["Actual Rows"] == 101
@@ -77,7 +63,7 @@ def test_a_page_of_sources_by_rank_reads_as_many_rows_of_each_as_it_shows(
     bound = {"source": source, "namespace": "crypto"}
     statement = page_statement(PageShape(of_sources=True, after=bool(depth)))
 
-    plan = explain(crowded, statement, size=100, offset=0, **after, **bound)
+    plan = plan_nodes(crowded, statement, size=100, offset=0, **after, **bound)
 
     (page,) = on(plan, "quotes_latest")
     assert page["Index Name"] == "quotes_latest_rank_idx"
@@ -91,7 +77,9 @@ def test_a_source_without_ranks_comes_by_the_same_index(crowded: Engine):
         connection.execute(text("UPDATE quotes_latest SET rank = NULL WHERE source_id = 1"))
     bound = {"source": "gecko", "namespace": None}
 
-    plan = explain(crowded, page_statement(PageShape(of_sources=True)), size=100, offset=0, **bound)
+    plan = plan_nodes(
+        crowded, page_statement(PageShape(of_sources=True)), size=100, offset=0, **bound
+    )
 
     (page,) = on(plan, "quotes_latest")
     assert (page["Index Name"], page["Actual Rows"]) == ("quotes_latest_rank_idx", 101)
@@ -100,7 +88,7 @@ def test_a_source_without_ranks_comes_by_the_same_index(crowded: Engine):
 def test_a_ticker_is_found_by_primary_keys_and_what_its_coin_owns_by_index(crowded: Engine):
     shape = PageShape(of_sources=False, conditions=(BY_TICKER,))
 
-    plan = explain(crowded, page_statement(shape), size=50, offset=0, ticker="C77")
+    plan = plan_nodes(crowded, page_statement(shape), size=50, offset=0, ticker="C77")
 
     used = {
         relation: {node.get("Index Name") for node in on(plan, relation)}
@@ -115,17 +103,17 @@ def test_a_ticker_is_found_by_primary_keys_and_what_its_coin_owns_by_index(crowd
 
 def test_an_id_is_resolved_by_unique_keys(crowded: Engine):
     for bound in ({"ticker": "C77", "slug": None}, {"ticker": "X", "slug": "c77"}):
-        plan = explain(crowded, RESOLVE_ID, **bound)
+        plan = plan_nodes(crowded, RESOLVE_ID, **bound)
         used = {node["Index Name"] for node in plan if "Index Name" in node}
         assert used <= {"tickers_pkey", "assets_slug_key"}
         assert not [node for node in plan if node["Node Type"] == "Seq Scan"]
 
 
 def test_the_total_of_the_whole_list_is_one_counter_row(crowded: Engine):
-    plan = explain(crowded, page_statement(PageShape(of_sources=False)), size=1, offset=0)
+    plan = plan_nodes(crowded, page_statement(PageShape(of_sources=False)), size=1, offset=0)
 
     assert sum(node["Actual Rows"] for node in on(plan, "unified")) <= 4
-    assert explain(crowded, DATA_VERSION)
+    assert plan_nodes(crowded, DATA_VERSION)
 
 
 def test_runs_that_changed_lately_are_read_by_index_however_many_there_were(crowded: Engine):
@@ -143,8 +131,8 @@ def test_runs_that_changed_lately_are_read_by_index_however_many_there_were(crow
         since = connection.scalar(text("SELECT now() - interval '150 s'"))
         ids = connection.scalars(text("SELECT run_id::text FROM etl_runs LIMIT 3")).all()
 
-    lately = on(explain(crowded, RUNS_LATELY, since=since, most=100), "etl_runs")
-    told = on(explain(crowded, RUNS_TOLD, runs=list(ids)), "etl_runs")
+    lately = on(plan_nodes(crowded, RUNS_LATELY, since=since, most=100), "etl_runs")
+    told = on(plan_nodes(crowded, RUNS_TOLD, runs=list(ids)), "etl_runs")
 
     for read in (lately, told):
         assert {node["Node Type"] for node in read} <= {"Index Scan", "Bitmap Heap Scan"}

@@ -159,11 +159,10 @@ def standing(postgres: URL, migrated_template: str) -> Iterator[ApiClient]:
     """A client of a database that many examples share."""
     with postgres_support.database(postgres, template=migrated_template) as url:
         engine = session_engine(url, application="cryptosource-test")
-        market = Market(engine)
-        source = market.source("gecko")
-        for n in range(3):
-            market.coin(f"C{n}", source, rank=n, price_usd=n)
-        market.close()
+        with Market(engine) as market:
+            source = market.source("gecko")
+            for n in range(3):
+                market.coin(f"C{n}", source, rank=n, price_usd=n)
         with api_client(url) as client:
             yield client
 

@@ -10,7 +10,7 @@ import pytest
 
 from cryptosource_api.http.models import Listing, Problem
 from cryptosource_api.runs.performance import DriftEntry, Performance
-from support.api import NOON, ApiClient, Market
+from support.api import NOON, ApiClient, Market, pages
 
 WINDOW = "since=2026-11-20T11:00:00Z&until=2026-11-20T12:30:00Z"
 
@@ -100,15 +100,11 @@ def test_pages_of_buckets_join_without_a_gap_or_a_repetition(api: ApiClient, mar
         for namespace in ("one", "two"):
             market.source(name, namespace=namespace)
     whole = [(b.namespace, b.source, b.start) for b in buckets_of(api, WINDOW)]
-    seen, cursor = [], ""
-    while cursor is not None:
-        query = f"{WINDOW}&limit=3{cursor and f'&cursor={cursor}'}"
-        page = Listing[Performance].model_validate_json(
-            api.get(f"/stats/performance?{query}").content
-        )
+    seen = []
+    for response in pages(api, f"/stats/performance?{WINDOW}&limit=3"):
+        page = Listing[Performance].model_validate_json(response.content)
         assert page.pagination.total == 8
         seen += [(b.namespace, b.source, b.start) for b in page.data]
-        cursor = page.pagination.next_cursor
 
     assert len(whole) == 8
     assert seen == whole
@@ -195,11 +191,11 @@ def test_drifts_filter_and_page(api: ApiClient, market: Market):
         source = gecko if n % 2 else paprika
         drifted(market, source, f"f{n}", "appeared", at=NOON + timedelta(days=n))
 
-    seen, cursor = [], ""
-    while cursor is not None:
-        page = drifts_of(api, f"limit=4{cursor and f'&cursor={cursor}'}")
-        seen += [drift.field for drift in page.data]
-        cursor = page.pagination.next_cursor
+    seen = [
+        drift.field
+        for response in pages(api, "/stats/drift?limit=4")
+        for drift in Listing[DriftEntry].model_validate_json(response.content).data
+    ]
 
     assert seen == ["f5", "f4", "f3", "f2", "f1", "f0"]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Engine, TextClause
 
 from cryptosource_store.statements.anomalies import (
     PRICE_JUMPS,
@@ -15,6 +15,7 @@ from cryptosource_store.statements.anomalies import (
     RUNS_JUDGED,
 )
 from cryptosource_store.statements.run_statistics import performance_statement
+from support.plans import fill, plan_nodes
 
 SOURCES, RUNS, COINS, QUOTES = 3, 3_000, 40, 2_000
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -43,29 +44,17 @@ CHOICE: dict[str, Any] = {"source": None, "namespace": None}
 
 @pytest.fixture
 def crowded(engine: Engine) -> Engine:
-    with engine.begin() as connection:
-        for statement in FILL:
-            bound = {"now": NOW} if ":now" in statement else {}
-            connection.execute(text(statement), bound)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+    fill(engine, FILL, now=NOW)
     return engine
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
 
 
 def rows_read(
     engine: Engine, statement: TextClause, relation: str, **bound: Any
 ) -> tuple[int, set[str]]:
     """Return how many rows of a relation a statement reads, and by what kinds of node."""
-    with engine.connect() as connection:
-        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
-        (plan,) = connection.scalar(explained, {**CHOICE, **bound})
     scans = [
         node
-        for node in nodes(plan["Plan"])
+        for node in plan_nodes(engine, statement, **CHOICE, **bound)
         if node.get("Relation Name", "").startswith(relation) and "Scan" in node["Node Type"]
     ]
     read = sum(

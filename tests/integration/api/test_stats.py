@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cryptosource_api.http.models import Listing, Problem, Single
 from cryptosource_api.runs.models import Run, RunDetail, Stats
-from support.api import NOON, ApiClient, Market
+from support.api import NOON, ApiClient, Market, pages
 
 
 def test_stats_count_runs_records_and_checkpoints(api: ApiClient, market: Market):
@@ -55,12 +55,11 @@ def test_runs_page_newest_first_and_filter(api: ApiClient, market: Market):
         # three runs share each start, so the run id has to break ties
         market.run(source, status, reason=reason, started_at=NOON + timedelta(minutes=n // 3))
 
-    seen, cursor = [], ""
-    while cursor is not None:
-        body = api.get(f"/stats/runs?limit=2{cursor and f'&cursor={cursor}'}")
-        page = Listing[Run].model_validate_json(body.content)
-        seen += [run.run_id for run in page.data]
-        cursor = page.pagination.next_cursor
+    seen = [
+        run.run_id
+        for response in pages(api, "/stats/runs?limit=2")
+        for run in Listing[Run].model_validate_json(response.content).data
+    ]
     assert len(set(seen)) == len(seen) == 9
 
     def count(query: str) -> int:

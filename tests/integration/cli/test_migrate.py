@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,16 @@ from sqlalchemy import URL
 
 from cryptosource_cli.main import cli
 from cryptosource_store.schema_migration import head_revision, migrate
-from support import postgres as postgres_support
-from support.commands import environment, eventually, started
+from support.commands import environment, started
 from support.revisions import set_revision
+from support.waits import eventually
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 @pytest.fixture
-def bare(postgres: URL) -> Iterator[URL]:
-    """A database of the test's own without a schema."""
-    with postgres_support.database(postgres) as url:
-        yield url
-
-
-@pytest.fixture
-def call(bare: URL, tmp_path: Path):
-    def call(*arguments: str, url: URL = bare) -> Result:
+def call(empty_database: URL, tmp_path: Path):
+    def call(*arguments: str, url: URL = empty_database) -> Result:
         return CliRunner(env=environment(url, tmp_path)).invoke(cli, ["migrate", *arguments])
 
     return call
@@ -49,11 +41,11 @@ def test_a_check_changes_nothing_and_tells(call) -> None:
     assert "the database is at schema none" in again.stderr
 
 
-def test_who_waits_goes_on_once_the_schema_is_there(bare: URL, tmp_path: Path) -> None:
+def test_who_waits_goes_on_once_the_schema_is_there(empty_database: URL, tmp_path: Path) -> None:
     command = ("migrate", "--check", "--wait", "120")
-    with started(*command, env=environment(bare, tmp_path), folder=tmp_path) as waiting:
+    with started(*command, env=environment(empty_database, tmp_path), folder=tmp_path) as waiting:
         eventually(lambda: "waiting: the database is at schema none" in waiting.stderr)
-        migrate(bare)
+        migrate(empty_database)
         code = waiting.wait()
 
     assert code == 0
@@ -61,8 +53,8 @@ def test_who_waits_goes_on_once_the_schema_is_there(bare: URL, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("option", ["--check", "--revision=head"])
-def test_who_waits_in_vain_says_what_for(call, bare: URL, option: str) -> None:
-    result = call(option, "--wait", "0.1", url=bare.set(database="nobody_made_this"))
+def test_who_waits_in_vain_says_what_for(call, empty_database: URL, option: str) -> None:
+    result = call(option, "--wait", "0.1", url=empty_database.set(database="nobody_made_this"))
 
     assert result.exit_code == 75
     assert "nobody_made_this" in result.stderr
@@ -77,10 +69,10 @@ def test_what_can_never_work_is_not_waited_for(tmp_path: Path) -> None:
     assert "pa55" not in result.stderr
 
 
-def test_a_schema_of_a_newer_version_is_left_as_it_is(call, bare: URL) -> None:
+def test_a_schema_of_a_newer_version_is_left_as_it_is(call, empty_database: URL) -> None:
     """A release that is rolled back runs its own, older migration on the newer schema."""
     call()
-    set_revision(bare, "9999_of_a_newer_version")
+    set_revision(empty_database, "9999_of_a_newer_version")
 
     result, back = call(), call("--revision", "base")
 
@@ -93,10 +85,10 @@ def test_a_schema_of_a_newer_version_is_left_as_it_is(call, bare: URL) -> None:
 
 @pytest.mark.parametrize("option", ["--check", "--revision=head", "--revision=base"])
 def test_a_schema_from_before_the_first_release_is_not_waited_for(
-    call, bare: URL, option: str
+    call, empty_database: URL, option: str
 ) -> None:
     call()
-    set_revision(bare, "0007")
+    set_revision(empty_database, "0007")
 
     result = call(option, "--wait", "3600")
 
@@ -109,12 +101,12 @@ def test_a_schema_from_before_the_first_release_is_not_waited_for(
     "command", [("status",), ("maintain",), ("up", "--once", "-f", str(SAMPLES / "csv.yaml"))]
 )
 def test_no_command_works_on_a_schema_from_before_the_first_release(
-    call, bare: URL, tmp_path: Path, command: tuple[str, ...]
+    call, empty_database: URL, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     call()
-    set_revision(bare, "0007")
+    set_revision(empty_database, "0007")
 
-    result = CliRunner(env=environment(bare, tmp_path)).invoke(cli, command)
+    result = CliRunner(env=environment(empty_database, tmp_path)).invoke(cli, command)
 
     assert result.exit_code == 78
     assert "the database is at schema 0007, which no released version makes" in result.stderr

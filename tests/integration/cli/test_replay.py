@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from support import postgres as postgres_support
 from support.commands import cryptosource, environment
-from support.replays import rows
+from support.oracle import rows
 
 ROWS = 1500
 CRASH_POINTS = ["page-staged", "checkpoint-moved:2", "page-committed:1", "finished"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -23,8 +23,8 @@ from cryptosource_store.reasons import Reason
 from cryptosource_store.run_requests import Wanted, request_run
 from cryptosource_store.statements.claim import SOURCE_LOCK_CLASS
 from support.api import Market
-from support.commands import eventually
 from support.manifests import csv, write
+from support.waits import eventually
 
 NewTaker = Callable[..., RequestedRuns]
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -52,7 +52,7 @@ class Runs:
 
     def write(self, name: str, job_name: str, status: str, **columns: Any) -> None:
         """Write a run's row."""
-        with closing(Market(self._engine)) as market:
+        with Market(self._engine) as market:
             source_id = market.run_sql("SELECT source_id FROM sources WHERE name = :n", n=name)
             uid = market.run_sql("SELECT uid FROM sources WHERE name = :n", n=name)
             market.run(source_id, status, source_uid=uid, job_name=job_name, **columns)
@@ -65,13 +65,6 @@ class Runs:
 @pytest.fixture
 def runs(engine: Engine) -> Runs:
     return Runs(engine)
-
-
-@pytest.fixture
-def market(engine: Engine) -> Iterator[Market]:
-    market = Market(engine)
-    yield market
-    market.close()
 
 
 @pytest.fixture

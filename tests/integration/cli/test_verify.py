@@ -79,10 +79,9 @@ def test_a_fresh_deployment_without_sources_passes(api: ServedApi):
 def test_a_source_that_fails_is_named_with_its_reason(
     api: ServedApi, database: URL, engine: Engine, options: tuple[str, ...], code: int
 ):
-    market = Market(engine)
-    source = market.source("sick", max_age_seconds=60)
-    market.run(source, "failure", reason="UpstreamError", message="it said 500")
-    market.close()
+    with Market(engine) as market:
+        source = market.source("sick", max_age_seconds=60)
+        market.run(source, "failure", reason="UpstreamError", message="it said 500")
 
     found, findings = verify(at(api), *options)
 

@@ -13,7 +13,8 @@ from cryptosource_store.maintenance import MaintenanceReport, Result, Retention,
 from cryptosource_store.partitions import ensure_quote_partitions, ensure_raw_partitions
 from cryptosource_store.settings import SessionTimeouts
 from cryptosource_store.statements.maintenance import TRY_LOCK
-from support.replays import RuledSource, record, rows
+from support.oracle import rows
+from support.replays import RuledSource, record
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 

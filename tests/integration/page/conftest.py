@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import URL, Engine
 
-from support.api import ApiClient, Market, api_client
+from support.api import ApiClient
 from support.html import Element, parse
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 Show = Callable[..., Element]
-
-
-@pytest.fixture
-def market(engine: Engine) -> Iterator[Market]:
-    market = Market(engine)
-    yield market
-    market.close()
-
-
-@pytest.fixture
-def api(database: URL) -> Iterator[ApiClient]:
-    with api_client(database) as client:
-        yield client
 
 
 @pytest.fixture

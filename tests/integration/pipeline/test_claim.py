@@ -15,7 +15,7 @@ from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.pipeline.run.claim import Claim, claim_source
 from cryptosource_store.engine import loading_engine
 from cryptosource_store.statements import claim as sql
-from support.oracle import committed, contradictions, counts, execute, rows, value
+from support.oracle import committed, contradictions, counts, execute, rows, value, wait_until
 from support.readers import ScriptedReader, coin
 from support.runs import identity, load, make_run, settings
 
@@ -98,9 +98,7 @@ def test_many_runs_at_first_sight_make_one_source_and_one_success(database: URL)
     threads = [threading.Thread(target=run) for _ in range(12)]
     for thread in threads:
         thread.start()
-    skipped = "SELECT count(*) FROM etl_runs WHERE status = 'skipped'"
-    while value(database, skipped) < 11:
-        pass
+    wait_until(database, "SELECT count(*) = 11 FROM etl_runs WHERE status = 'skipped'")
     wait.set()
     for thread in threads:
         thread.join()

@@ -10,11 +10,13 @@ from sqlalchemy import URL, text
 
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_store.engine import session_engine
-from support.oracle import contradictions, counts, execute, value
+from support.oracle import contradictions, counts, execute, wait_until
 from support.readers import coin
 from support.runs import identity, load
 
 COINS = 120
+WAITING_FOR_A_LOCK = """FROM pg_stat_activity WHERE datname = current_database()
+   AND wait_event_type = 'Lock' AND application_name = 'cryptosource-etl'"""
 
 
 def _coins(source: str, minute: int) -> list:
@@ -90,10 +92,7 @@ def test_a_page_that_loses_a_deadlock_goes_again(database: URL):
         outcomes: list[RunOutcome] = []
         page = threading.Thread(target=lambda: outcomes.append(load(database, changed)))
         page.start()
-        waiting = """SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                      AND application_name = 'cryptosource-etl'"""
-        while value(database, waiting) == 0:
-            pass
+        wait_until(database, f"SELECT count(*) > 0 {WAITING_FOR_A_LOCK}")
         rival.execute(text("SELECT 1 FROM unified FOR UPDATE"))
         rival.rollback()
         page.join()
@@ -119,10 +118,7 @@ def test_a_statement_that_is_cancelled_while_it_waits_for_a_lock_fails_the_run_a
 
 
 def _cancel_when_it_waits(url: URL) -> None:
-    cancel = """SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
-                 WHERE wait_event_type = 'Lock' AND application_name = 'cryptosource-etl'"""
-    while not value(url, cancel):
-        pass
+    wait_until(url, f"SELECT count(pg_cancel_backend(pid)) > 0 {WAITING_FOR_A_LOCK}")
 
 
 def test_a_read_only_database_is_worth_another_try(database: URL):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import URL
 
 from cryptosource_store.tables import metadata
-from support import postgres as postgres_support
 from support.oracle import contradictions, execute, facts, rows
 from support.readers import coin
 from support.runs import load
@@ -26,12 +23,6 @@ COINS = st.fixed_dictionaries(
         "bad": st.sampled_from([None, None, None, "Negative"]),
     }
 )
-
-
-@pytest.fixture(scope="module")
-def one_database(postgres: URL, migrated_template: str) -> Iterator[URL]:
-    with postgres_support.database(postgres, template=migrated_template) as url:
-        yield url
 
 
 def _model(histories: list[list[dict[str, Any]]]) -> dict[tuple[str, int], Decimal]:
@@ -61,14 +52,14 @@ def _load(url: URL, histories: list[list[dict[str, Any]]], batch_size: int) -> d
 )
 @given(st.lists(st.lists(COINS, max_size=8), min_size=1, max_size=2))
 def test_any_batch_size_gives_the_same_tables(
-    one_database: URL, histories: list[list[dict[str, Any]]]
+    module_database: URL, histories: list[list[dict[str, Any]]]
 ):
-    whole = _load(one_database, histories, 1000)
+    whole = _load(module_database, histories, 1000)
     stored = rows(
-        one_database,
+        module_database,
         "SELECT external_id, extract(epoch FROM q.observed_at - '2026-10-01 12:00Z')::int / 60,"
         " q.price_usd FROM quotes q JOIN asset_aliases USING (asset_id)",
     )
     assert {(row[0], row[1]): row[2] for row in stored} == _model(histories)
     for batch_size in (1, 2, 7):
-        assert _load(one_database, histories, batch_size) == whole
+        assert _load(module_database, histories, batch_size) == whole

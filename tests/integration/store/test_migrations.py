@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from cryptosource_store.schema_migration import (
     serves,
 )
 from cryptosource_store.tables import metadata
-from support import postgres as postgres_support
 from support.revisions import next_version, set_revision
 
 BEFORE_THE_FIRST_RELEASE = ("0001", "0010", "0000_earlier", "0001_of_another_line", "no number")
@@ -52,12 +50,6 @@ CATALOG = {
         SELECT sequencename, cache_size, increment_by, data_type::text
           FROM pg_sequences WHERE schemaname = 'public'""",
 }
-
-
-@pytest.fixture
-def empty_database(postgres: URL) -> Iterator[URL]:
-    with postgres_support.database(postgres) as url:
-        yield url
 
 
 def catalog(connection: Connection) -> dict[str, set[str]]:

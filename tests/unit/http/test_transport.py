@@ -12,6 +12,7 @@ from cryptosource_etl.clock import Stopped, SystemClock
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.http.transport import Progress, resolve
 from cryptosource_store.reasons import Reason
+from support.waits import eventually
 from support.wire import Wire, answer, hang_up
 
 ONE_TRY = {"max_attempts": 1}
@@ -174,8 +175,7 @@ def test_a_stop_ends_the_wait_for_an_upstream_that_says_nothing(make_client, ups
     with Wire(upstream) as wire:
         getting = threading.Thread(target=get, daemon=True)
         getting.start()
-        while not wire.received:
-            getting.join(0.01)
+        eventually(lambda: wire.received, what="the request is sent")
         stop.set()
         getting.join(60)
 

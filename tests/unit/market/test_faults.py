@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from hack.market.faults.poison import FIELDS, WHOLE
 
+from support.waits import eventually, read_until
+
 TICKERS = "/v1/tickers"
 MARKETS = "/api/v3/coins/markets?vs_currency=usd&order=id_asc&per_page=10&page="
 
@@ -183,9 +185,7 @@ def test_a_drip_comes_in_pieces_of_a_tenth_of_its_rate(market):
 
     with connect(market) as link:
         ask(link, "/v1/tickers/btc-bitcoin")
-        data = b""
-        while data.count(b"\r\n") < 12:
-            data += link.recv(65536)
+        data = read_until(link, lambda read: read.count(b"\r\n") >= 12, what="twelve lines")
     assert b"\r\n\r\n2\r\n{" in data
 
 
@@ -204,8 +204,7 @@ def test_a_hanging_request_gets_nothing_while_others_are_served(market):
 
     with connect(market) as link:
         ask(link)
-        while not market.log:
-            pass  # until the request has been read, so that the rule is used up
+        eventually(lambda: market.log, what="the request is read, and so the rule used up")
         assert market.fetch(TICKERS).status == 200
         link.setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -10,17 +10,7 @@ from cryptosource_etl.sources.csv.file_format import ColumnSettings
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, find_delimiter, unique_names
 from cryptosource_etl.sources.csv.text_encoding import find_encoding
 from cryptosource_store.reasons import Reason
-from support.csv_files import COLUMNS, judged, make_reader
-
-
-@pytest.fixture
-def reader_of(tmp_path):
-    def write(content, **settings):
-        path = tmp_path / "coins.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return make_reader(path, **settings)
-
-    return write
+from support.csv_files import COLUMNS, judged
 
 
 def refusal(reader):

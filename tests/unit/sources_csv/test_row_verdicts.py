@@ -19,16 +19,6 @@ from support.csv_files import COLUMNS, NOW, judged, make_reader, records_of
 HEADER = "symbol,name,price,change,at\n"
 
 
-@pytest.fixture
-def reader_of(tmp_path):
-    def write(content, **settings):
-        path = tmp_path / "coins.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return make_reader(path, **settings)
-
-    return write
-
-
 def test_row_becomes_a_quote(reader_of):
     (quote,) = judged(reader_of(HEADER + " btc ,Bitcoin,7199.40,-1.5%,2021-01-01\n"))
     assert quote == Quote(

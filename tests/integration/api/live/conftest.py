@@ -12,6 +12,7 @@ from cryptosource_api.app import create_app
 from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.http.server import ApiServer
 from cryptosource_api.settings import ApiSettings
+from support.streams import port_of
 
 
 @pytest.fixture
@@ -35,7 +36,3 @@ def serve(database: URL) -> Iterator[Callable[..., ApiServer]]:
 @pytest.fixture
 def port(serve: Callable[..., ApiServer]) -> int:
     return port_of(serve())
-
-
-def port_of(server: ApiServer) -> int:
-    return int(server.url.rpartition(":")[2])

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from support.commands import environment, eventually
+from support.commands import environment
 from support.readers import coin
 from support.runs import load
 from support.serving import ServedApi, serving
 from support.streams import listening
+from support.waits import eventually
 
 CLIENTS = 100
 LOADS = 30

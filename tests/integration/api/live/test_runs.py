@@ -16,27 +16,22 @@ from support.api import Market
 from support.oracle import execute
 from support.readers import coin
 from support.runs import identity, load
-from support.streams import SseClient, SseEvent, listening
+from support.streams import SseClient, heard, listening, port_of
+from support.waits import Deadline
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def port_of(server: ApiServer) -> int:
-    return int(server.url.rpartition(":")[2])
-
-
-def heard(client: SseClient, *names: str) -> SseEvent:
-    return next(event for event in client.events() if event.name in names)
-
-
 def told(client: SseClient, status: str) -> dict[str, Any]:
     """Return the next run that has come to a status."""
-    for event in client.events():
-        for run in event.data["data"] if event.name == "runs" else ():
-            if run["status"] == status:
-                return dict(run)
+    with Deadline(f"a run that is {status}") as deadline:
+        for event in client.events():
+            for run in event.data["data"] if event.name == "runs" else ():
+                if run["status"] == status:
+                    return dict(run)
+            deadline.left()
     raise AssertionError("the stream has ended")
 
 

@@ -18,20 +18,11 @@ from cryptosource_store.statements.claim import DATA_CHANNEL
 from support.oracle import execute, value
 from support.readers import coin
 from support.runs import identity, load
-from support.streams import SseClient, SseEvent, listening
-
-
-def port_of(server: ApiServer) -> int:
-    return int(server.url.rpartition(":")[2])
+from support.streams import SseEvent, heard, listening, port_of
 
 
 def prices(event: SseEvent) -> dict[str, int]:
     return {record["symbol"]: record["price_usd"] for record in event.data["data"]}
-
-
-def heard(client: SseClient, *names: str) -> SseEvent:
-    """Return the next event with one of these names."""
-    return next(event for event in client.events() if event.name in names)
 
 
 def test_a_committed_page_is_told_with_the_records_as_data_shows_them(database: URL, port: int):

@@ -14,15 +14,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from cryptosource_api.http.server import ApiServer
 from cryptosource_api.live import websocket as live_websocket
-from support.commands import eventually
 from support.readers import coin
 from support.runs import load
-
-WAIT_SECONDS = 60
-
-
-def port_of(server: ApiServer) -> int:
-    return int(server.url.rpartition(":")[2])
+from support.streams import port_of
+from support.waits import Deadline, eventually
 
 
 @contextmanager
@@ -32,9 +27,10 @@ def talking(port: int, **options: Any) -> Iterator[ClientConnection]:
 
 
 def said(client: ClientConnection, *kinds: str) -> dict[str, Any]:
-    while (message := json.loads(client.recv(WAIT_SECONDS)))["type"] not in kinds:
-        pass
-    return message
+    with Deadline(f"a message {' or '.join(kinds)}") as deadline:
+        while (message := json.loads(client.recv(deadline.left())))["type"] not in kinds:
+            pass
+    return dict(message)
 
 
 def say(client: ClientConnection, **message: Any) -> None:
@@ -43,8 +39,9 @@ def say(client: ClientConnection, **message: Any) -> None:
 
 def closed(client: ClientConnection) -> tuple[int, str]:
     try:
-        while True:
-            client.recv(WAIT_SECONDS)
+        with Deadline("the end of the connection") as deadline:
+            while True:
+                client.recv(deadline.left())
     except ConnectionClosed as ended:
         frame = ended.rcvd
     assert frame is not None

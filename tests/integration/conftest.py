@@ -1,4 +1,4 @@
-"""Fixtures of the API's tests on a real database."""
+"""The API on a real database, and what fills that as loads would."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from support.api import ApiClient, Market, api_client
 
 @pytest.fixture
 def market(engine: Engine) -> Iterator[Market]:
-    market = Market(engine)
-    yield market
-    market.close()
+    with Market(engine) as market:
+        yield market
 
 
 @pytest.fixture
