@@ -16,12 +16,10 @@ from cryptosource_api.exports.format_parameter import FORMAT, Format
 from cryptosource_api.http import cursor as cursors
 from cryptosource_api.http.list_answer import Answer, list_answer
 from cryptosource_api.http.pagination import Paging, Window
-from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.http.parameters import Name, NamespaceFilter, Parameters, SourceFilter
 from cryptosource_api.http.timestamps import End, Start
 from cryptosource_store.statements import as_of as past
 from cryptosource_store.statements import record_pages as sql
-
-MAX_TEXT_LENGTH = 256
 
 Sort = Literal[
     "rank",
@@ -39,38 +37,25 @@ Sort = Literal[
 class DataFilters(Parameters):
     """Which records, and in which order."""
 
-    ticker: str | None = Field(
+    ticker: Name = Field(
         default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
         description="The one coin that owns the ticker: the best-ranked of those that share it.",
         examples=["BTC"],
     )
-    symbol: str | None = Field(
+    symbol: Name = Field(
         default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
         description="Every coin with that symbol, in any case.",
         examples=["btc"],
     )
     match: Literal["exact", "partial"] | None = Field(
         default=None, description="`partial`: every coin whose symbol contains `symbol`."
     )
-    source: str | None = Field(
+    source: SourceFilter = Field(
         default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
         description="That source's own newest records: a CryptoSource's name, or a type in lower "
         "case.",
-        examples=["coingecko"],
     )
-    namespace: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
-        description="Only sources of that namespace.",
-        examples=["crypto"],
-    )
+    namespace: NamespaceFilter = None
     start_date: Start | None = Field(
         default=None, description="Observed then or later: a date or an RFC 3339 time."
     )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import Connection, RowMapping
 
 from cryptosource_api.coins.as_of import AS_OF, check_as_of
-from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH, fold_symbol
+from cryptosource_api.coins.coin_list import fold_symbol
 from cryptosource_api.coins.intervals import INTERVAL, Interval, bucket_range
 from cryptosource_api.database.query_runner import OneRow
 from cryptosource_api.exports.format_parameter import FORMAT, Format
@@ -18,9 +18,10 @@ from cryptosource_api.http import cursor as cursors
 from cryptosource_api.http.envelope import object_body
 from cryptosource_api.http.list_answer import Answer, list_answer
 from cryptosource_api.http.pagination import A_CURSOR, CURSOR, MAX_CURSOR_LENGTH, CursorPaging
-from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.http.parameters import MAX_TEXT_LENGTH, Parameters
 from cryptosource_api.http.problems import NotFound
 from cryptosource_api.http.timestamps import DAWN, DUSK, End, Start
+from cryptosource_api.runs.source_filter import SourceFilter
 from cryptosource_store.prepared_statements import execute_prepared
 from cryptosource_store.statements import as_of as past
 from cryptosource_store.statements import coins as sql
@@ -31,23 +32,9 @@ MAX_HISTORY = 1_000
 DEFAULT_HISTORY = 100
 
 
-class HistoryFilters(Parameters):
+class HistoryFilters(SourceFilter):
     """Which observations, and in which order."""
 
-    source: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
-        description="Only that source: a CryptoSource's name, or a type in lower case.",
-        examples=["coingecko"],
-    )
-    namespace: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
-        description="Only sources of that namespace.",
-        examples=["crypto"],
-    )
     start_date: Start | None = Field(
         default=None, description="Observed then or later: a date or an RFC 3339 time."
     )

@@ -11,15 +11,16 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryptosource_api.http.problems import InvalidRequest, Mistake
 
 MAX_PARAMETERS = 40
+MAX_TEXT_LENGTH = 256
 WITHOUT_NUL = r"^[^\u0000]*$"
 """Postgres holds no text with one."""
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -49,6 +50,20 @@ class Parameters(BaseModel):
     no_parameters_text: ClassVar[str] = "this route takes no parameters"
     out_of_place: ClassVar[Mapping[str, str]] = {}
     """Name -> what to do instead, of parameters that the route takes in another form alone."""
+
+
+Name = Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT_LENGTH)]
+"""A text by which something is chosen; None where it was not given."""
+SourceFilter = Annotated[
+    Name,
+    Field(
+        description="Only that source: a CryptoSource's name, or a type in lower case.",
+        examples=["coingecko"],
+    ),
+]
+NamespaceFilter = Annotated[
+    Name, Field(description="Only sources of that namespace.", examples=["crypto"])
+]
 
 
 class NoParameters(Parameters):

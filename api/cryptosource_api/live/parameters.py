@@ -6,8 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
-from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.http.parameters import Name, NamespaceFilter, Parameters, SourceFilter
 from cryptosource_api.live.change_queries import ID_PATTERN, place_of
 
 
@@ -17,7 +16,6 @@ def _id(text: str) -> str:
 
 
 EventId = Annotated[str, AfterValidator(_id)]
-Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH)]
 
 OF_RECORDS = ("ticker", "symbol", "match", "last_event_id")
 """What has a meaning for records alone."""
@@ -31,25 +29,22 @@ class StreamParameters(Parameters):
         description="`data`, unless given: records that change. `runs`: runs that begin, get on or "
         "end; then `source` and `namespace` are the only filters.",
     )
-    ticker: Name | None = Field(
+    ticker: Name = Field(
         default=None,
         description="The one coin that owns the ticker: the best-ranked.",
         examples=["BTC"],
     )
-    symbol: Name | None = Field(
+    symbol: Name = Field(
         default=None, description="Every coin with that symbol, in any case.", examples=["btc"]
     )
     match: Literal["exact", "partial"] | None = Field(
         default=None, description="`partial`: every coin whose symbol contains `symbol`."
     )
-    source: Name | None = Field(
+    source: SourceFilter = Field(
         default=None,
         description="That source's own records: a CryptoSource's name, or a type in lower case.",
-        examples=["coingecko"],
     )
-    namespace: Name | None = Field(
-        default=None, description="Only sources of that namespace.", examples=["crypto"]
-    )
+    namespace: NamespaceFilter = None
     last_event_id: EventId | None = Field(
         default=None,
         description="Go on behind this event, as the header Last-Event-ID does, which wins.",

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH, contains_pattern, fold_symbol
-from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.coins.coin_list import contains_pattern, fold_symbol
+from cryptosource_api.http.parameters import Name, Parameters
 from cryptosource_api.page.charts.sparkline import Sparkline, sparkline
 from cryptosource_store.statements import page as sql
 from cryptosource_store.statements.record_pages import TOTAL_CAP
@@ -29,7 +29,7 @@ Sort = Literal["rank", "symbol", "price_usd", "percent_change_24h", "market_cap_
 class CoinsParameters(Parameters):
     """What `/coins` understands."""
 
-    q: str | None = Field(default=None, max_length=MAX_TEXT_LENGTH)
+    q: Name = None
     source: int | None = Field(default=None, ge=1, lt=2**31)
     sort: Sort = "rank"
     order: Literal["asc", "desc"] = "asc"

@@ -12,22 +12,19 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
 from cryptosource_api.http.pagination import MAX_CURSOR_LENGTH
-from cryptosource_api.http.parameters import Parameters
 from cryptosource_api.page.stored_json import times, unwrapped
 from cryptosource_api.runs.queries import RunsParameters, read_run, read_runs
+from cryptosource_api.runs.source_filter import SourceFilter
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import page as sql
 
 MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 
 
-class RunListParameters(Parameters):
+class RunListParameters(SourceFilter):
     """What `/runs` understands."""
 
-    source: str | None = Field(default=None, max_length=MAX_TEXT_LENGTH)
-    namespace: str | None = Field(default=None, max_length=MAX_TEXT_LENGTH)
     status: RunStatus | None = None
     cursor: str | None = Field(default=None, max_length=MAX_CURSOR_LENGTH)
 

@@ -9,11 +9,11 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from sqlalchemy import Connection
 
-from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
 from cryptosource_api.http import cursor as cursors
 from cryptosource_api.http.list_answer import Answer, list_answer
 from cryptosource_api.http.models import Amount, Model, Moment
 from cryptosource_api.http.pagination import CursorPaging
+from cryptosource_api.http.parameters import Name
 from cryptosource_api.runs.source_filter import SourceFilter, TimeSpan, bounded_span
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import run_statistics as sql
@@ -137,10 +137,8 @@ _CONDITIONS = {
 class DriftParameters(SourceFilter, TimeSpan, CursorPaging):
     """What `GET /stats/drift` understands."""
 
-    field: str | None = Field(
+    field: Name = Field(
         default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
         description="The upstream's name of the field.",
         examples=["price_usd"],
     )

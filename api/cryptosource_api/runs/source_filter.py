@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.coins.coin_list import MAX_TEXT_LENGTH
-from cryptosource_api.http.parameters import Parameters
+from cryptosource_api.http.parameters import NamespaceFilter, Parameters, SourceFilter
 from cryptosource_api.http.problems import InvalidRequest, Mistake
 from cryptosource_api.http.timestamps import DAWN, DUSK, End, Start
 from cryptosource_store.statements.run_statistics import NOW
@@ -19,20 +18,8 @@ from cryptosource_store.statements.run_statistics import NOW
 class SourceFilter(Parameters):
     """Which sources."""
 
-    source: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
-        description="A CryptoSource's name, or a type in lower case.",
-        examples=["coingecko"],
-    )
-    namespace: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_TEXT_LENGTH,
-        description="Of the CryptoSource.",
-        examples=["crypto"],
-    )
+    source: SourceFilter = None
+    namespace: NamespaceFilter = None
 
     def chosen(self) -> dict[str, Any]:
         """Return what `CHOSEN_SOURCES` binds."""
