@@ -13,7 +13,6 @@ import contextlib
 import os
 import shutil
 import ssl
-import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,17 +100,7 @@ class ControlPlane:
         Raises:
             ClusterError: kubectl failed; the message is its own.
         """
-        program = building.programs("kubernetes", "kubectl")["kubectl"]
-        done = subprocess.run(
-            [program, f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
+        return kubeconfigs.kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
 
 @contextlib.contextmanager

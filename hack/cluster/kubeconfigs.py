@@ -1,11 +1,14 @@
-"""Write kubeconfig files. JSON is YAML, so that the standard library is enough."""
+"""Write kubeconfig files, and run kubectl by one. JSON is YAML: the standard library is enough."""
 
 from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from pathlib import Path
 
+from hack.cluster import building
+from hack.cluster.errors import ClusterError
 from hack.cluster.pki import KeyPair
 
 
@@ -38,6 +41,25 @@ def write(path: Path, *, server: str, authority: Path, client: KeyPair, name: st
     path.touch(mode=0o600)
     path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     return path
+
+
+def kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> str:
+    """Run our own kubectl as the user of a kubeconfig and return what it printed.
+
+    Raises:
+        ClusterError: kubectl failed; the message is its own.
+    """
+    program = building.programs("kubernetes", "kubectl")["kubectl"]
+    done = subprocess.run(
+        [program, f"--kubeconfig={kubeconfig}", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _encoded(path: Path) -> str:

@@ -11,7 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import building, components, control_plane, kubernetes, packages, places
+from hack.cluster import (
+    building,
+    components,
+    control_plane,
+    kubeconfigs,
+    kubernetes,
+    packages,
+    places,
+)
 from hack.cluster.errors import ClusterError
 from hack.cluster.instances import Instance
 from hack.cluster.node import bootstrap, outside, parts, pause
@@ -271,16 +279,7 @@ class SingleNode:
         Raises:
             ClusterError: kubectl failed; the message is its own.
         """
-        program = building.programs("kubernetes", "kubectl")["kubectl"]
-        done = subprocess.run(
-            [program, f"--kubeconfig={self.kubeconfig}", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
+        return kubeconfigs.kubectl(self.kubeconfig, *arguments)
 
     def kubectl_json(self, *arguments: str) -> dict[str, Any]:
         """Run kubectl and return its JSON; nothing when the API did not answer."""
