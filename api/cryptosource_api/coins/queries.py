@@ -198,11 +198,7 @@ def _history_page(
 
 def history_sources(connection: Connection, asset_id: int, parameters: HistoryFilters) -> list[int]:
     """Return the sources whose observations are asked for; retired ones keep their history."""
-    bound = {
-        "asset_id": asset_id,
-        "source": parameters.source,
-        "namespace": parameters.namespace,
-    }
+    bound = {"asset_id": asset_id, **parameters.chosen()}
     return list(connection.scalars(sql.HISTORY_SOURCES, bound))
 
 
