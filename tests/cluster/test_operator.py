@@ -250,12 +250,12 @@ def test_a_status_that_was_edited_by_hand_is_rewritten(operator, sources, store,
     eventually(lambda: sources.condition("Ready") == ("True", "Fresh"), seconds=10)
 
 
-def test_a_request_through_the_api_becomes_a_job_once(operator, sources, store, database_url):
+def test_a_request_through_the_api_becomes_a_job_once(operator, sources, store, module_database):
     uid = sources.create(runOnCreate=False)["metadata"]["uid"]
     scheduled(sources)
     registered(store, uid)
     body = {"source": "a-source", "namespace": sources.namespace}
-    with api_client(database_url) as api:
+    with api_client(module_database) as api:
 
         def ask():
             headers = {"Idempotency-Key": uid}
@@ -276,12 +276,12 @@ def test_a_request_through_the_api_becomes_a_job_once(operator, sources, store, 
     assert job["metadata"]["labels"]["cryptosource.io/trigger"] == "api"
 
 
-def test_a_suspended_source_is_not_run_through_the_api(operator, sources, store, database_url):
+def test_a_suspended_source_is_not_run_through_the_api(operator, sources, store, module_database):
     uid = sources.create(runOnCreate=False, suspend=True)["metadata"]["uid"]
     scheduled(sources)
     registered(store, uid)
 
-    with api_client(database_url) as api:
+    with api_client(module_database) as api:
         body = {"source": "a-source", "namespace": sources.namespace}
         refused = api.request("POST", "/trigger-etl", json=body)
 

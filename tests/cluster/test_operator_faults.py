@@ -86,12 +86,12 @@ def test_killed_while_it_answers_a_request_the_request_is_answered_once(
 
 
 def test_killed_between_a_job_and_its_answer_a_request_of_the_api_becomes_one_job(
-    operator_kubeconfig, tmp_path, sources, database_url
+    operator_kubeconfig, tmp_path, sources, module_database
 ):
     sources.create(runOnCreate=False)
-    options = {"namespaces": [sources.namespace], "database": database_url}
+    options = {"namespaces": [sources.namespace], "database": module_database}
     body = {"source": "a-source", "namespace": sources.namespace}
-    with api_client(database_url) as api:
+    with api_client(module_database) as api:
         with operating(operator_kubeconfig, tmp_path, **options):
             eventually(lambda: converged(sources))
             eventually(lambda: sources.condition("Ready")[1] == "AwaitingSchedule")

@@ -108,9 +108,9 @@ class System:
 
 
 @pytest.fixture
-def system(sources, database_url, operator_kubeconfig, tmp_path) -> Iterator[System]:
-    database = database_url.set(password=CANARIES["database"])
-    engine = session_engine(database_url, application="test")
+def system(sources, module_database, operator_kubeconfig, tmp_path) -> Iterator[System]:
+    database = module_database.set(password=CANARIES["database"])
+    engine = session_engine(module_database, application="test")
     key = make_key(engine, Scope.READ, Scope.ADMIN)
     engine.dispose()
     with collecting() as collector, running_market() as market:
