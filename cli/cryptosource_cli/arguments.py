@@ -9,7 +9,7 @@ import click
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment
 from cryptosource_cli.manifest_files import LoadedSource, Manifests, load_manifests
-from cryptosource_etl.settings import InvalidSetting, RunSettings
+from cryptosource_etl.settings import RunSettings
 from cryptosource_store.environment import InvalidSetting
 
 files_option = click.option(

@@ -20,6 +20,7 @@ from cryptosource_etl.pipeline.run.outcome import TERMINATED_EXIT_CODE
 from cryptosource_etl.pipeline.run.plan import RunKind
 from cryptosource_etl.run_spans import parent_context, planning_links, traced
 from cryptosource_etl.settings import RunSettings
+from cryptosource_store.environment import InvalidSetting, whole_number
 from cryptosource_telemetry.json_logs import configure_logging
 
 START_DELAY_VARIABLE = "CRYPTOSOURCE_START_DELAY_SECONDS"
@@ -79,15 +80,14 @@ def wait_for_turn(variables: Mapping[str, str], settings: RunSettings, clock: Cl
     Raises:
         CommandError: the variable is no number of seconds.
     """
-    raw = variables.get(START_DELAY_VARIABLE, "").strip()
-    if not raw or settings.trigger != "schedule":
+    if settings.trigger != "schedule":
         return True
-    if not raw.isdecimal() or int(raw) > MAX_START_DELAY_SECONDS:
-        raise CommandError(
-            f"{START_DELAY_VARIABLE}={raw[:32]!r}: write whole seconds up to {MAX_START_DELAY_SECONDS}"
-        )
     try:
-        clock.sleep(int(raw))
+        seconds = whole_number(variables, START_DELAY_VARIABLE, 0, most=MAX_START_DELAY_SECONDS)
+        if seconds:
+            clock.sleep(seconds)
+    except InvalidSetting as error:
+        raise CommandError(str(error)) from error
     except Stopped:
         return False
     return True

@@ -21,7 +21,7 @@ from cryptosource_api.http.pagination import A_CURSOR, CURSOR, MAX_CURSOR_LENGTH
 from cryptosource_api.http.parameters import MAX_TEXT_LENGTH, Parameters
 from cryptosource_api.http.problems import NotFound
 from cryptosource_api.http.timestamps import DAWN, DUSK, End, Start
-from cryptosource_api.runs.source_filter import SourceFilter
+from cryptosource_api.runs.source_filter import SourceChoice
 from cryptosource_store.prepared_statements import execute_prepared
 from cryptosource_store.statements import as_of as past
 from cryptosource_store.statements import coins as sql
@@ -32,7 +32,7 @@ MAX_HISTORY = 1_000
 DEFAULT_HISTORY = 100
 
 
-class HistoryFilters(SourceFilter):
+class HistoryFilters(SourceChoice):
     """Which observations, and in which order."""
 
     start_date: Start | None = Field(

@@ -64,7 +64,7 @@ PHRASES = {
     504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
 }
-"""Status codes of errors by RFC 9110 and RFC 6585, which `http.HTTPStatus` follows only from
+"""Status codes of errors by RFC 9110 and RFC 6585, which `HTTPStatus` follows only from
 Python 3.13 on: clients get the same title whatever runs the service."""
 
 QUERY_CANCELED = "57014"

@@ -15,14 +15,14 @@ from sqlalchemy import Connection
 from cryptosource_api.http.pagination import MAX_CURSOR_LENGTH
 from cryptosource_api.page.stored_json import times, unwrapped
 from cryptosource_api.runs.queries import RunsParameters, read_run, read_runs
-from cryptosource_api.runs.source_filter import SourceFilter
+from cryptosource_api.runs.source_filter import SourceChoice
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import page as sql
 
 MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 
 
-class RunListParameters(SourceFilter):
+class RunListParameters(SourceChoice):
     """What `/runs` understands."""
 
     status: RunStatus | None = None

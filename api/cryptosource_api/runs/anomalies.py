@@ -16,7 +16,7 @@ from cryptosource_api.http.envelope import object_body
 from cryptosource_api.http.list_answer import Answer
 from cryptosource_api.http.models import Amount, Model, Moment
 from cryptosource_api.http.pagination import MAX_LIMIT
-from cryptosource_api.runs.source_filter import SourceFilter, Span, TimeSpan, bounded_span
+from cryptosource_api.runs.source_filter import SourceChoice, Span, TimeSpan, bounded_span
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import anomalies as sql
 
@@ -139,7 +139,7 @@ class Anomalies(Model):
     price_disagreements: Found[PriceDisagreement]
 
 
-class AnomaliesParameters(SourceFilter, TimeSpan):
+class AnomaliesParameters(SourceChoice, TimeSpan):
     """What `GET /stats/anomalies` understands."""
 
     deviations: Decimal = Field(

@@ -14,7 +14,7 @@ from cryptosource_api.http.list_answer import Answer, list_answer
 from cryptosource_api.http.models import Amount, Model, Moment
 from cryptosource_api.http.pagination import CursorPaging
 from cryptosource_api.http.parameters import Name
-from cryptosource_api.runs.source_filter import SourceFilter, TimeSpan, bounded_span
+from cryptosource_api.runs.source_filter import SourceChoice, TimeSpan, bounded_span
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import run_statistics as sql
 
@@ -78,7 +78,7 @@ class DriftEntry(Model):
     rejected: int | None
 
 
-class PerformanceParameters(SourceFilter, TimeSpan, CursorPaging):
+class PerformanceParameters(SourceChoice, TimeSpan, CursorPaging):
     """What `GET /stats/performance` understands."""
 
     bucket: Bucket = Field(default="hour", description="What runs are put together by, in UTC.")
@@ -134,7 +134,7 @@ _CONDITIONS = {
 }
 
 
-class DriftParameters(SourceFilter, TimeSpan, CursorPaging):
+class DriftParameters(SourceChoice, TimeSpan, CursorPaging):
     """What `GET /stats/drift` understands."""
 
     field: Name = Field(

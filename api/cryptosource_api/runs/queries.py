@@ -16,7 +16,7 @@ from cryptosource_api.http.pagination import CursorPaging
 from cryptosource_api.http.parameters import is_uuid
 from cryptosource_api.http.problems import InvalidRequest, Mistake, NotFound
 from cryptosource_api.http.timestamps import End, Start
-from cryptosource_api.runs.source_filter import SourceFilter
+from cryptosource_api.runs.source_filter import SourceChoice
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.statements import runs as sql
 
@@ -31,7 +31,7 @@ _CONDITIONS = {
 }
 
 
-class RunsParameters(SourceFilter, CursorPaging):
+class RunsParameters(SourceChoice, CursorPaging):
     """What `GET /stats/runs` understands."""
 
     status: RunStatus | None = Field(default=None, description="How the run stands or ended.")

@@ -15,7 +15,7 @@ from cryptosource_api.http.timestamps import DAWN, DUSK, End, Start
 from cryptosource_store.statements.run_statistics import NOW
 
 
-class SourceFilter(Parameters):
+class SourceChoice(Parameters):
     """Which sources."""
 
     source: SourceFilter = None
