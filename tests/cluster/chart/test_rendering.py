@@ -302,3 +302,18 @@ def test_an_alert_links_to_its_section_by_an_absolute_url_or_not_at_all(helm):
     assert set(runbooks(helm, {}).values()) == {None}
     with pytest.raises(Refused, match="runbooks"):
         runbooks(helm, {"runbooks": "docs/alerts.md"})
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({"image": {"repository": "r/c", "tag": "1"}}, "r/c/etl:1"),
+        ({"runs": {"image": "r/etl-with-acme:2"}}, "r/etl-with-acme:2"),
+    ],
+)
+def test_runs_have_the_releases_image_or_one_of_their_own(helm, values, image):
+    operator = only(helm.render(values), "Deployment", "operator")
+
+    found = environment(operator["spec"]["template"], "operator")
+
+    assert found["CRYPTOSOURCE_ETL_IMAGE"] == image
