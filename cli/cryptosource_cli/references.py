@@ -9,13 +9,12 @@ from pathlib import Path
 
 from cryptosource_cli.configuration_objects import ConfigurationObject
 from cryptosource_cli.manifest_files import LoadedSource, Manifests
-from cryptosource_crd.effective import api_key_header
+from cryptosource_crd.effective import api_key_header, api_key_variable
 from cryptosource_crd.explanations import Problem
-from cryptosource_crd.plans import vendor_of
-from cryptosource_crd.v1alpha1 import ConfigMapFile, SecretKeyRef
+from cryptosource_crd.v1alpha1 import ConfigMapFile, CryptoSourceSpec, SecretKeyRef
+from cryptosource_store.reasons import Reason
 
-KEY_VARIABLES = {"CoinPaprika": "COINPAPRIKA_API_KEY", "CoinGecko": "COINGECKO_API_KEY"}
-"""Where a vendor's key is looked for when no Secret holds it."""
+KEY_PATH = "spec.apiKeySecretRef"
 VOLUMES_VARIABLE = "CRYPTOSOURCE_VOLUMES_DIR"
 """Folder with one folder per volume claim."""
 CONFIG_MAPS_VARIABLE = "CRYPTOSOURCE_CONFIGMAPS_DIR"
@@ -27,17 +26,21 @@ class Resolved:
     """What a run of a source needs beside its spec."""
 
     api_key: str | None = field(default=None, repr=False)
-    """The vendor's key; None where the plan has none, or with a problem."""
+    """The upstream's key; None where it takes or has none, or with a problem."""
     csv_path: Path | None = None
     """The file to read; None for anything but a CSV file on disk, or with a problem."""
     problems: tuple[Problem, ...] = ()
     """Why the run cannot start; empty when it can."""
+    reason: Reason = Reason.INVALID_SPEC
+    """The problems in a word; without one it says nothing."""
 
 
 class _UnresolvedError(Exception):
-    def __init__(self, path: str, message: str, hint: str) -> None:
+    def __init__(
+        self, path: str, message: str, hint: str, *, reason: Reason = Reason.INVALID_SPEC
+    ) -> None:
         super().__init__(message)
-        self.path, self.message, self.hint = path, message, hint
+        self.path, self.message, self.hint, self.reason = path, message, hint, reason
 
 
 def resolve(
@@ -63,47 +66,85 @@ def resolve(
         problem = Problem(
             str(loaded.file), loaded.document, error.path, error.message, error.hint, loaded.line
         )
-        return Resolved(problems=(problem,))
+        return Resolved(problems=(problem,), reason=error.reason)
+
+
+def api_keys_in(manifests: Manifests) -> frozenset[str]:
+    """Return the API keys that Secrets among the manifests hold for the sources beside them."""
+    return frozenset(
+        _text(secret, reference).strip()
+        for loaded in manifests.sources
+        if (reference := loaded.source.spec.api_key_secret_ref) is not None
+        if (secret := _secret(loaded, reference, manifests)) is not None
+        if reference.key in secret.contents
+    )
 
 
 def _api_key(loaded: LoadedSource, manifests: Manifests, environ: Mapping[str, str]) -> str | None:
     spec = loaded.source.spec
-    vendor = vendor_of(spec)
-    if vendor is None or api_key_header(spec) is None:
+    if not _takes_key(spec):
         return None
-    member = "coinGecko" if spec.coin_gecko is not None else "coinPaprika"
-    path, variable = f"spec.{member}.apiKeySecretRef", KEY_VARIABLES[spec.type]
-    reference = vendor.api_key_secret_ref
-    secret = reference and manifests.secrets.get((loaded.key[0], reference.name))
-    if reference is not None and secret:
-        return _usable(_from_secret(secret, reference, path), path)
-    if environ.get(variable):
+    reference, variable = spec.api_key_secret_ref, api_key_variable(spec)
+    secret = None if reference is None else _secret(loaded, reference, manifests)
+    if reference is not None and secret is not None:
+        return _usable(_from_secret(secret, reference), KEY_PATH)
+    # In a pod an empty variable is an empty Secret; elsewhere it is one that is not set.
+    if environ.get(variable) or (reference is not None and variable in environ):
         return _usable(environ[variable], variable)
-    where = f"add the Secret {reference.name} to the files" if reference else f"set {path}"
+    if reference is None and spec.vendor_settings is None:
+        return None  # a plugin says itself whether it can do without
+    needed = f"the plan {spec.vendor_settings.plan}" if spec.vendor_settings else "the source"
+    where = f"add the Secret {reference.name} to the files" if reference else f"set {KEY_PATH}"
     raise _UnresolvedError(
-        path, f"the plan {vendor.plan} needs a key and there is none", f"{where} or set {variable}"
+        KEY_PATH,
+        f"{needed} needs a key and there is none",
+        f"{where} or set {variable}",
+        reason=Reason.KEY_MISSING,
     )
 
 
-def _from_secret(secret: ConfigurationObject, reference: SecretKeyRef, path: str) -> str:
+def _takes_key(spec: CryptoSourceSpec) -> bool:
+    """Return whether a key would be sent: a file takes none, nor does a plan without a header."""
+    if spec.vendor is None:
+        return spec.csv is None
+    return api_key_header(spec) is not None
+
+
+def _secret(
+    loaded: LoadedSource, reference: SecretKeyRef, manifests: Manifests
+) -> ConfigurationObject | None:
+    return manifests.secrets.get((loaded.key[0], reference.name))
+
+
+def _text(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
+    return secret.contents[reference.key].decode("utf-8", errors="replace")
+
+
+def _from_secret(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
     if reference.key not in secret.contents:
         keys = ", ".join(sorted(secret.contents)) or "none"
         raise _UnresolvedError(
-            f"{path}.key",
+            f"{KEY_PATH}.key",
             f"the Secret {reference.name} at {secret.where} has no key {reference.key}",
             f"its keys: {keys}",
+            reason=Reason.KEY_MISSING,
         )
-    return secret.contents[reference.key].decode("utf-8", errors="replace")
+    return _text(secret, reference)
 
 
 def _usable(key: str, where: str) -> str:
     """Return the key without the line end that `echo` leaves, if a header can carry it."""
     key = key.strip()
     if not key:
-        raise _UnresolvedError(where, "the key is empty", "put the vendor's key there")
+        raise _UnresolvedError(
+            where, "the key is empty", "put the upstream's key there", reason=Reason.KEY_MISSING
+        )
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise _UnresolvedError(
-            where, "the key holds characters no header can carry", "copy it again"
+            where,
+            "the key holds characters no header can carry",
+            "copy it again",
+            reason=Reason.KEY_REJECTED,
         )
     return key
 

@@ -39,7 +39,6 @@ from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceContext, SourceReader
 from cryptosource_etl.sources.registry import open_source
 from cryptosource_store.engine import loading_engine, session_engine
-from cryptosource_store.reasons import Reason
 from cryptosource_telemetry.exporter import export_wanted
 from cryptosource_telemetry.sql_spans import trace_statements
 
@@ -171,7 +170,7 @@ class RunFactory:
                 loaded, self.manifests, environ=self.variables, data_dir=self.data_dir
             )
             if resolved.problems and kind.asks_upstream:
-                raise Permanent(Reason.INVALID_SPEC, str(resolved.problems[0]))
+                raise Permanent(resolved.reason, str(resolved.problems[0]))
             context = SourceContext(
                 source=source,
                 http=client,

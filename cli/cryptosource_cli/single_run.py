@@ -12,6 +12,7 @@ from cryptosource_cli.arguments import one_source, readable_manifests, run_setti
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
+from cryptosource_cli.references import api_keys_in
 from cryptosource_cli.run_factory import RunFactory
 from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
@@ -40,8 +41,9 @@ def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int
         CommandError: the run cannot even begin.
     """
     environment = Environment.read()
-    configure_logging(environment.log_level, environ=environment.variables)
     manifests = readable_manifests(files)
+    secrets = api_keys_in(manifests)
+    configure_logging(environment.log_level, environ=environment.variables, secrets=secrets)
     loaded = one_source(manifests, name)
     settings = run_settings(environment)
     stop = threading.Event()
@@ -51,7 +53,7 @@ def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int
     expect_pages_of_objects()
     switch_threads_soon()
     variables = environment.variables
-    with traced(variables), open_database(environment) as url:
+    with traced(variables, secrets=secrets), open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
         factory = RunFactory.open(environment, manifests, url, stop=stop)
         run = factory.run(

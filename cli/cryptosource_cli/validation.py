@@ -9,11 +9,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from cryptosource_cli.manifest_files import LoadedSource, Manifests, load_manifests
-from cryptosource_cli.references import KEY_VARIABLES
 from cryptosource_crd import quota
-from cryptosource_crd.effective import api_key_header
+from cryptosource_crd.effective import api_key_header, api_key_variable
 from cryptosource_crd.explanations import Problem, closest
-from cryptosource_crd.plans import vendor_of
 from cryptosource_crd.schedule import shortest_interval_minutes
 from cryptosource_crd.v1alpha1 import BUILT_IN_TYPES, CryptoSourceSpec
 
@@ -106,20 +104,18 @@ def _uninstalled(spec: CryptoSourceSpec) -> list[str]:
 
 
 def _key_missing(spec: CryptoSourceSpec) -> list[str]:
-    vendor = vendor_of(spec)
-    if vendor is None or api_key_header(spec) is None or vendor.api_key_secret_ref is not None:
+    settings = spec.vendor_settings
+    if settings is None or api_key_header(spec) is None or spec.api_key_secret_ref is not None:
         return []
-    variable = KEY_VARIABLES[spec.type]
-    return [
-        f"{spec.type} {vendor.plan} needs a key: add apiKeySecretRef (run and up take {variable})"
-    ]
+    plan, variable = f"{spec.type} {settings.plan}", api_key_variable(spec)
+    return [f"{plan} needs a key: add apiKeySecretRef (run and up take {variable})"]
 
 
 def _key_unused(spec: CryptoSourceSpec) -> list[str]:
-    vendor = vendor_of(spec)
-    if vendor is None or vendor.api_key_secret_ref is None or api_key_header(spec) is not None:
+    settings = spec.vendor_settings
+    if settings is None or spec.api_key_secret_ref is None or api_key_header(spec) is not None:
         return []
-    return [f"{spec.type} {vendor.plan} has no key: apiKeySecretRef is not used; name your plan"]
+    return [f"{spec.type} {settings.plan} has no key: apiKeySecretRef is not used; name your plan"]
 
 
 def _stale_between_runs(spec: CryptoSourceSpec) -> list[str]:
@@ -138,8 +134,7 @@ def _path_is_local(spec: CryptoSourceSpec) -> list[str]:
 
 def _references(loaded: LoadedSource, manifests: Manifests, spec: CryptoSourceSpec) -> list[str]:
     namespace, notes = loaded.key[0], []
-    vendor = vendor_of(spec)
-    secret = vendor and vendor.api_key_secret_ref
+    secret = spec.api_key_secret_ref
     if secret and (namespace, secret.name) not in manifests.secrets:
         notes.append(f"the Secret {namespace}/{secret.name} is not among the files")
     config_map = spec.csv and spec.csv.config_map

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from cryptosource_crd.plans import plan_of, vendor_of
 from cryptosource_crd.v1alpha1.operation import RateLimit
 from cryptosource_crd.v1alpha1.spec import CryptoSourceSpec
+from cryptosource_crd.v1alpha1.vendors.vendor import Plan
 
 UNPLANNED_RATE = RateLimit.model_validate({"requestsPerMinute": 60, "burst": 5})
 """For files by URL and for plugins, about which nothing is published: one request per second."""
+
+
+def plan_of(spec: CryptoSourceSpec) -> Plan | None:
+    """Return the plan a spec names; None for CSV and plugins, which have none."""
+    vendor, settings = spec.vendor, spec.vendor_settings
+    return vendor.plans[settings.plan] if vendor is not None and settings is not None else None
 
 
 def effective_rate_limit(spec: CryptoSourceSpec) -> RateLimit:
@@ -27,10 +33,10 @@ def base_url(spec: CryptoSourceSpec) -> str | None:
 
     None for CSV and plugins, which have no such base.
     """
-    vendor, plan = vendor_of(spec), plan_of(spec)
-    if vendor is None or plan is None:
+    settings, plan = spec.vendor_settings, plan_of(spec)
+    if settings is None or plan is None:
         return None
-    return vendor.base_url or plan.base_url
+    return settings.base_url or plan.base_url
 
 
 def api_key_header(spec: CryptoSourceSpec) -> str | None:
@@ -39,9 +45,18 @@ def api_key_header(spec: CryptoSourceSpec) -> str | None:
     return None if plan is None else plan.api_key_header
 
 
+def api_key_variable(spec: CryptoSourceSpec) -> str:
+    """Return the environment variable that holds a source's API key, such as `COINGECKO_API_KEY`.
+
+    A variable for each type, plugins included: a process that runs several sources gives each key
+    to the upstream it is meant for.
+    """
+    return f"{spec.type.upper()}_API_KEY"
+
+
 def monthly_quota(spec: CryptoSourceSpec) -> int | None:
     """Return the requests a month may have; None where none are published or there is no limit."""
-    vendor, plan = vendor_of(spec), plan_of(spec)
-    if vendor is None or plan is None:
+    settings, plan = spec.vendor_settings, plan_of(spec)
+    if settings is None or plan is None:
         return None
-    return vendor.monthly_quota or plan.monthly_quota
+    return settings.monthly_quota or plan.monthly_quota

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from cryptosource_crd.documents import Document, DocumentError
 from cryptosource_crd.field_paths import description_of, names_at, places
 from cryptosource_crd.schedule import known_time_zones
+from cryptosource_crd.urls import looks_like_key
 from cryptosource_crd.v1alpha1.bounded_strings import DNS_LABEL, DNS_SUBDOMAIN
 from cryptosource_crd.v1alpha1.resource import CryptoSource
 
@@ -137,6 +138,8 @@ def _unknown_field(path: Path, _: ErrorDetails) -> Hint:
     place = places().get(name)
     if place:
         return "unknown field", f"it belongs at {place}"
+    if looks_like_key(name):
+        return "unknown field", "put the key into a Secret and name that in spec.apiKeySecretRef"
     return "unknown field", f"known here: {', '.join(known)}"
 
 

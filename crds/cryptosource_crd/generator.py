@@ -6,12 +6,10 @@ from typing import Any
 
 from cryptosource_crd.generator_rules import RULES, Path
 from cryptosource_crd.generator_schema import Schema, structural
-from cryptosource_crd.v1alpha1 import KIND, CryptoSourceSpec, CryptoSourceStatus
+from cryptosource_crd.v1alpha1 import KIND, VENDORS, CryptoSourceSpec, CryptoSourceStatus
 
 GROUP, VERSION, PLURAL = "cryptosource.io", "v1alpha1", "cryptosources"
-SETS: tuple[Path, ...] = tuple(
-    ("spec", member, "selection", "ids") for member in ("coinPaprika", "coinGecko")
-)
+SETS: tuple[Path, ...] = tuple(("spec", vendor.member, "selection", "ids") for vendor in VENDORS)
 """Lists in which nothing may be repeated."""
 STATUS_DEFAULT = {"observedGeneration": -1}
 """Tells kstatus that nobody has looked at the resource yet."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cryptosource_crd.cron import MACROS
 from cryptosource_crd.v1alpha1.csv_member import Csv
-from cryptosource_crd.v1alpha1.spec import BUILT_IN_TYPES
+from cryptosource_crd.v1alpha1.origin import BUILT_IN_TYPES, CSV_TYPE, VENDORS
 
 Path = tuple[str, ...]
 
@@ -94,6 +94,12 @@ RULES: Mapping[Path, tuple[Rule, ...]] = {
             f"options is for plugins and not for {', '.join(BUILT_IN_TYPES)}",
             ".options",
         ),
+        Rule(
+            f"!has(self.apiKeySecretRef) || self.type != '{CSV_TYPE}'",
+            "apiKeySecretRef is not for type CSV, which sends no key: put a file that needs one "
+            "into a ConfigMap or on a volume",
+            ".apiKeySecretRef",
+        ),
     ),
     ("spec", "schedule"): (
         Rule(
@@ -137,13 +143,10 @@ RULES: Mapping[Path, tuple[Rule, ...]] = {
             "an external id must have 1 to 256 characters",
         ),
     ),
+    **{("spec", vendor.member, "baseUrl"): (IS_URL, NO_KEY, NO_QUERY) for vendor in VENDORS},
     **{
-        ("spec", member, "baseUrl"): (IS_URL, NO_KEY, NO_QUERY)
-        for member in ("coinPaprika", "coinGecko")
-    },
-    **{
-        ("spec", member, "selection"): (_exactly_one(["top", "ids", "all"]),)
-        for member in ("coinPaprika", "coinGecko")
+        ("spec", vendor.member, "selection"): (_exactly_one(["top", "ids", "all"]),)
+        for vendor in VENDORS
     },
 }
 """Path of a schema -> its rules."""

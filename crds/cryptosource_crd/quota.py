@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptosource_crd.effective import effective_rate_limit, monthly_quota
-from cryptosource_crd.plans import plan_of
+from cryptosource_crd.effective import effective_rate_limit, monthly_quota, plan_of
 from cryptosource_crd.schedule import (
     MAX_MONTH_DAYS,
     runs_per_month,
@@ -14,12 +13,7 @@ from cryptosource_crd.schedule import (
 )
 
 if TYPE_CHECKING:
-    from cryptosource_crd.v1alpha1 import CoinGecko, CryptoSource, CryptoSourceSpec, RateLimit
-
-COINGECKO_PAGE_SIZE = 250
-"""Coins per request of `/coins/markets` (its documented maximum), by rank and by id alike."""
-COINGECKO_ASSETS = 19_000
-"""Coins CoinGecko lists (18 982 in 2026-01), for the cost of `{all: true}`."""
+    from cryptosource_crd.v1alpha1 import CryptoSource, CryptoSourceSpec, RateLimit
 
 _EVEN_SCHEDULES = (
     (1, "* * * * *"),
@@ -69,8 +63,9 @@ def requests_per_run(spec: CryptoSourceSpec) -> int:
 
     A plugin's requests are not known and count as one.
     """
-    if spec.coin_gecko is not None:
-        return _coingecko_requests(spec.coin_gecko)
+    vendor, settings = spec.vendor, spec.vendor_settings
+    if vendor is not None and settings is not None:
+        return vendor.requests_per_run(settings.selection)
     if spec.csv is not None:
         return 0 if spec.csv.url is None else 1
     return 1
@@ -129,12 +124,6 @@ def warnings(source: CryptoSource) -> list[str]:
     return found
 
 
-def _coingecko_requests(member: CoinGecko) -> int:
-    selection = member.selection
-    coins = len(selection.ids or ()) or selection.top or COINGECKO_ASSETS
-    return -(-coins // COINGECKO_PAGE_SIZE)
-
-
 def _seconds(requests: int, rate: RateLimit) -> int:
     waiting = max(0, requests - rate.burst)
     return -(-waiting * 60 // rate.requests_per_minute)
@@ -157,8 +146,8 @@ def _fitting(requests: int, *, quota: int | None, seconds: int) -> tuple[int, st
 
 
 def _plan_name(spec: CryptoSourceSpec) -> str | None:
-    member = spec.coin_paprika or spec.coin_gecko
-    return None if member is None else f"{spec.type} {member.plan}"
+    settings = spec.vendor_settings
+    return None if settings is None else f"{spec.type} {settings.plan}"
 
 
 def _over_quota(figures: ScheduleCost) -> str:
@@ -183,10 +172,10 @@ def _too_slow(source: CryptoSource, figures: ScheduleCost) -> str:
 
 
 def _assets_beyond_plan(spec: CryptoSourceSpec) -> str | None:
-    plan, member = plan_of(spec), spec.coin_paprika or spec.coin_gecko
-    if plan is None or member is None or plan.max_assets is None:
+    plan, settings = plan_of(spec), spec.vendor_settings
+    if plan is None or settings is None or plan.max_assets is None:
         return None
-    wanted = member.selection.top or len(member.selection.ids or ())
+    wanted = settings.selection.top or len(settings.selection.ids or ())
     if wanted <= plan.max_assets:
         return None
     return f"{_plan_name(spec)} shows {plan.max_assets:,} coins, the selection asks for {wanted:,}"

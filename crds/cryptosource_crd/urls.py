@@ -14,9 +14,9 @@ _KEY_NAME = re.compile(
 )
 
 
-def looks_like_key(parameter: str) -> bool:
-    """Return whether a query parameter of this name would carry a credential."""
-    return _KEY_NAME.search(parameter) is not None
+def looks_like_key(name: str) -> bool:
+    """Return whether a query parameter or a field of this name would carry a credential."""
+    return _KEY_NAME.search(name) is not None
 
 
 def check_url(url: str) -> str:

@@ -6,7 +6,7 @@ run rows and statuses can be joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -21,15 +21,24 @@ SERVICE_NAME = "cryptosource-etl"
 tracer = trace.get_tracer("cryptosource.etl")
 
 
-def configure_tracing(environ: Mapping[str, str]) -> TracerProvider | None:
+def configure_tracing(
+    environ: Mapping[str, str], *, secrets: Iterable[str] = ()
+) -> TracerProvider | None:
     """Trace every run of this process; see `cryptosource_telemetry.tracing`."""
-    return tracing.configure_tracing(environ, service_name=SERVICE_NAME, sampled_share=1.0)
+    return tracing.configure_tracing(
+        environ, service_name=SERVICE_NAME, sampled_share=1.0, secrets=secrets
+    )
 
 
 @contextmanager
-def traced(environ: Mapping[str, str]) -> Iterator[None]:
-    """Trace the runs made within; at the end, whatever it is, no span is lost."""
-    provider = configure_tracing(environ)
+def traced(environ: Mapping[str, str], *, secrets: Iterable[str] = ()) -> Iterator[None]:
+    """Trace the runs made within; at the end, whatever it is, no span is lost.
+
+    Args:
+        environ: the standard OTEL_* settings.
+        secrets: what never shows in a span, beside the secrets of the environment.
+    """
+    provider = configure_tracing(environ, secrets=secrets)
     try:
         yield
     finally:

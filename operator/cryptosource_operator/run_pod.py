@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cryptosource_crd.plans import vendor_of
+from cryptosource_crd.effective import api_key_variable
 from cryptosource_crd.v1alpha1 import API_VERSION, KIND, CryptoSource
 from cryptosource_operator.names import MANIFEST, PLANNED_BY, TRACE, TRIGGER_LABEL, labels
 from cryptosource_operator.settings import JobSettings
@@ -22,8 +22,6 @@ SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 
 FILE_MODE = 0o644
 """Of mounted files."""
-
-KEY_VARIABLES = {"CoinPaprika": "COINPAPRIKA_API_KEY", "CoinGecko": "COINGECKO_API_KEY"}
 
 
 def manifest_of(source: CryptoSource) -> str:
@@ -123,10 +121,9 @@ def _environment(
         "CRYPTOSOURCE_PLANNED_BY": f"metadata.annotations['{PLANNED_BY}']",
     }
     secrets = {"DATABASE_URL": (settings.database_secret, settings.database_key)}
-    vendor = vendor_of(source.spec)
-    if vendor is not None and vendor.api_key_secret_ref is not None:
-        reference = vendor.api_key_secret_ref
-        secrets[KEY_VARIABLES[source.spec.type]] = (reference.name, reference.key)
+    reference = source.spec.api_key_secret_ref
+    if reference is not None:
+        secrets[api_key_variable(source.spec)] = (reference.name, reference.key)
     return [
         *({"name": name, "value": value} for name, value in texts.items()),
         *(

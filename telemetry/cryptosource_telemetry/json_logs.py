@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -84,7 +84,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(
-    level: str, *, stream: TextIO | None = None, environ: Mapping[str, str] = _NOTHING
+    level: str,
+    *,
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = _NOTHING,
+    secrets: Iterable[str] = (),
 ) -> None:
     """Send this process's logs to standard error as JSON lines.
 
@@ -92,9 +96,10 @@ def configure_logging(
         level: one of `LEVELS`, in any case; anything else means INFO.
         stream: where to, if not standard error.
         environ: the process's environment; the secrets in it never show.
+        secrets: others that never show.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter(Redactor(secrets_in(environ))))
+    handler.setFormatter(JsonFormatter(Redactor(secrets_in(environ, also=secrets))))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper() if level.upper() in LEVELS else "INFO")

@@ -20,9 +20,14 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]{1,300}@")
 _API_KEY = re.compile(r"csk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
 
-def secrets_in(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return the secret values that an environment holds: keys, tokens, passwords of URLs."""
-    found: set[str] = set()
+def secrets_in(environ: Mapping[str, str], *, also: Iterable[str] = ()) -> frozenset[str]:
+    """Return the secret values that an environment holds: keys, tokens, passwords of URLs.
+
+    Args:
+        environ: the process's environment.
+        also: secrets that the process was given in another way, such as keys in files.
+    """
+    found: set[str] = set(also)
     for name, value in environ.items():
         if name.endswith(("_URL", "_ENDPOINT")) or name == "DATABASE_URL":
             found |= _password_of(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -28,6 +28,7 @@ def new_provider(
     service_name: str,
     roots: Sampler,
     ids: IdGenerator | None = None,
+    secrets: Iterable[str] = (),
 ) -> TracerProvider:
     """Return a provider of its own, which exports where the environment says so.
 
@@ -37,6 +38,7 @@ def new_provider(
         roots: decides on traces that begin here; a caller's decision is kept, and
             OTEL_TRACES_SAMPLER goes before it.
         ids: makes ids of traces and spans; random ones by default.
+        secrets: what never shows in a span, beside the secrets of the environment.
     """
     name = environ.get("OTEL_SERVICE_NAME") or service_name
     chosen = environ.get("OTEL_TRACES_SAMPLER")
@@ -50,7 +52,7 @@ def new_provider(
             OTLPSpanExporter,  # costs 100 ms to import, which a laptop's run need not pay
         )
 
-        redact = Redactor(secrets_in(environ))
+        redact = Redactor(secrets_in(environ, also=secrets))
         timeout = None if any(map(environ.get, _TIMEOUTS)) else EXPORT_SECONDS
         exporter = ScrubbingExporter(OTLPSpanExporter(timeout=timeout), redact)
         provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -58,7 +60,11 @@ def new_provider(
 
 
 def configure_tracing(
-    environ: Mapping[str, str], *, service_name: str, sampled_share: float
+    environ: Mapping[str, str],
+    *,
+    service_name: str,
+    sampled_share: float,
+    secrets: Iterable[str] = (),
 ) -> TracerProvider | None:
     """Set the process's tracer provider up, unless somebody has already.
 
@@ -68,6 +74,7 @@ def configure_tracing(
         environ: the standard OTEL_* settings.
         service_name: what this process is called where OTEL_SERVICE_NAME does not say so.
         sampled_share: of the traces that begin here, 0 to 1.
+        secrets: as for `new_provider`.
 
     Returns:
         The provider in place, to be shut down at the end so that no span is lost; None with
@@ -79,6 +86,6 @@ def configure_tracing(
     if isinstance(present, TracerProvider):
         return present
     roots = TraceIdRatioBased(sampled_share)
-    provider = new_provider(environ, service_name=service_name, roots=roots)
+    provider = new_provider(environ, service_name=service_name, roots=roots, secrets=secrets)
     trace.set_tracer_provider(provider)
     return provider

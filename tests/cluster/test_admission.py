@@ -71,6 +71,7 @@ WORDS = [
     ({"timeZone": "local"}, "an IANA zone such as Europe/Berlin"),
     ({"csv": {"url": "https://x/a?token=1"}}, "looks like a credential"),
     ({"coinGecko": {"baseUrl": "https://x/v3?a=b"}}, "must not hold a query"),
+    ({"csv": CSV, "apiKeySecretRef": {"name": "k"}}, "apiKeySecretRef is not for type CSV"),
 ]
 
 

@@ -20,7 +20,7 @@ def scheduled(sources, name="a-source"):
 
 
 def test_a_source_gets_a_cronjob_a_first_run_and_a_status(operator, sources):
-    made = sources.create(coinGecko={"apiKeySecretRef": {"name": "gecko"}})
+    made = sources.create(type="CoinGecko", apiKeySecretRef={"name": "gecko"})
     scheduled(sources)
 
     (cronjob,) = sources.cronjobs()

@@ -63,10 +63,13 @@ class System:
             "plan": "Demo",
             "baseUrl": base_url,
             "selection": {"top": 50},
-            "apiKeySecretRef": {"name": "gecko", "key": "api-key"},
         }
-        retry = {"maxAttempts": 1}
-        self.sources.create(name, coinGecko=gecko, retry=retry, **({"runOnCreate": False} | spec))
+        settings = {
+            "apiKeySecretRef": {"name": "gecko", "key": "api-key"},
+            "retry": {"maxAttempts": 1},
+            "runOnCreate": False,
+        }
+        self.sources.create(name, coinGecko=gecko, **(settings | spec))
         eventually(lambda: self.sources.condition("Scheduled", name)[0] == "True")
 
     def trigger(self, name: str, **headers: str) -> httpx.Response:

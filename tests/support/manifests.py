@@ -28,17 +28,15 @@ def resource(name: str, source_type: str, **spec: Any) -> Resource:
 def paprika(base_url: str, *, name: str = "paprika", plan: str = "Free", **spec: Any) -> Resource:
     """Return a source that reads a CoinPaprika at that address; paid plans take a key."""
     member = {"plan": plan, "baseUrl": base_url}
-    if plan != "Free":
-        member["apiKeySecretRef"] = {"name": name}
-    return resource(name, "CoinPaprika", coinPaprika=member, **{"rateLimit": FAST, **spec})
+    key = {} if plan == "Free" else {"apiKeySecretRef": {"name": name}}
+    return resource(name, "CoinPaprika", coinPaprika=member, **{"rateLimit": FAST, **key, **spec})
 
 
 def gecko(base_url: str, *, name: str = "gecko", plan: str = "Keyless", **spec: Any) -> Resource:
     """Return a source that reads every coin of a CoinGecko at that address."""
     member = {"plan": plan, "baseUrl": base_url, "selection": {"all": True}}
-    if plan != "Keyless":
-        member["apiKeySecretRef"] = {"name": name}
-    return resource(name, "CoinGecko", coinGecko=member, **{"rateLimit": FAST, **spec})
+    key = {} if plan == "Keyless" else {"apiKeySecretRef": {"name": name}}
+    return resource(name, "CoinGecko", coinGecko=member, **{"rateLimit": FAST, **key, **spec})
 
 
 def csv(path: Path, *, name: str = "file", **spec: Any) -> Resource:

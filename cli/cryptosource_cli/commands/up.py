@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
 from cryptosource_cli.maintenance_thread import MaintenanceThread
 from cryptosource_cli.manifest_files import LoadedSource, Manifests
+from cryptosource_cli.references import api_keys_in
 from cryptosource_cli.requested_runs import RequestedRuns
 from cryptosource_cli.run_factory import RunFactory
 from cryptosource_cli.scheduler import Scheduler, Start
@@ -35,7 +36,7 @@ STOP_SECONDS = 30.0
 """How long to wait for runs to finish the page in hand."""
 
 
-def _log_to_file(environment: Environment) -> Path:
+def _log_to_file(environment: Environment, secrets: Iterable[str]) -> Path:
     """Keep the JSON logs out of the way of what a person reads."""
     path = environment.data_dir / "logs" / "up.jsonl"
     try:
@@ -46,7 +47,9 @@ def _log_to_file(environment: Environment) -> Path:
             f"cannot write to {environment.data_dir}: {error.strerror}; set CRYPTOSOURCE_DATA_DIR "
             "to a folder of yours"
         ) from error
-    configure_logging(environment.log_level, stream=stream, environ=environment.variables)
+    configure_logging(
+        environment.log_level, stream=stream, environ=environment.variables, secrets=secrets
+    )
     return path
 
 
@@ -118,11 +121,12 @@ def command(
     settings = run_settings(environment)  # an unusable variable is said before anything starts
     stop = threading.Event()
     stop_on_signals(stop)
-    log_path = _log_to_file(environment)
+    secrets = api_keys_in(manifests)
+    log_path = _log_to_file(environment, secrets)
     expect_pages_of_objects()
     switch_threads_soon()
     with ExitStack() as stack:
-        stack.enter_context(traced(environment.variables))
+        stack.enter_context(traced(environment.variables, secrets=secrets))
         url = stack.enter_context(open_database(environment))
         migrate_schema(url)
         if not once:

@@ -1,7 +1,8 @@
 """`cryptosource.io/v1alpha1`: the models of the resource, strict on spec and tolerant on status.
 
 Belongs here: fields, their bounds, defaults and documentation; the CRD's schema is generated from
-them. Never here: what to do with a value, which is for the modules one level up.
+them. `vendors` holds for each vendor its member and, as data, its plans. Never here: what to do
+with a value, which is for the modules one level up.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from cryptosource_crd.v1alpha1.operation import (
     Resources,
     Retry,
 )
+from cryptosource_crd.v1alpha1.origin import BUILT_IN_TYPES, VENDORS, SecretKeyRef
 from cryptosource_crd.v1alpha1.resource import API_VERSION, KIND, CryptoSource
-from cryptosource_crd.v1alpha1.spec import BUILT_IN_TYPES, CryptoSourceSpec, Identity
+from cryptosource_crd.v1alpha1.spec import CryptoSourceSpec, Identity
 from cryptosource_crd.v1alpha1.status import (
     CheckpointStatus,
     Condition,
@@ -26,15 +28,14 @@ from cryptosource_crd.v1alpha1.status import (
     RecentRun,
     Totals,
 )
-from cryptosource_crd.v1alpha1.vendors import CoinGecko, CoinPaprika, SecretKeyRef, Selection
+from cryptosource_crd.v1alpha1.vendors.vendor import Plan, Selection, Vendor, VendorSettings
 
 __all__ = [
     "API_VERSION",
     "BUILT_IN_TYPES",
     "KIND",
+    "VENDORS",
     "CheckpointStatus",
-    "CoinGecko",
-    "CoinPaprika",
     "Column",
     "Condition",
     "ConfigMapFile",
@@ -48,6 +49,7 @@ __all__ = [
     "JobHistory",
     "LastRun",
     "ObjectMeta",
+    "Plan",
     "RateLimit",
     "RecentRun",
     "Resources",
@@ -56,5 +58,7 @@ __all__ = [
     "Selection",
     "TimeColumn",
     "Totals",
+    "Vendor",
+    "VendorSettings",
     "VolumeClaimFile",
 ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from cryptosource_crd.schedule import check_schedule, check_time_zone
 from cryptosource_crd.v1alpha1.bounded_strings import ExternalId
-from cryptosource_crd.v1alpha1.closed_model import ClosedModel, broken_rule
-from cryptosource_crd.v1alpha1.csv_member import Csv
+from cryptosource_crd.v1alpha1.closed_model import ClosedModel
 from cryptosource_crd.v1alpha1.operation import (
     Freshness,
     JobHistory,
@@ -18,10 +17,7 @@ from cryptosource_crd.v1alpha1.operation import (
     Resources,
     Retry,
 )
-from cryptosource_crd.v1alpha1.vendors import CoinGecko, CoinPaprika
-
-BUILT_IN_TYPES = {"CoinPaprika": "coinPaprika", "CoinGecko": "coinGecko", "CSV": "csv"}
-"""The types this project serves, each with the member that holds its settings."""
+from cryptosource_crd.v1alpha1.origin import Origin
 
 PIN = re.compile(r"^[a-z][a-z0-9]{0,62}:[^\x00-\x1f\x7f]{1,256}$")
 Pin = Annotated[str, Field(min_length=3, max_length=320, pattern=PIN.pattern)]
@@ -36,20 +32,9 @@ class Identity(ClosedModel):
     other evidence. Default: none."""
 
 
-class CryptoSourceSpec(ClosedModel):
+class CryptoSourceSpec(Origin):
     """Where data comes from, when, and how carefully."""
 
-    type: str = Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")
-    """`CoinPaprika`, `CoinGecko` or `CSV`, or the CamelCase name of an installed plugin. It names
-    the one member that may be present."""
-    coin_paprika: CoinPaprika | None = None
-    """Settings of type CoinPaprika. Default: the Free plan, every coin."""
-    coin_gecko: CoinGecko | None = None
-    """Settings of type CoinGecko. Default: keyless, the top 1000."""
-    csv: Csv | None = None
-    """Settings of type CSV, required for it."""
-    options: dict[str, JsonValue] | None = Field(default=None, max_length=100)
-    """Settings of a plugin's type, checked by the plugin; at most 100. Not for built-in types."""
     identity: Identity = Identity()
     """Coins whose identity is known. Default: none pinned."""
     schedule: str = Field(min_length=5, max_length=120)
@@ -88,14 +73,6 @@ class CryptoSourceSpec(ClosedModel):
     resources: Resources = Resources()
     """Processor and memory of a run's container. Default: the operator's."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _vendor_defaults(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        member = {"CoinPaprika": "coinPaprika", "CoinGecko": "coinGecko"}.get(str(data.get("type")))
-        return data if member is None or data.get(member) is not None else {**data, member: {}}
-
     @field_validator("schedule")
     @classmethod
     def _accepted_by_kubernetes(cls, value: str) -> str:
@@ -105,26 +82,3 @@ class CryptoSourceSpec(ClosedModel):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         return check_time_zone(value)
-
-    @model_validator(mode="after")
-    def _type_names_the_member(self) -> CryptoSourceSpec:
-        mine = BUILT_IN_TYPES.get(self.type)
-        members = {"coinPaprika": self.coin_paprika, "coinGecko": self.coin_gecko, "csv": self.csv}
-        for member, settings in members.items():
-            if settings is not None and member != mine:
-                raise broken_rule(
-                    f"does not belong to type {self.type}",
-                    at=member,
-                    hint=f"use {mine}, or another type" if mine else "use options for a plugin",
-                )
-        if mine == "csv" and self.csv is None:
-            raise broken_rule(
-                "is missing for type CSV",
-                at="csv",
-                hint="say where the file is: path, url, configMap or volumeClaim",
-            )
-        if mine is not None and self.options is not None:
-            raise broken_rule(
-                f"is for plugins and not for type {self.type}", at="options", hint=f"use {mine}"
-            )
-        return self

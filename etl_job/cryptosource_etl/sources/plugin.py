@@ -1,6 +1,7 @@
 """What a source type has to offer, ours and third parties' alike.
 
-A plugin is found by its `spec.type` among the entry points of the group `cryptosource.sources`.
+A built-in type is a package of `cryptosource_etl.sources`; another is found by its `spec.type` among
+the entry points of the group `cryptosource.sources`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class SourceContext:
     """The one way to the network: bounded, throttled, retried, egress-checked."""
     clock: Clock
     api_key: str | None = field(default=None, repr=False)
-    """The key its `apiKeySecretRef` names, already resolved."""
+    """The key that `spec.apiKeySecretRef` names, without blanks around it; None: there is none."""
     csv_path: Path | None = None
     """The file of `csv.path`, or where a ConfigMap or a volume claim is mounted."""
 
@@ -78,7 +79,7 @@ class SourceReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SourcePlugin:
-    """A source type. Register it as an entry point named like its `spec.type`."""
+    """A source type. A third party registers it as an entry point named like its `spec.type`."""
 
     open: Callable[[SourceContext], SourceReader]
     options: type[BaseModel] | None = None

@@ -1,13 +1,14 @@
-"""Find the plugin of a source type among the installed entry points."""
+"""Find the plugin of a source type: in this project, or among the installed entry points."""
 
 from __future__ import annotations
 
 import difflib
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from pydantic import ValidationError
 
-from cryptosource_crd.v1alpha1 import CryptoSource
+from cryptosource_crd.v1alpha1 import BUILT_IN_TYPES, CryptoSource
 from cryptosource_etl.errors import Permanent
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin, SourceReader
 from cryptosource_store.reasons import Reason
@@ -16,35 +17,47 @@ GROUP = "cryptosource.sources"
 
 
 def installed_types() -> dict[str, EntryPoint]:
-    """Return the entry point of every installed source type, by `spec.type`."""
+    """Return the entry point of every plugin of a third party, by `spec.type`."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 def plugin_for(source_type: str) -> SourcePlugin:
     """Return the plugin of a source type.
 
+    A built-in type is served by the package of its name in lower case beside this module, whatever
+    else is installed: no other package may take a built-in type, and its key with it.
+
     Raises:
         Permanent: InvalidSpec; no installed package serves it, or its plugin is broken.
     """
-    installed = installed_types()
-    entry = installed.get(source_type)
-    if entry is None:
-        near = difflib.get_close_matches(source_type, installed, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(installed))}"
-        raise Permanent(
-            Reason.INVALID_SPEC, f"no installed plugin serves spec.type {source_type!r}; {hint}"
-        )
-    try:
-        plugin = entry.load()
-    except ImportError as error:
-        raise Permanent(
-            Reason.INVALID_SPEC, f"the plugin of {source_type} cannot be imported: {error}"
-        ) from error
+    if source_type in BUILT_IN_TYPES:
+        plugin = import_module(f"{__package__}.{source_type.lower()}").PLUGIN
+    else:
+        plugin = _installed(source_type)
     if not isinstance(plugin, SourcePlugin):
         raise Permanent(
             Reason.INVALID_SPEC,
             f"the entry point of {source_type} is no SourcePlugin; reinstall it",
         )
+    return plugin
+
+
+def _installed(source_type: str) -> object:
+    installed = installed_types()
+    entry = installed.get(source_type)
+    if entry is None:
+        known = sorted({*installed, *BUILT_IN_TYPES})
+        near = difflib.get_close_matches(source_type, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+        raise Permanent(
+            Reason.INVALID_SPEC, f"no installed plugin serves spec.type {source_type!r}; {hint}"
+        )
+    try:
+        plugin: object = entry.load()
+    except ImportError as error:
+        raise Permanent(
+            Reason.INVALID_SPEC, f"the plugin of {source_type} cannot be imported: {error}"
+        ) from error
     return plugin
 
 

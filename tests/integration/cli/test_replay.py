@@ -129,7 +129,8 @@ kind: CryptoSource
 metadata: {name: pro}
 spec:
   type: CoinPaprika
-  coinPaprika: {plan: Pro, apiKeySecretRef: {name: absent, key: key}}
+  apiKeySecretRef: {name: absent, key: key}
+  coinPaprika: {plan: Pro}
   schedule: "@hourly"
 """)
 

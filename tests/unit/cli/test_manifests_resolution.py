@@ -7,12 +7,14 @@ import pytest
 import yaml
 
 from cryptosource_cli.manifest_files import load_manifests
-from cryptosource_cli.references import resolve
+from cryptosource_cli.references import api_keys_in, resolve
 from support.sources import make_manifest
 
 KEY = "CG-canary"
 REF = {"name": "gecko", "key": "api-key"}
-DEMO = make_manifest(coinGecko={"plan": "Demo", "apiKeySecretRef": REF})
+DEMO = make_manifest(coinGecko={"plan": "Demo"}, apiKeySecretRef=REF)
+PRO = make_manifest(coinPaprika={"plan": "Pro"})
+ACME = make_manifest(type="Acme", apiKeySecretRef=REF)
 
 
 def secret(**members):
@@ -58,6 +60,31 @@ def test_without_the_secret_the_key_comes_from_the_environment(resolved):
     assert resolved(paprika, COINPAPRIKA_API_KEY=KEY).api_key == KEY
 
 
+def test_a_plugin_gets_the_key_it_names_or_that_of_the_environment_or_none(resolved):
+    keyed = make_manifest(type="Acme", apiKeySecretRef=REF)
+    keyless = make_manifest(type="Acme")
+
+    assert resolved(keyed, secret(stringData={"api-key": f"{KEY}\n"})).api_key == KEY
+    assert resolved(keyed, ACME_API_KEY=KEY).api_key == KEY
+    assert resolved(keyless, ACME_API_KEY=KEY).api_key == KEY
+    assert resolved(keyless, COINGECKO_API_KEY=KEY, ACME_API_KEY="").api_key is None
+    assert resolved(keyless).problems == ()
+
+
+def test_a_file_takes_no_key(resolved):
+    assert resolved(make_manifest(csv={"path": "a.csv"}), CSV_API_KEY=KEY).api_key is None
+
+
+def test_keys_that_must_not_show_are_those_that_sources_name(tmp_path):
+    unnamed = make_manifest(name="keyless", type="Acme")
+    other = {"kind": "Secret", "metadata": {"name": "other"}, "stringData": {"api-key": "x"}}
+    members = {"stringData": {"api-key": f"{KEY}\n", "user": "someone"}}
+    file = tmp_path / "manifest.yaml"
+    file.write_text(yaml.safe_dump_all([DEMO, unnamed, other, secret(**members)]))
+
+    assert api_keys_in(load_manifests([file])) == {KEY}
+
+
 def test_a_plan_without_a_key_sends_none_even_if_one_is_there(resolved):
     found = resolved(make_manifest(coinGecko={"plan": "Keyless"}), COINGECKO_API_KEY=KEY)
 
@@ -65,19 +92,24 @@ def test_a_plan_without_a_key_sends_none_even_if_one_is_there(resolved):
 
 
 @pytest.mark.parametrize(
-    ("documents", "environ", "message", "hint"),
+    ("documents", "environ", "reason", "message", "hint"),
     [
-        ((DEMO,), {}, "needs a key", "set COINGECKO_API_KEY"),
-        ((DEMO, secret(stringData={"token": "x"})), {}, "has no key api-key", "token"),
-        ((DEMO, secret(stringData={"api-key": " \n"})), {}, "empty", ""),
-        ((DEMO, secret(stringData={"api-key": "a\nb"})), {}, "no header can carry", ""),
-        ((DEMO,), {"COINGECKO_API_KEY": "ключ"}, "no header can carry", ""),
+        ((DEMO,), {}, "KeyMissing", "Demo needs a key", "Secret gecko to the files or set COINGECKO_API_KEY"),
+        ((PRO,), {}, "KeyMissing", "Pro needs a key", "set spec.apiKeySecretRef or set COINPAPRIKA_API_KEY"),
+        ((ACME,), {}, "KeyMissing", "the source needs a key", "or set ACME_API_KEY"),
+        ((ACME,), {"ACME_API_KEY": ""}, "KeyMissing", "empty", ""),
+        ((DEMO, secret(stringData={"token": "x"})), {}, "KeyMissing", "has no key api-key", "token"),
+        ((DEMO, secret(stringData={"api-key": " \n"})), {}, "KeyMissing", "empty", ""),
+        ((DEMO, secret(stringData={"api-key": "a\nb"})), {}, "KeyRejected", "no header can carry", ""),
+        ((DEMO,), {"COINGECKO_API_KEY": "ключ"}, "KeyRejected", "no header can carry", ""),
     ],
-)
-def test_a_key_that_cannot_be_used_is_a_problem(resolved, documents, environ, message, hint):
+)  # fmt: skip
+def test_a_key_that_cannot_be_used_is_a_problem(
+    resolved, documents, environ, reason, message, hint
+):
     found = resolved(*documents, **environ)
 
-    assert found.api_key is None
+    assert (found.api_key, found.reason) == (None, reason)
     assert message in found.problems[0].message
     assert hint in found.problems[0].hint
 

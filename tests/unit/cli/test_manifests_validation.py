@@ -33,7 +33,7 @@ def judged(tmp_path):
     [
         ({"coinGecko": {"plan": "Demo"}}, "allows 10,000 a month; '*/20 * * * *' fits"),
         ({"coinGecko": {"plan": "Basic"}}, "needs a key: add apiKeySecretRef"),
-        ({"coinPaprika": {"apiKeySecretRef": {"name": "k"}}}, "apiKeySecretRef is not used"),
+        ({"apiKeySecretRef": {"name": "k"}}, "apiKeySecretRef is not used"),
         ({"schedule": "@daily"}, "data is stale before each"),
         ({"type": "CoinGekko"}, "did you mean CoinGecko?"),
     ],
@@ -43,9 +43,9 @@ def test_what_will_go_wrong_is_warned_of(judged, spec, warning):
 
 
 def test_a_reference_that_is_not_among_the_files_is_only_a_note(judged):
-    demo = {"plan": "Demo", "selection": {"top": 250}, "apiKeySecretRef": {"name": "k"}}
+    demo = {"plan": "Demo", "selection": {"top": 250}}
 
-    report = judged(make_manifest(coinGecko=demo))
+    report = judged(make_manifest(coinGecko=demo, apiKeySecretRef={"name": "k"}))
 
     assert report.warnings == ()
     assert report.notes == ("the Secret default/k is not among the files",)

@@ -22,7 +22,11 @@ def problems_of(manifest: dict[str, Any]) -> list[Problem]:
 # what the spec says -> path, part of the message, part of the hint
 SPECS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("unknown field", {"schedulee": "x"}, "spec.schedulee", "unknown field", "did you mean schedule?"),
-    ("inline key", {"coinGecko": {"apiKey": "x"}}, "spec.coinGecko.apiKey", "unknown", "apiKeySecretRef"),
+    ("inline key", {"coinGecko": {"apiKey": "x"}}, "spec.coinGecko.apiKey", "unknown", "name that in spec.apiKeySecretRef"),
+    ("inline token", {"token": "x"}, "spec.token", "unknown", "name that in spec.apiKeySecretRef"),
+    ("reference in the member", {"coinGecko": {"apiKeySecretRef": {"name": "k"}}}, "spec.coinGecko.apiKeySecretRef", "unknown", "it belongs at spec.apiKeySecretRef"),
+    ("key as reference", {"apiKeySecretRef": "k"}, "spec.apiKeySecretRef", "must be an object", "with the fields name, key"),
+    ("reference of a file", {"csv": CSV, "apiKeySecretRef": {"name": "k"}}, "spec.apiKeySecretRef", "is not for type CSV, which sends no key", "ConfigMap"),
     ("misplaced field", {"plan": "Free"}, "spec.plan", "unknown", "it belongs at spec.coinPaprika.plan"),
     ("image", {"image": "evil:1"}, "spec.image", "unknown field", "known here: type"),
     ("command", {"command": ["sh"]}, "spec.command", "unknown field", "known here"),
@@ -168,6 +172,9 @@ def test_no_problem_repeats_a_value_that_may_be_a_secret():
         {"coinGecko": {"apiKey": canary}},
         {"coinGecko": {"apiKeySecretRef": canary}},
         {"coinGecko": {"apiKeySecretRef": {"name": canary, "key": "k"}}},
+        {"apiKeySecretRef": canary},
+        {"apiKeySecretRef": {"name": canary, "key": "k"}},
+        {"token": canary},
         {"coinGecko": {"baseUrl": f"https://user:{canary}@x/"}},
         {"csv": {"url": f"https://x/?token={canary}"}},
         {"csv": {"url": f"https://{canary}@x/"}},

@@ -1,20 +1,19 @@
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_crd.effective import (
     api_key_header,
+    api_key_variable,
     base_url,
     effective_rate_limit,
     monthly_quota,
+    plan_of,
 )
 from cryptosource_crd.identifiers import source_uid
-from cryptosource_crd.plans import COINGECKO, COINPAPRIKA, plan_of
-from cryptosource_crd.v1alpha1.vendors import CoinGeckoPlan, CoinPaprikaPlan
+from cryptosource_crd.v1alpha1 import VENDORS
 from support.sources import make_source
 
 # member -> base, key header, requests per minute, burst, requests per month
@@ -41,10 +40,27 @@ def test_a_plan_sets_base_header_rate_and_quota(preset):
     assert monthly_quota(spec) == quota
 
 
-def test_every_plan_of_the_schema_has_figures_and_says_where_they_come_from():
-    assert set(get_args(CoinPaprikaPlan)) == set(COINPAPRIKA)
-    assert set(get_args(CoinGeckoPlan)) == set(COINGECKO)
-    assert all(plan.fact for plan in (*COINPAPRIKA.values(), *COINGECKO.values()))
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.source_type)
+def test_every_plan_of_the_schema_has_figures_and_says_where_they_come_from(vendor):
+    names = vendor.settings.model_json_schema(by_alias=True)["properties"]["plan"]["enum"]
+
+    assert names == list(vendor.plans)
+    assert all(plan.fact for plan in vendor.plans.values())
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.source_type)
+def test_every_vendor_has_a_member_of_its_own_that_may_be_left_out(vendor):
+    spec = make_source(type=vendor.source_type).spec
+
+    assert spec.vendor is vendor
+    assert isinstance(spec.vendor_settings, vendor.settings)
+    assert plan_of(spec) in vendor.plans.values()
+
+
+def test_each_type_has_a_variable_for_its_key():
+    found = {kind: api_key_variable(make_source(type=kind).spec) for kind in ("CoinGecko", "Acme2")}
+
+    assert found == {"CoinGecko": "COINGECKO_API_KEY", "Acme2": "ACME2_API_KEY"}
 
 
 def test_the_spec_goes_before_the_plan():

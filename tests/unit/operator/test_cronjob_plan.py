@@ -14,7 +14,8 @@ from cryptosource_operator.settings import JobSettings
 from support.operators import SETTINGS, UID, make_cronjob
 from support.sources import make_source
 
-KEYED = {"plan": "Demo", "apiKeySecretRef": {"name": "gecko", "key": "token"}}
+KEY = {"apiKeySecretRef": {"name": "a-key", "key": "token"}}
+KEYED = {"coinGecko": {"plan": "Demo"}} | KEY
 
 
 def plan(settings=SETTINGS, **spec):
@@ -99,10 +100,18 @@ def test_the_settings_cannot_loosen_what_a_pod_may_do():
     assert pod["nodeSelector"] == {"a": "b"}
 
 
-def test_no_secret_is_written_down():
-    environment = environment_of(container_of(plan(coinGecko=KEYED)))
+@pytest.mark.parametrize(
+    ("spec", "variable"),
+    [
+        (KEYED, "COINGECKO_API_KEY"),
+        ({"coinPaprika": {"plan": "Pro"}} | KEY, "COINPAPRIKA_API_KEY"),
+        ({"type": "Acme2"} | KEY, "ACME2_API_KEY"),
+    ],
+)
+def test_no_secret_is_written_down_and_each_type_has_its_variable(spec, variable):
+    environment = environment_of(container_of(plan(**spec)))
 
-    assert environment["COINGECKO_API_KEY"] == {"secretKeyRef": {"name": "gecko", "key": "token"}}
+    assert environment[variable] == {"secretKeyRef": {"name": "a-key", "key": "token"}}
     assert environment["DATABASE_URL"] == {
         "secretKeyRef": {"name": "cryptosource-database", "key": "uri"}
     }
@@ -121,11 +130,11 @@ def test_the_run_learns_who_it_is_from_its_own_pod():
 
 MANIFESTS = [
     {},
-    {"coinGecko": KEYED | {"selection": {"ids": ["bitcoin", "Ðogecoin 🚀"]}}},
+    {"coinGecko": {"plan": "Demo", "selection": {"ids": ["bitcoin", "Ðogecoin 🚀"]}}} | KEY,
     {"csv": {"url": "https://x/a.csv", "delimiter": "\\t", "columns": {"priceUsd": "Close"}}},
     {"csv": {"path": "x", "columns": {"symbol": {"value": "BTC"}, "name": {"column": "né: #1 'x' \"y\""}}}},
     {"identity": {"pins": {"btc-bitcoin": "coingecko:bitcoin"}}, "resources": {"limits": {"memory": "1Gi"}}},
-    {"type": "Binance", "options": {"pairs": [1, None, {"a": "ß"}]}},
+    {"type": "Binance", "options": {"pairs": [1, None, {"a": "ß"}]}} | KEY,
 ]  # fmt: skip
 
 
@@ -201,7 +210,7 @@ def test_a_source_asks_for_resources_over_what_the_operator_gives():
 
 
 def test_the_same_source_gives_the_same_plan():
-    assert json.dumps(plan(coinGecko=KEYED)) == json.dumps(plan(coinGecko=KEYED))
+    assert json.dumps(plan(**KEYED)) == json.dumps(plan(**KEYED))
 
 
 @given(uid=st.uuids(), deadline=st.integers(10, 300), minutes=st.sampled_from([1, 2, 5, 30]))

@@ -54,7 +54,7 @@ def test_a_spec_that_means_nothing_says_where_and_why(over, words):
 
 
 def test_no_problem_shows_what_may_be_a_secret():
-    found = read_source(body(coinGecko={"apiKeySecretRef": {"name": "CG-s3cret", "key": "k"}}))
+    found = read_source(body(apiKeySecretRef={"name": "CG-s3cret", "key": "k"}))
 
     assert "s3cret" not in found.message
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cryptosource_etl.http import Answer
-from cryptosource_etl.sources.coingecko_errors import classify, classify_with_key
+from cryptosource_etl.sources.coingecko.errors import classify, classify_with_key
 
 
 def answer(code: int, *, status: int = 401) -> Answer:

@@ -14,7 +14,7 @@ from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http import Validators
 from cryptosource_etl.records import Page
 from cryptosource_etl.sources.coingecko import CoinGeckoReader
-from cryptosource_etl.sources.coingecko_paging import MAX_PAGES
+from cryptosource_etl.sources.coingecko.paging import MAX_PAGES
 from cryptosource_etl.sources.coinpaprika import CoinPaprikaReader
 from cryptosource_etl.sources.plugin import SourceContext
 from support.sources import make_source

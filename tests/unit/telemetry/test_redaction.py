@@ -45,6 +45,14 @@ def test_each_secret_of_the_environment_is_blotted_out(secret: str):
     assert shown == f"before {BLOT} behind"
 
 
+def test_a_secret_that_the_process_read_from_a_file_is_blotted_out_of_its_log(stream):
+    configure_logging("info", stream=stream, environ=ENVIRON, secrets=["file-canary", "short"])
+
+    logging.getLogger("plugin").info("a key: file-canary, a short word")
+
+    assert json.loads(stream.getvalue())["message"] == f"a key: {BLOT}, a short word"
+
+
 def test_what_is_no_secret_stays():
     redact = Redactor(secrets_in(ENVIRON))
     text = "short words of user at db.example:5432 on 8000-8000-8000 in /usr/local/bin:/usr/bin"

@@ -13,6 +13,6 @@ from cryptosource_etl.sources.csv.reader import open_csv
 from cryptosource_etl.sources.plugin import SourcePlugin
 
 PLUGIN = SourcePlugin(open=open_csv)
-"""The entry point `CSV`."""
+"""The type `CSV`."""
 
 __all__ = ["PLUGIN"]

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cryptosource_crd.effective import api_key_header, base_url
-from cryptosource_etl.errors import Permanent, Retryable
+from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http import Response
 from cryptosource_etl.records import Cursor, Page, RawRecord
-from cryptosource_etl.sources.coingecko_errors import classify, classify_with_key
-from cryptosource_etl.sources.coingecko_paging import (
+from cryptosource_etl.sources.coingecko.errors import classify, classify_with_key
+from cryptosource_etl.sources.coingecko.paging import (
     NOT_MODIFIED,
     MarketRequests,
     Progress,
@@ -26,6 +25,7 @@ from cryptosource_etl.sources.cursor_scope import pages_of_question, question_of
 from cryptosource_etl.sources.json_records import split_array
 from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
+from cryptosource_etl.sources.vendor_access import access_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 
@@ -55,22 +55,13 @@ class CoinGeckoReader(VendorRecords):
 
     def __init__(self, context: SourceContext) -> None:
         super().__init__(CONTRACT)
-        spec = context.source.spec
-        if spec.coin_gecko is None:
-            raise Permanent(Reason.INVALID_SPEC, "spec.coinGecko is missing")
+        access = access_of(context)
         self._context = context
-        self._requests = MarketRequests(spec.coin_gecko.selection)
-        self._batch_size = spec.batch_size
-        self._url = f"{base_url(spec)}/coins/markets"
-        self._question = question_of(self._url, spec.coin_gecko.selection.model_dump_json())
-        header = api_key_header(spec)
-        if header is not None and not context.api_key:
-            raise Permanent(
-                Reason.KEY_MISSING,
-                f"plan {spec.coin_gecko.plan} needs an API key: set spec.coinGecko."
-                "apiKeySecretRef, or COINGECKO_API_KEY on a laptop",
-            )
-        self._auth = (header, context.api_key) if header and context.api_key else None
+        self._requests = MarketRequests(access.selection)
+        self._batch_size = context.source.spec.batch_size
+        self._url = f"{access.base_url}/coins/markets"
+        self._question = question_of(self._url, access.selection.model_dump_json())
+        self._auth = access.auth_header
         self._classify = classify if self._auth is None else classify_with_key
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:

@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from cryptosource_crd.v1alpha1 import Selection
+from cryptosource_crd.v1alpha1.vendors.coingecko import PAGE_SIZE
 from cryptosource_etl.http import Response, Validators
 from cryptosource_etl.records import Cursor, Page, RawRecord
 
 NOT_MODIFIED = 304
-
-PER_PAGE = 250
-"""The most that `/coins/markets` gives; a shorter page is the last."""
 
 MAX_PAGES = 400
 """100 000 coins, five times what CoinGecko lists: an upstream that never ends its pages is cut."""
@@ -35,12 +33,12 @@ class MarketRequests:
     def __init__(self, selection: Selection) -> None:
         self._top = selection.top
         self._ids = selection.ids
-        self._per_page = min(PER_PAGE, self._top or PER_PAGE)
+        self._per_page = min(PAGE_SIZE, self._top or PAGE_SIZE)
 
     @property
     def may_reshuffle(self) -> bool:
         """Whether coins may move between two requests: by rank they do, by id they do not."""
-        return self._top is not None and self._top > PER_PAGE
+        return self._top is not None and self._top > PAGE_SIZE
 
     @property
     def total(self) -> int | None:
@@ -49,10 +47,10 @@ class MarketRequests:
 
     def page(self, number: int) -> Mapping[str, str] | None:
         """Return the query of a page, from 1; None when there is no such page."""
-        start = (number - 1) * PER_PAGE
+        start = (number - 1) * PAGE_SIZE
         if self._ids is not None:
-            chunk = self._ids[start : start + PER_PAGE]
-            ids = {"ids": ",".join(chunk), "order": "id_asc", "per_page": str(PER_PAGE)}
+            chunk = self._ids[start : start + PAGE_SIZE]
+            ids = {"ids": ",".join(chunk), "order": "id_asc", "per_page": str(PAGE_SIZE)}
             return _ALWAYS | ids | {"page": "1"} if chunk else None
         if number > MAX_PAGES or (self._top is not None and start >= self._top):
             return None
@@ -64,7 +62,7 @@ class MarketRequests:
         """Return the coins of a page that belong to the selection."""
         if self._top is None:
             return list(coins)
-        return list(coins[: self._top - (number - 1) * PER_PAGE])
+        return list(coins[: self._top - (number - 1) * PAGE_SIZE])
 
     def ends_with(self, count: int) -> bool:
         """Return whether a page of that many coins is the last."""
@@ -181,7 +179,7 @@ class Sightings:
 
     def know_all(self, coins: Sequence[RawRecord]) -> bool:
         """Return whether a full page shows nothing but coins of earlier pages."""
-        return len(coins) >= PER_PAGE and all(coin.external_id in self._page_of for coin in coins)
+        return len(coins) >= PAGE_SIZE and all(coin.external_id in self._page_of for coin in coins)
 
     def pages_with_slips(self) -> list[int]:
         """Return the pages to read once more, in order."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cryptosource_crd.effective import api_key_header, base_url
 from cryptosource_etl.errors import Permanent, Retryable, RunError
 from cryptosource_etl.http import Answer, Response, Validators
 from cryptosource_etl.records import Cursor, Page, RawRecord
@@ -18,6 +17,7 @@ from cryptosource_etl.sources.cursor_scope import pages_of_question, question_of
 from cryptosource_etl.sources.json_records import split_array
 from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
+from cryptosource_etl.sources.vendor_access import access_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 
@@ -58,21 +58,12 @@ class CoinPaprikaReader(VendorRecords):
 
     def __init__(self, context: SourceContext) -> None:
         super().__init__(CONTRACT)
-        spec = context.source.spec
-        if spec.coin_paprika is None:
-            raise Permanent(Reason.INVALID_SPEC, "spec.coinPaprika is missing")
+        access = access_of(context)
         self._context = context
-        self._selection = spec.coin_paprika.selection
-        self._batch_size = spec.batch_size
-        self._url = f"{base_url(spec)}/tickers"
-        header = api_key_header(spec)
-        if header is not None and not context.api_key:
-            raise Permanent(
-                Reason.KEY_MISSING,
-                f"plan {spec.coin_paprika.plan} needs an API key: set spec.coinPaprika."
-                "apiKeySecretRef, or COINPAPRIKA_API_KEY on a laptop",
-            )
-        self._auth = (header, context.api_key) if header and context.api_key else None
+        self._selection = access.selection
+        self._batch_size = context.source.spec.batch_size
+        self._url = f"{access.base_url}/tickers"
+        self._auth = access.auth_header
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield the coins in the order of their ids; see `SourceReader.pages`."""

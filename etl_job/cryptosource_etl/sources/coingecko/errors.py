@@ -15,7 +15,7 @@ from cryptosource_etl.sources.json_records import exact_json
 from cryptosource_store.reasons import Reason
 
 _HINTS: Mapping[int, tuple[Reason, str]] = {
-    10002: (Reason.KEY_MISSING, "no API key was sent; set spec.coinGecko.apiKeySecretRef"),
+    10002: (Reason.KEY_MISSING, "no API key was sent; set spec.apiKeySecretRef"),
     10005: (Reason.PLAN_TOO_LOW, "the plan does not include this; see spec.coinGecko.plan"),
     10010: (
         Reason.KEY_REJECTED,
@@ -29,7 +29,7 @@ _HINTS_WITH_KEY: Mapping[int, tuple[Reason, str]] = {
     **_HINTS,
     10002: (
         Reason.KEY_REJECTED,
-        "it does not know the API key that was sent; see spec.coinGecko.apiKeySecretRef",
+        "it does not know the API key that was sent; see spec.apiKeySecretRef",
     ),
 }
 """CoinGecko says the same of a key it does not know as of none."""
