@@ -12,7 +12,7 @@ from support.commands import environment
 from support.manifests import FAST, resource, secret, write
 from support.market import RunningMarket
 from support.oracle import rows
-from support.plugin_package import KEY_VARIABLE, LOGGED, SOURCE_TYPE, install
+from support.plugin_package import KEY_VARIABLE, LOGGED, SOURCE_TYPE, SPAN, install
 from support.secrets import files_that_mention, tables_that_mention
 
 CANARY = "canary-of-a-plugin-Zx81"
@@ -51,7 +51,7 @@ def test_a_plugin_loads_with_the_key_that_its_source_names(
     assert rows(database, LAST) == [("success", "Completed", 25)]
     assert market.log[0]["headers"]["authorization"] == CANARY
     assert LOGGED in ran.stderr
-    assert "etl.run" in spans
+    assert SPAN in spans
     assert CANARY not in ran.stdout + ran.stderr + spans
     assert files_that_mention(tmp_path / "data", CANARY) == []
     assert tables_that_mention(database, CANARY) == []

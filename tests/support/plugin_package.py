@@ -10,6 +10,8 @@ SOURCE_TYPE = "Keyed"
 KEY_VARIABLE = "KEYED_API_KEY"
 LOGGED = "asking with the key [redacted]"
 """What a run of it logs: the source writes its key down."""
+SPAN = "keyed.ask [redacted]"
+"""The span around its request, named by its key."""
 _MODULE = Path(__file__).with_name("keyed_source.py")
 _METADATA = "Metadata-Version: 2.1\nName: keyed-source\nVersion: 1.0\n"
 _ENTRY_POINTS = f"[{GROUP}]\n{SOURCE_TYPE} = keyed_source:PLUGIN\n"
