@@ -125,4 +125,4 @@ def test_a_band_that_is_left_is_named_with_what_leaves_it(capsys: pytest.Capture
 
 
 def test_entry_points_are_those_of_the_project():
-    assert {"cryptosource_cli.main", "cryptosource_etl.sources.csv"} <= style_stats.entry_points()
+    assert style_stats.entry_points() == {"cryptosource_cli.main"}
