@@ -17,11 +17,11 @@ from cryptosource_cli.run_factory import RunFactory
 from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import Clock, Stopped, SystemClock
-from cryptosource_etl.pipeline.run.outcome import TERMINATED_EXIT_CODE
 from cryptosource_etl.pipeline.run.plan import RunKind
 from cryptosource_etl.run_spans import parent_context, planning_links, traced
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.environment import InvalidSetting, whole_number
+from cryptosource_store.reasons import TERMINATED_EXIT_CODE
 from cryptosource_telemetry.json_logs import configure_logging
 
 START_DELAY_VARIABLE = "CRYPTOSOURCE_START_DELAY_SECONDS"

@@ -1,17 +1,18 @@
 """Why a run ends early.
 
 RunError
-├── Retryable    worth another try without anybody changing anything: exit 75
-└── Permanent    a person has to change the spec, the key, the plan or a file: exit 78
+├── Retryable    worth another try with nothing changed: exit code 75
+└── Permanent    a person has to change the spec, the key, the plan or a file: exit code 78
 
-One bad record is neither: see `records.Rejection`.
+Which of the two a failure is follows from its reason alone. One bad record is neither: see
+`records.Rejection`.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from cryptosource_store.reasons import Reason
+from cryptosource_store.reasons import PERMANENT_EXIT_CODE, RETRYABLE_EXIT_CODE, Ending, Reason
 
 MAX_MESSAGE_LENGTH = 256
 """Characters kept of a message: it goes into run rows, conditions and logs, and an upstream may have
@@ -19,17 +20,24 @@ had a say in its length."""
 
 
 class RunError(Exception):
-    """A run cannot go on.
+    """A run cannot go on; raise one of the two kinds.
 
     Args:
         reason: the word that run row, condition, metric and log share.
         message: one sentence for a person: what happened and what to do. Never a secret, never a
             query string. Cut at `MAX_MESSAGE_LENGTH` characters.
+
+    Raises:
+        ValueError: the reason belongs to the other kind, or to no failure.
     """
 
-    exit_code = 75
+    ending: Ending
+    exit_code: int
 
     def __init__(self, reason: Reason, message: str) -> None:
+        if reason.ending is not self.ending:
+            kind = reason.ending.name.lower()
+            raise ValueError(f"{reason} is {kind}: it cannot be raised as {type(self).__name__}")
         super().__init__(message[:MAX_MESSAGE_LENGTH])
         self.reason = reason
         self.message = message[:MAX_MESSAGE_LENGTH]
@@ -45,7 +53,8 @@ class Retryable(RunError):
             run's next attempt instead of a sleep.
     """
 
-    exit_code = 75
+    ending = Ending.RETRYABLE
+    exit_code = RETRYABLE_EXIT_CODE
 
     def __init__(
         self, reason: Reason, message: str, *, retry_after: timedelta | None = None
@@ -57,4 +66,5 @@ class Retryable(RunError):
 class Permanent(RunError):
     """The same run fails again until a person changes something."""
 
-    exit_code = 78
+    ending = Ending.PERMANENT
+    exit_code = PERMANENT_EXIT_CODE

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import Self
+
+RETRYABLE_EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h: the same run may succeed later, with nothing changed."""
+PERMANENT_EXIT_CODE = 78
+"""EX_CONFIG of sysexits.h: the same run fails again until a person changes something."""
+TERMINATED_EXIT_CODE = 143
+"""128 + SIGTERM, as a shell reports it."""
 
 
 class RunStatus(StrEnum):
@@ -15,43 +23,85 @@ class RunStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+class Ending(Enum):
+    """How a run with a certain reason ended, and for a failure who can end it."""
+
+    SUCCESS = auto()
+    SKIPPED = auto()
+    INTERRUPTED = auto()
+    RETRYABLE = auto()
+    """A failure that the next run may not meet, though nothing is changed."""
+    PERMANENT = auto()
+    """A failure that each run meets until a person changes the spec, a key, a file or the schema."""
+
+
 class Reason(StrEnum):
     """Why a run ended as it did. CamelCase, because the same word is a condition's reason."""
 
-    # success
-    COMPLETED = "Completed"
-    NOT_MODIFIED = "NotModified"
-    # skipped
-    ALREADY_RUNNING = "AlreadyRunning"
-    ALREADY_SUCCEEDED = "AlreadySucceeded"
-    # interrupted
-    INTERRUPTED = "Interrupted"
-    TERMINATED = "Terminated"
-    # failure, worth another try
-    UPSTREAM_UNREACHABLE = "UpstreamUnreachable"
-    UPSTREAM_ERROR = "UpstreamError"
-    RATE_LIMITED = "RateLimited"
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    MALFORMED_RESPONSE = "MalformedResponse"
-    BODY_TOO_LARGE = "BodyTooLarge"
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    TOO_MANY_REJECTED = "TooManyRejected"
-    FILE_CHANGED = "FileChanged"
-    DATABASE_UNAVAILABLE = "DatabaseUnavailable"
-    STORAGE_FULL = "StorageFull"
-    SCHEMA_OUTDATED = "SchemaOutdated"
-    FENCED = "Fenced"
-    INJECTED_FAILURE = "InjectedFailure"
-    INTERNAL_ERROR = "InternalError"
-    # failure, a person has to change something
-    INVALID_SPEC = "InvalidSpec"
-    KEY_MISSING = "KeyMissing"
-    KEY_REJECTED = "KeyRejected"
-    PLAN_TOO_LOW = "PlanTooLow"
-    EGRESS_DENIED = "EgressDenied"
-    UPSTREAM_REFUSED = "UpstreamRefused"
-    FILE_NOT_FOUND = "FileNotFound"
-    FILE_UNREADABLE = "FileUnreadable"
+    ending: Ending
+
+    def __new__(cls, word: str, ending: Ending) -> Self:
+        """Return the member of that word."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.ending = ending
+        return member
+
+    COMPLETED = "Completed", Ending.SUCCESS
+    NOT_MODIFIED = "NotModified", Ending.SUCCESS
+    ALREADY_RUNNING = "AlreadyRunning", Ending.SKIPPED
+    ALREADY_SUCCEEDED = "AlreadySucceeded", Ending.SKIPPED
+    INTERRUPTED = "Interrupted", Ending.INTERRUPTED
+    TERMINATED = "Terminated", Ending.INTERRUPTED
+    UPSTREAM_UNREACHABLE = "UpstreamUnreachable", Ending.RETRYABLE
+    UPSTREAM_ERROR = "UpstreamError", Ending.RETRYABLE
+    RATE_LIMITED = "RateLimited", Ending.RETRYABLE
+    QUOTA_EXCEEDED = "QuotaExceeded", Ending.RETRYABLE
+    MALFORMED_RESPONSE = "MalformedResponse", Ending.RETRYABLE
+    BODY_TOO_LARGE = "BodyTooLarge", Ending.RETRYABLE
+    DEADLINE_EXCEEDED = "DeadlineExceeded", Ending.RETRYABLE
+    TOO_MANY_REJECTED = "TooManyRejected", Ending.RETRYABLE
+    FILE_CHANGED = "FileChanged", Ending.RETRYABLE
+    FILE_READ_FAILED = "FileReadFailed", Ending.RETRYABLE
+    DATABASE_UNAVAILABLE = "DatabaseUnavailable", Ending.RETRYABLE
+    STORAGE_FULL = "StorageFull", Ending.RETRYABLE
+    FENCED = "Fenced", Ending.RETRYABLE
+    INJECTED_FAILURE = "InjectedFailure", Ending.RETRYABLE
+    INTERNAL_ERROR = "InternalError", Ending.RETRYABLE
+    INVALID_SPEC = "InvalidSpec", Ending.PERMANENT
+    KEY_MISSING = "KeyMissing", Ending.PERMANENT
+    KEY_REJECTED = "KeyRejected", Ending.PERMANENT
+    PLAN_TOO_LOW = "PlanTooLow", Ending.PERMANENT
+    EGRESS_DENIED = "EgressDenied", Ending.PERMANENT
+    UPSTREAM_REFUSED = "UpstreamRefused", Ending.PERMANENT
+    FILE_NOT_FOUND = "FileNotFound", Ending.PERMANENT
+    FILE_UNREADABLE = "FileUnreadable", Ending.PERMANENT
+    SCHEMA_OUTDATED = "SchemaOutdated", Ending.PERMANENT
+
+    @property
+    def retryable(self) -> bool:
+        """Return whether a run that failed so may succeed later with nothing changed."""
+        return self.ending is Ending.RETRYABLE
+
+    @property
+    def permanent(self) -> bool:
+        """Return whether a run that failed so fails again until a person changes something."""
+        return self.ending is Ending.PERMANENT
+
+
+PERMANENT_REASONS = frozenset(reason for reason in Reason if reason.permanent)
+"""For words that may not be a `Reason` at all, such as Kubernetes' own."""
+
+
+class Trigger(StrEnum):
+    """What started a run. Stored in `etl_runs.trigger`."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    CREATE = "create"
+    API = "api"
+    REPLAY = "replay"
+    """Judges what is stored again and asks no upstream, so it says nothing about its source."""
 
 
 class RejectReason(StrEnum):

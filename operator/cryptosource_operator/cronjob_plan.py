@@ -20,12 +20,8 @@ from cryptosource_operator.names import (
 )
 from cryptosource_operator.run_pod import CONTAINER, pod_template
 from cryptosource_operator.settings import JobSettings
+from cryptosource_store.reasons import PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE
 from cryptosource_telemetry.trace_context import parsed
-
-PERMANENT_EXIT_CODE = 78
-"""EX_CONFIG: somebody has to change something, so no second pod."""
-TERMINATED_EXIT_CODE = 143
-"""Ended by SIGTERM with its page finished or rolled back."""
 
 START_DELAY = "CRYPTOSOURCE_START_DELAY_SECONDS"
 

@@ -7,14 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from cryptosource_operator.clock import parse_time
-from cryptosource_operator.cronjob_plan import PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE
 from cryptosource_operator.names import TOKEN
 from cryptosource_operator.source_facts import JobFacts, PodTrouble
+from cryptosource_store.reasons import (
+    PERMANENT_EXIT_CODE,
+    RETRYABLE_EXIT_CODE,
+    TERMINATED_EXIT_CODE,
+)
 
 PASSING = frozenset({"ContainerCreating", "PodInitializing", ""})
 """Reasons of a waiting container that are part of every start."""
 
-OWN_EXIT_CODES = frozenset({0, 75, PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE})
+OWN_EXIT_CODES = frozenset({0, RETRYABLE_EXIT_CODE, PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE})
 """A run that ends with one of these has said why in its row."""
 
 KILLED_EXIT_CODE = 137

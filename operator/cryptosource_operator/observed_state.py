@@ -14,22 +14,7 @@ from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.clock import parse_time
 from cryptosource_operator.source_facts import JobFacts, PodTrouble, Refusal, RunFacts, RunHistory
 from cryptosource_operator.source_parser import Readable, Unreadable
-from cryptosource_store.reasons import Reason, RunStatus
-
-PERMANENT = frozenset(
-    {
-        Reason.INVALID_SPEC,
-        Reason.KEY_MISSING,
-        Reason.KEY_REJECTED,
-        Reason.PLAN_TOO_LOW,
-        Reason.EGRESS_DENIED,
-        Reason.UPSTREAM_REFUSED,
-        Reason.FILE_NOT_FOUND,
-        Reason.FILE_UNREADABLE,
-        Reason.SCHEMA_OUTDATED,
-    }
-)
-"""Reasons of a failed run after which a person has to change something (exit code 78)."""
+from cryptosource_store.reasons import PERMANENT_REASONS, Reason, RunStatus
 
 ENDINGS = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.INTERRUPTED)
 
@@ -154,7 +139,7 @@ class ObservedState:
     def permanent(self) -> Outcome | None:
         """Return the failure that a person has to end, if nobody has changed the spec since."""
         failing = self.failing
-        if failing is None or failing.reason not in PERMANENT:
+        if failing is None or failing.reason not in PERMANENT_REASONS:
             return None
         return failing if self.outcome_generation == self.generation else None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptosource_api.page.overview import ShownSource
-from cryptosource_store.reasons import Reason
+from cryptosource_store.reasons import PERMANENT_REASONS, Reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Advice:
 
 _LATER = "Nothing yet: it is tried again when it is due."
 
-BY_REASON = {
+BY_REASON: Mapping[str, str] = {
     Reason.INTERRUPTED: "Nothing: the next run goes on where this one was cut off.",
     Reason.TERMINATED: "Nothing: the next run goes on where this one was asked to stop.",
     Reason.UPSTREAM_UNREACHABLE: f"{_LATER} If it lasts, check the URL, DNS and the network.",
@@ -34,6 +35,7 @@ BY_REASON = {
     Reason.TOO_MANY_REJECTED: "Look at the rejected records below: the format has changed, or "
     "spec.rejectLimitPercent is too low. Nothing was lost.",
     Reason.FILE_CHANGED: "Nothing: the file changed while it was read, and is read again when due.",
+    Reason.FILE_READ_FAILED: f"{_LATER} If it lasts, look at the volume that holds the file.",
     Reason.DATABASE_UNAVAILABLE: f"{_LATER} If it lasts, look at Postgres.",
     Reason.STORAGE_FULL: "Make room for Postgres, or shorten the retention of raw records.",
     Reason.SCHEMA_OUTDATED: "Bring the database up to date, then ask for a run.",
@@ -51,7 +53,7 @@ BY_REASON = {
 }
 """Every reason of a run that did not succeed."""
 
-COMMANDS = {Reason.SCHEMA_OUTDATED: "cryptosource migrate"}
+COMMANDS: Mapping[str, str] = {Reason.SCHEMA_OUTDATED: "cryptosource migrate"}
 
 BY_STATE = {
     "stale": "See whether runs are started at all: the CronJob in a cluster, the process on a "
@@ -62,17 +64,6 @@ BY_STATE = {
 }
 
 ASKING = ("stale", "never_run")
-WHEN_CORRECTED = (
-    Reason.INVALID_SPEC,
-    Reason.KEY_MISSING,
-    Reason.KEY_REJECTED,
-    Reason.PLAN_TOO_LOW,
-    Reason.EGRESS_DENIED,
-    Reason.UPSTREAM_REFUSED,
-    Reason.FILE_NOT_FOUND,
-    Reason.FILE_UNREADABLE,
-)
-"""Only a person ends them, and should not have to wait for the schedule then."""
 
 
 def advice_for(source: ShownSource) -> Advice | None:
@@ -80,12 +71,12 @@ def advice_for(source: ShownSource) -> Advice | None:
     facts = source.facts
     trigger = shlex.join(["cryptosource", "trigger", f"{facts['namespace']}/{facts['name']}"])
     if source.state.key == "failing":
-        reason = source.reason
-        if reason not in set(BY_REASON):
+        reason = source.reason or ""
+        if reason not in BY_REASON:
             return Advice(words="Its message and the run's log say more.")
-        known = Reason(reason)
-        command = COMMANDS.get(known, trigger if known in WHEN_CORRECTED else None)
-        return Advice(words=BY_REASON[known], command=command)
+        # Who has corrected what only a person can should not have to wait for the schedule.
+        command = COMMANDS.get(reason, trigger if reason in PERMANENT_REASONS else None)
+        return Advice(words=BY_REASON[reason], command=command)
     if source.state.key not in BY_STATE:
         return None
     command = trigger if source.state.key in ASKING else None

@@ -131,7 +131,7 @@ def test_a_read_only_database_is_worth_another_try(database: URL):
 
 def test_a_schema_that_is_not_there_says_what_to_run(postgres: URL):
     outcome = load(postgres, [coin("one")])
-    assert outcome.reason == "SchemaOutdated"
+    assert (outcome.reason, outcome.exit_code) == ("SchemaOutdated", 78)
     assert "cryptosource migrate" in outcome.message
 
 

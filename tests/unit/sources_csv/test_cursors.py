@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -325,6 +326,19 @@ def test_file_without_permission_is_unreadable(file):
     with pytest.raises(Permanent) as caught:
         list(make_reader(file).pages({}))
     assert caught.value.reason is Reason.FILE_UNREADABLE
+
+
+def test_a_volume_that_fails_while_the_file_is_read_is_worth_another_try(file, monkeypatch):
+    pages = make_reader(file, batch_size=5).pages({})
+    next(pages)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(Retryable, match="cannot be read: Input/output error") as caught:
+        list(pages)
+    assert caught.value.reason is Reason.FILE_READ_FAILED
 
 
 def test_file_is_closed_when_reading_stops_early(file):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_etl.errors import Retryable, RunError
+from cryptosource_etl.errors import Permanent, Retryable, RunError
 from cryptosource_store.reasons import Reason
 
 RETRY_AT_ONCE = ("40001", "40P01")
@@ -28,7 +28,7 @@ def as_run_error(error: DBAPIError) -> RunError:
         return Retryable(Reason.STORAGE_FULL, message)
     if state in _OUTDATED:
         message = f"The schema is not the one this version needs ({first_line}); run: cryptosource migrate"
-        return Retryable(Reason.SCHEMA_OUTDATED, message)
+        return Permanent(Reason.SCHEMA_OUTDATED, message)
     if not state or state.startswith(("08", "57", "25", "55", "40", "53")):
         message = f"Postgres did not answer as it should: {first_line or 'connection lost'}"
         return Retryable(Reason.DATABASE_UNAVAILABLE, message)

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cryptosource_etl.errors import Retryable, RunError
-from cryptosource_store.reasons import Reason, RunStatus
-
-TERMINATED_EXIT_CODE = 143
-"""128 + SIGTERM, what a shell would say too."""
+from cryptosource_store.reasons import TERMINATED_EXIT_CODE, Reason, RunStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class LocalFile:
             return os.pread(self._fd, length, offset)
         except OSError as error:
             raise Retryable(
-                Reason.FILE_UNREADABLE, f"{self.shown} cannot be read: {error.strerror}"
+                Reason.FILE_READ_FAILED, f"{self.shown} cannot be read: {error.strerror}"
             ) from error
 
     def read(self, length: int) -> bytes:
