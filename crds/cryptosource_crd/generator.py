@@ -31,7 +31,13 @@ COLUMNS = (
     ("Age", "date", ".metadata.creationTimestamp", 0, "Since the resource was made"),
     # A date column shows the past alone: a time to come is printed as it is.
     ("Next Run", "string", ".status.nextScheduleTime", 1, "When the next run is due"),
-    ("Failures", "integer", ".status.consecutiveFailures", 1, "Failures since the last success"),
+    (
+        "Failures",
+        "integer",
+        ".status.consecutiveFailures",
+        1,
+        "Jobs that failed since the last success",
+    ),
     ("Checkpoint", "date", ".status.checkpoint.updatedAt", 1, "Since the checkpoint last moved"),
     ("Message", "string", _condition("Ready", "message"), 1, "Why it is ready or is not"),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import DDL, event
 
+from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.tables import etl_runs, metadata
 
 DURATION_BOUNDS = (1, 5, 10, 30, 60, 300, 900)
@@ -37,11 +38,11 @@ $function$
 """
 
 TRIGGERS = (
-    """CREATE TRIGGER etl_runs_count_ended AFTER UPDATE OF finished_at ON etl_runs FOR EACH ROW
-  WHEN (OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND NEW.trigger <> 'replay')
+    f"""CREATE TRIGGER etl_runs_count_ended AFTER UPDATE OF finished_at ON etl_runs FOR EACH ROW
+  WHEN (OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND {asked_upstream("NEW")})
   EXECUTE FUNCTION count_run()""",
-    """CREATE TRIGGER etl_runs_count_inserted AFTER INSERT ON etl_runs FOR EACH ROW
-  WHEN (NEW.finished_at IS NOT NULL AND NEW.trigger <> 'replay')
+    f"""CREATE TRIGGER etl_runs_count_inserted AFTER INSERT ON etl_runs FOR EACH ROW
+  WHEN (NEW.finished_at IS NOT NULL AND {asked_upstream("NEW")})
   EXECUTE FUNCTION count_run()""",
 )
 

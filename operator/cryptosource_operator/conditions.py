@@ -53,7 +53,7 @@ def _unscheduled(situation: ObservedState) -> bool:
 
 
 def _suspended(situation: ObservedState) -> bool:
-    return situation.suspended
+    return situation.history.suspended
 
 
 def _permanent(situation: ObservedState) -> bool:
@@ -65,7 +65,7 @@ def _blind(situation: ObservedState) -> bool:
 
 
 def _never(situation: ObservedState) -> bool:
-    return situation.last_success_at is None
+    return situation.history.never_succeeded
 
 
 def _always(_: ObservedState) -> bool:

@@ -15,8 +15,7 @@ from cryptosource_operator.clock import parse_time
 from cryptosource_operator.source_facts import JobFacts, PodTrouble, Refusal, RunFacts, RunHistory
 from cryptosource_operator.source_parser import Readable, Unreadable
 from cryptosource_store.reasons import PERMANENT_REASONS, Reason, RunStatus
-
-ENDINGS = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.INTERRUPTED)
+from cryptosource_store.source_state import RunHistory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +84,14 @@ class ObservedState:
         return max(told, key=lambda outcome: outcome.at, default=None)
 
     def _from_rows(self) -> Outcome | None:
-        for run in self.mirror.recent if self.mirror else ():
-            # Who was interrupted and is going on has not failed.
-            passing = run.status is RunStatus.INTERRUPTED and self.busy
-            if run.status not in ENDINGS or passing:
+        if self.mirror is None:
+            return None
+        active = {job.name for job in self.jobs if job.active}
+        for run in (*self.mirror.recent, self.mirror.last):
+            if run is None or run.status is RunStatus.RUNNING or run.resumed:
                 continue
+            if run.status is RunStatus.INTERRUPTED and run.job_name in active:
+                continue  # its Job is about to make another attempt
             return Outcome(
                 succeeded=run.status is RunStatus.SUCCESS,
                 reason=run.reason or run.status.value.capitalize(),
@@ -129,11 +131,42 @@ class ObservedState:
         run = self.mirror.run_of(job_name) if self.mirror else None
         return run is not None and run.status in {RunStatus.SUCCESS, RunStatus.FAILURE}
 
+    @cached_property
+    def history(self) -> RunHistory:
+        """Return what the runs come to, with what the cluster knows of them and Postgres does not.
+
+        The spec's word on suspension and age holds, and the age is by this process' clock.
+        """
+        at, source, outcome = self.last_success_at, self.source, self.outcome
+        status = None
+        if outcome is not None:
+            status = RunStatus.SUCCESS if outcome.succeeded else RunStatus.FAILURE
+        return RunHistory(
+            suspended=self.suspended,
+            max_age_seconds=source.spec.freshness.max_age_seconds if source else None,
+            age_seconds=None if at is None else (self.now - at).total_seconds(),
+            running=self.latest is not None and self.latest.status is RunStatus.RUNNING,
+            last_status=status,
+            last_reason=outcome.reason if outcome else None,
+            last_message=outcome.message if outcome else None,
+        )
+
+    @property
+    def consecutive_failures(self) -> int:
+        """Return the Jobs that failed since the last success, one that left no word included."""
+        if self.mirror is None:
+            return 0
+        outcome = self.outcome
+        if outcome is None or not outcome.from_cluster:
+            return self.mirror.consecutive_failures
+        run = self.mirror.run_of(outcome.job_name)
+        counted = run is not None and run.failed
+        return self.mirror.consecutive_failures + (not counted)
+
     @property
     def failing(self) -> Outcome | None:
-        """Return the outcome if it is a failure of this generation of the spec."""
-        outcome = self.outcome
-        return outcome if outcome and not outcome.succeeded else None
+        """Return the outcome if it is a failure."""
+        return self.outcome if self.history.failing else None
 
     @cached_property
     def permanent(self) -> Outcome | None:
@@ -161,10 +194,7 @@ class ObservedState:
     @property
     def stale(self) -> bool:
         """Return whether the last success is longer ago than the spec allows."""
-        at, source = self.last_success_at, self.source
-        if at is None or source is None:
-            return False
-        return self.now - at > timedelta(seconds=source.spec.freshness.max_age_seconds)
+        return self.history.stale
 
     @property
     def stale_at(self) -> datetime | None:

@@ -231,6 +231,7 @@ def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, Known]:
 def _mirror(row: Mapping[str, Any]) -> RunHistory:
     return RunHistory(
         recent=tuple(_run_facts(run) for run in row["runs"]),
+        last=_last_run(row),
         checkpoint=CheckpointFacts(
             cursor=row["cursor"],
             records_committed=row["records_committed"],
@@ -246,6 +247,24 @@ def _mirror(row: Mapping[str, Any]) -> RunHistory:
         succeeded=row["total_succeeded"],
         failed=row["total_failed"],
         processed=row["total_processed"],
+    )
+
+
+def _last_run(row: Mapping[str, Any]) -> RunFacts | None:
+    if row["last_run"] is not None:
+        return _run_facts(row["last_run"])
+    if row["last_status"] is None:
+        return None
+    # Retention has deleted its row: the totals still know how it ended, and when.
+    return RunFacts(
+        id="",
+        job_name="",
+        trigger="",
+        status=RunStatus(row["last_status"]),
+        reason=row["last_reason"],
+        message="",
+        started_at=row["last_finished_at"],
+        finished_at=row["last_finished_at"],
     )
 
 

@@ -26,6 +26,15 @@ class RunFacts:
     unchanged: int = 0
     rejected: int = 0
     trace_id: str = ""
+    resumed: bool = False
+    """Whether it was interrupted and its Job has made another attempt since."""
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it has ended, for good, and did not succeed."""
+        if self.status is RunStatus.INTERRUPTED:
+            return not self.resumed
+        return self.status is RunStatus.FAILURE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +52,14 @@ class RunHistory:
     """What Postgres knows about a source."""
 
     recent: tuple[RunFacts, ...] = ()
-    """The latest runs, newest first, at most 10; skipped runs and replays left out."""
+    """The latest runs that count, newest first, at most 10."""
+    last: RunFacts | None = None
+    """The last that ended; it may be older than all of `recent`."""
     checkpoint: CheckpointFacts | None = None
     last_success_at: datetime | None = None
     last_failure_at: datetime | None = None
     consecutive_failures: int = 0
-    """Jobs that failed since the last success."""
+    """Jobs that failed since the last success; the store counts."""
     runs: int = 0
     succeeded: int = 0
     failed: int = 0

@@ -94,12 +94,12 @@ def _conditions(situation: ObservedState) -> list[dict[str, Any]]:
 
 def _mirrored(situation: ObservedState, mirror: RunHistory) -> dict[str, Any]:
     outcome = situation.outcome
-    extra = int(outcome is not None and outcome.from_cluster)
-    failed_at = [mirror.last_failure_at, outcome.at if outcome and extra else None]
+    killed_at = outcome.at if outcome is not None and outcome.from_cluster else None
+    failed_at = (mirror.last_failure_at, killed_at)
     return {
         "lastSuccessTime": _time(mirror.last_success_at),
         "lastFailureTime": _time(max((at for at in failed_at if at), default=None)),
-        "consecutiveFailures": mirror.consecutive_failures + extra,
+        "consecutiveFailures": situation.consecutive_failures,
         "lastRun": _last_run(situation),
         "checkpoint": _checkpoint(mirror.checkpoint),
         "totals": {

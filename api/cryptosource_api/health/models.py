@@ -28,7 +28,7 @@ class Degradation(Model):
 
 
 class LastRun(Model):
-    """The last run that ended and was not skipped."""
+    """The last run that ended; skipped and resumed ones, and replays, do not count."""
 
     run_id: UUID
     status: str
@@ -55,10 +55,12 @@ class SourceHealth(Model):
     state: Literal["ok", "stale", "failing", "loading", "never_run", "suspended"]
     reason: str | None
     message: str | None
-    running: bool
+    running: bool = Field(description="A run is under way that is no replay.")
     last_run: LastRun | None
     last_success_at: Moment | None
-    consecutive_failures: int
+    consecutive_failures: int = Field(
+        description="Jobs that failed since the last success; attempts of one Job count once."
+    )
     freshness: Freshness
 
 

@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from cryptosource_store.schema_migration import current_revision
+from cryptosource_store.source_state import RunHistory, judge
 from cryptosource_store.statements.runs import SOURCES_HEALTH
 
 OK = "ok"
 DEGRADED = "degraded"
 DOWN = "down"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What one source's rows say about it."""
-
-    state: str
-    """suspended, never_run, loading, failing, stale or ok."""
-    reason: str | None = None
-    """Why it degrades the whole; None when it does not."""
-    message: str | None = None
-
-
-def judge(row: Mapping[Any, Any]) -> Verdict:
-    """Return how a source is.
-
-    A suspended source is as its owner wants it. One whose first run is under way is loading. Else
-    the last run that ended decides, and then the age of the last success against
-    `max_age_seconds`.
-    """
-    if row["suspended"]:
-        return Verdict(state="suspended")
-    if row["status"] is None:
-        if row["running"]:
-            return Verdict(state="loading")
-        return Verdict(state="never_run", reason="NeverRun", message="No run has ended yet")
-    if row["status"] != "success":
-        reason = row["reason"] or row["status"].capitalize()
-        return Verdict(state="failing", reason=reason, message=row["message"])
-    age, limit = row["age_seconds"], row["max_age_seconds"]
-    if limit is not None and age > limit:
-        message = f"Last success {age} s ago; {limit} s are allowed"
-        return Verdict(state="stale", reason="Stale", message=message)
-    return Verdict(state="ok")
 
 
 def rfc3339(moment: Any) -> str | None:
@@ -57,7 +23,8 @@ def rfc3339(moment: Any) -> str | None:
 
 def describe(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a source's entry in the health answer."""
-    verdict = judge(row)
+    verdict = judge(RunHistory.of_row(row))
+    age = row["age_seconds"]
     return {
         "source": row["name"],
         "namespace": row["namespace"],
@@ -67,19 +34,19 @@ def describe(row: Mapping[Any, Any]) -> dict[str, Any]:
         "message": verdict.message,
         "running": row["running"],
         "last_run": None
-        if row["run_id"] is None
+        if row["last_run_id"] is None
         else {
-            "run_id": row["run_id"],
-            "status": row["status"],
-            "reason": row["reason"],
-            "message": row["message"],
-            "started_at": rfc3339(row["started_at"]),
-            "finished_at": rfc3339(row["finished_at"]),
+            "run_id": row["last_run_id"],
+            "status": row["last_status"],
+            "reason": row["last_reason"],
+            "message": row["last_message"],
+            "started_at": rfc3339(row["last_started_at"]),
+            "finished_at": rfc3339(row["last_finished_at"]),
         },
         "last_success_at": rfc3339(row["last_success_at"]),
         "consecutive_failures": row["consecutive_failures"],
         "freshness": {
-            "age_seconds": row["age_seconds"],
+            "age_seconds": None if age is None else int(age),
             "max_age_seconds": row["max_age_seconds"],
             "observed_at": rfc3339(row["observed_at"]),
         },

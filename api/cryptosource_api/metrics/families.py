@@ -66,7 +66,7 @@ GAUGES = (
     ),
     SourceGauge(
         name="etl_consecutive_failures",
-        help="Runs that failed since the last success, up to 100",
+        help="Jobs that failed since the last success, within the newest 100 attempts",
         column="consecutive_failures",
     ),
     SourceGauge(name="etl_suspended", help="1: spec.suspend is true", column="suspended"),

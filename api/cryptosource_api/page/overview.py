@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection
 
-from cryptosource_api.health.queries import judge
 from cryptosource_api.http.parameters import Parameters
 from cryptosource_api.page import value_formats
 from cryptosource_api.page.charts.run_bars import SLOTS, RunBars, run_bars
 from cryptosource_api.page.next_run import next_due
 from cryptosource_api.page.source_states import STATES, URGENCY, State, state_of
+from cryptosource_store.source_state import RunHistory, judge
 from cryptosource_store.statements import page as sql
 from cryptosource_store.statements.runs import SOURCES_HEALTH
 
@@ -54,7 +54,7 @@ class ShownSource:
     def age_share(self) -> float | None:
         """How much of the allowed age is used up, from 0 to 1; None without a limit or an age."""
         age, limit = self.health["age_seconds"], self.health["max_age_seconds"]
-        return None if age is None or not limit else min(age / limit, 1.0)
+        return None if age is None or not limit else min(float(age) / limit, 1.0)
 
     @property
     def drifted_beside(self) -> bool:
@@ -151,9 +151,8 @@ def shown_source(
         runs: its newest runs, oldest first.
         slots: room for so many runs.
     """
-    verdict = judge(health)
-    ended = [run for run in runs if run["status"] not in {"running", "skipped"}]
-    wait = ended[-1]["next_attempt_at"] if ended else None
+    verdict = judge(RunHistory.of_row(health))
+    wait = health["next_attempt_at"]
     return ShownSource(
         facts=facts,
         health=health,
@@ -162,7 +161,7 @@ def shown_source(
         message=_explained(state, facts, health) or verdict.message,
         due=next_due({**facts, "next_attempt_at": wait}, suspended=health["suspended"]),
         bars=run_bars(runs, slots=slots),
-        running=next((run for run in runs if run["status"] == "running"), None),
+        running=next((run for run in runs if run["run_id"] == health["running_run_id"]), None),
     )
 
 

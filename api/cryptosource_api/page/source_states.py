@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptosource_api.health.queries import judge
+from cryptosource_store.source_state import RunHistory, SourceState, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def state_of(health: Mapping[Any, Any], *, drifts: int) -> State:
         health: its row of `SOURCES_HEALTH`.
         drifts: changes of its upstream's shape that are recent.
     """
-    verdict = judge(health).state
-    if verdict == "ok":
+    verdict = judge(RunHistory.of_row(health)).state
+    if verdict is SourceState.OK:
         return STATES["drifted" if drifts else "fresh"]
     return STATES[verdict]

@@ -71,7 +71,7 @@ class RunDetail(Run):
 
 
 class Counts(Model):
-    """Runs by outcome, records by fate."""
+    """Runs by outcome, records by fate; replays are left out."""
 
     runs: int
     success: int
@@ -111,7 +111,7 @@ class SourceStats(Counts):
     time_zone: str | None
     suspended: bool
     records: int
-    last_run: Run | None
+    last_run: Run | None = Field(description="The newest that is neither skipped nor a replay.")
     checkpoint: Checkpoint | None
     drifts: int
     quarantined: int = Field(description="Rejected records that were not replayed yet.")

@@ -17,6 +17,8 @@ from cryptosource_cli.text_tables import Cell, human_age, print_table, shortened
 from cryptosource_crd.schedule import next_run
 from cryptosource_store.embedded import EmbeddedPostgresError, running_postgres
 from cryptosource_store.engine import session_engine
+from cryptosource_store.reasons import RunStatus
+from cryptosource_store.source_state import RunHistory, judge
 from cryptosource_store.statements.status import SOURCES_STATUS
 
 NOTHING_YET = (
@@ -59,12 +61,12 @@ def _database(environment: Environment) -> Iterator[URL | None]:
 
 def freshness(row: Row) -> str:
     """Return how a source stands by the age of its last success: one of four words."""
-    if row["suspended"]:
+    history = RunHistory.of_row(row)
+    if history.suspended:
         return "suspended"
-    age, limit = row["age_seconds"], row["max_age_seconds"]
-    if age is None:
+    if history.never_succeeded:
         return "never loaded"
-    return "stale" if limit is not None and age > limit else "fresh"
+    return "stale" if history.stale else "fresh"
 
 
 def short_cursor(cursor: Mapping[str, Any] | None) -> str:
@@ -88,7 +90,7 @@ def next_attempt(row: Row) -> datetime | None:
 
 def described(row: Row) -> dict[str, Any]:
     """Return a source as `-o json` shows it."""
-    due = next_attempt(row)
+    due, age = next_attempt(row), row["age_seconds"]
     return {
         "source": row["name"],
         "namespace": row["namespace"],
@@ -96,15 +98,31 @@ def described(row: Row) -> dict[str, Any]:
         "schedule": row["schedule"],
         "time_zone": row["time_zone"],
         "suspended": row["suspended"],
-        "last_run": row["last_run"],
+        "state": judge(RunHistory.of_row(row)).state,
+        "running": row["running"],
+        "last_run": _last_run(row),
         "last_success_at": _iso(row["last_success_at"]),
         "records": row["records"],
         "freshness": freshness(row),
-        "age_seconds": row["age_seconds"],
+        "age_seconds": None if age is None else int(age),
         "max_age_seconds": row["max_age_seconds"],
         "checkpoint": _checkpoint(row),
         "consecutive_failures": row["consecutive_failures"],
         "next_attempt_at": _iso(due),
+    }
+
+
+def _last_run(row: Row) -> dict[str, Any] | None:
+    if row["last_run_id"] is None:
+        return None
+    return {
+        "run_id": row["last_run_id"],
+        "trigger": row["last_trigger"],
+        "status": row["last_status"],
+        "reason": row["last_reason"],
+        "message": row["last_message"],
+        "started_at": _iso(row["last_started_at"]),
+        "finished_at": _iso(row["last_finished_at"]),
     }
 
 
@@ -125,15 +143,13 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _cells(row: Row) -> Sequence[Cell | str]:
-    run = row["last_run"]
     state = freshness(row)
     due = next_attempt(row)
     return (
         f"{row['namespace']}/{row['name']}",
         row["source_type"],
         row["schedule"] or "-",
-        "-" if run is None else _outcome(run),
-        human_age(row["last_run_age_seconds"]),
+        *_newest_run(row),
         Cell(f"{row['records']:,}", right=True),
         Cell(state, _COLOURS.get(state)),
         _short_checkpoint(row),
@@ -142,9 +158,14 @@ def _cells(row: Row) -> Sequence[Cell | str]:
     )
 
 
-def _outcome(run: Mapping[str, Any]) -> Cell:
-    words = run["status"] + (f" ({run['reason']})" if run["reason"] else "")
-    return Cell(words, _COLOURS.get(run["status"]))
+def _newest_run(row: Row) -> tuple[Cell | str, str]:
+    """Return the cells of the run under way, else of the last one: its status and its age."""
+    if row["running"]:
+        return RunStatus.RUNNING, human_age(row["running_seconds"])
+    if row["last_run_id"] is None:
+        return "-", human_age(None)
+    words = row["last_status"] + (f" ({row['last_reason']})" if row["last_reason"] else "")
+    return Cell(words, _COLOURS.get(row["last_status"])), human_age(row["last_run_age_seconds"])
 
 
 def _short_checkpoint(row: Row) -> str:

@@ -114,7 +114,7 @@ class CryptoSourceStatus(TolerantModel):
     last_failure_time: Timestamp | None = None
     """When a run last failed."""
     consecutive_failures: Count = 0
-    """Failures since the last success."""
+    """Jobs that failed since the last success; attempts of one Job count once."""
     last_handled_run_request: str | None = Field(default=None, max_length=256)
     """Token of the last request for a run that was answered."""
     last_run: LastRun | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from cryptosource_store.statements.coins import RANK_KEY, coin_id, zulu
+from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.statements.run_statistics import CHOSEN_SOURCES, DURATION
 
 MAD_TO_DEVIATION = 1.4826
@@ -73,7 +74,7 @@ WITH chosen AS MATERIALIZED (
    CROSS JOIN LATERAL (
          SELECT * FROM etl_runs r
           WHERE r.source_id = chosen.source_id AND r.started_at <= :until
-            AND r.status IN ('success', 'failure') AND r.trigger <> 'replay'
+            AND r.status IN ('success', 'failure') AND {asked_upstream("r")}
             AND r.reason IS DISTINCT FROM 'NotModified'
           ORDER BY r.started_at DESC LIMIT {RUNS_JUDGED}) r
    CROSS JOIN LATERAL (VALUES

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.tables.market import UNRANKED
 
 RANK_KEY = f"COALESCE(u.rank, {UNRANKED})"
@@ -176,7 +177,7 @@ SELECT {SOURCES_VERSION} AS version, row_to_json(summary)::text AS body FROM (
                            WHERE t.source_id = s.source_id)
                          + (SELECT COALESCE(sum(r.loaded), 0) FROM etl_runs r
                              WHERE r.source_id = s.source_id AND r.finished_at IS NULL
-                               AND r.trigger <> 'replay') AS quotes,
+                               AND {asked_upstream("r")}) AS quotes,
                          {zulu("d.changed_at")} AS changed_at
                     FROM sources s
                     LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id

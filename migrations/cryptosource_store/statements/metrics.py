@@ -4,34 +4,23 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-FAILURES_CAP = 100
-"""Consecutive failures are counted up to that."""
+from cryptosource_store.statements import run_history
 
-# Totals by primary key, the running row by etl_runs_running_key, failures by
-# etl_runs_source_started_idx. A running run's records count already: its row and its totals change
-# in one transaction, so the sum never falls. Ages are by the database's clock.
+# The indexes of `run_history`, and totals by primary key. A running run's records count already: its
+# row and its totals change in one transaction, so the sum never falls.
 SOURCES_MEASURED = text(f"""
-SELECT s.source_id, s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
+SELECT s.source_id, s.name, s.namespace, s.source_type, {run_history.FIGURES},
        COALESCE(d.total, 0) AS records, t.totals,
-       running.loaded, running.unchanged, running.rejected, running.run_id IS NOT NULL AS running,
-       extract(epoch FROM clock_timestamp() - t.last_success_at) AS age_seconds,
+       running.loaded, running.unchanged, running.rejected,
        extract(epoch FROM clock_timestamp() - c.updated_at) AS checkpoint_age_seconds,
        extract(epoch FROM clock_timestamp() - s.created_at) AS known_seconds,
-       (SELECT count(*) FROM (
-          SELECT 1 FROM etl_runs r
-           WHERE r.source_id = s.source_id AND r.status IN ('failure', 'interrupted')
-             AND r.trigger <> 'replay' AND r.started_at > COALESCE(t.last_success_at, '-infinity')
-           LIMIT {FAILURES_CAP}) failed) AS consecutive_failures,
        (SELECT count(*) FROM schema_drifts f WHERE f.source_id = s.source_id) AS drifts
   FROM (SELECT * FROM sources WHERE retired_at IS NULL ORDER BY source_id LIMIT :most) s
   LEFT JOIN etl_checkpoints c USING (source_id)
-  LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id
-  LEFT JOIN etl_runs running ON running.source_id = s.source_id AND running.status = 'running'
-       AND running.trigger <> 'replay'
+  LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id{run_history.JOINS}
   LEFT JOIN LATERAL (
        SELECT json_agg(json_build_array(status, reason, bucket, runs, seconds, loaded, unchanged,
-                                        rejected)) AS totals,
-              max(last_at) FILTER (WHERE status = 'success') AS last_success_at
+                                        rejected)) AS totals
          FROM etl_run_totals WHERE source_id = s.source_id) t ON true
  ORDER BY s.source_id
 """)

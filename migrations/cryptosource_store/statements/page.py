@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.statements import run_history
 from cryptosource_store.statements.coins import AMOUNT_FIELDS, coin_id
 from cryptosource_store.statements.record_pages import TOTAL_CAP, sort_key
 from cryptosource_store.statements.runs import CURSOR_SUMMARY
@@ -36,11 +37,13 @@ SOURCE_SHOWN = text(f"""{_SHOWN} AND s.namespace = :namespace AND s.name = :name
  ORDER BY s.source_id LIMIT 1
 """)
 
-# Index etl_runs_source_started_idx, back to the failure; runs are kept for a time.
-LAST_FAILURE = text("""
-SELECT r.run_id::text AS run_id, r.status, r.reason, r.message, r.started_at FROM etl_runs r
- WHERE r.source_id = :source_id AND r.status IN ('failure', 'interrupted')
- ORDER BY r.started_at DESC LIMIT 1
+# The indexes of `run_history`; runs are kept for a time.
+LAST_FAILURE = text(f"""
+SELECT failure.run_id::text AS run_id, failure.status, failure.reason, failure.message,
+       failure.started_at
+  FROM sources s{run_history.JOINS}
+ CROSS JOIN LATERAL {run_history.LAST_FAILURE} failure
+ WHERE s.source_id = :source_id
 """)
 
 # Index schema_drifts_source_idx.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements.coins import zulu
+from cryptosource_store.statements.run_history import asked_upstream
 
 CHOSEN_SOURCES = """s.retired_at IS NULL
      AND (CAST(:source AS text) IS NULL OR s.name = :source OR s.source_type = lower(:source))
@@ -26,7 +27,7 @@ def _percentile(share: str) -> str:
     return f"trim_scale(round(({seconds})::numeric, 6))"
 
 
-# A replay asks no upstream, and a skipped run did nothing: neither says how a source performs.
+# A skipped run is counted, and says nothing else about how a source performs.
 _PERFORMANCE = f"""
 SELECT count(*) AS runs,
        count(*) FILTER (WHERE r.status = 'success') AS success,
@@ -43,7 +44,7 @@ SELECT count(*) AS runs,
        trim_scale(round(sum(r.processed) FILTER (WHERE {_ENDED}) / nullif({_SECONDS}, 0), 3))
          AS records_per_second
   FROM etl_runs r
- WHERE r.source_id = place.source_id AND r.trigger <> 'replay'
+ WHERE r.source_id = place.source_id AND {asked_upstream("r")}
    AND r.started_at >= place.start AND r.started_at < place.start + CAST(:step AS interval)
 """
 

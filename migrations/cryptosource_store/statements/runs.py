@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.statements import run_history
 from cryptosource_store.statements.coins import zulu
 
 RUNS_CAP = 10_001
@@ -17,33 +18,14 @@ RUNS_CAP = 10_001
 DETAILS_SHOWN = 20
 """Rejected records and drifts shown of one run."""
 
-# Index etl_runs_source_started_idx: a few entries of each source. Skipped runs say nothing about
-# the source: another run was at work; nor does a replay, which asks no upstream. Ages are by the
-# database's clock, which stamped the runs.
-_HEALTH = """
-SELECT s.name, s.namespace, s.source_type, s.suspended, s.max_age_seconds,
-       running.run_id IS NOT NULL AS running, last.run_id::text, last.status, last.reason,
-       last.message, last.started_at, last.finished_at, good.finished_at AS last_success_at,
-       CASE WHEN good.finished_at IS NOT NULL THEN
-         CAST(greatest(extract(epoch FROM clock_timestamp() - good.finished_at), 0) AS bigint)
-       END AS age_seconds,
-       (SELECT count(*) FROM etl_runs r
-         WHERE r.source_id = s.source_id AND r.status IN ('failure', 'interrupted')
-           AND r.started_at > COALESCE(good.started_at, '-infinity')) AS consecutive_failures,
-       c.observed_at, c.records_committed, c.updated_at AS checkpoint_at,
+# The indexes of `run_history`, and unique keys.
+_HEALTH = f"""
+SELECT s.name, s.namespace, s.source_type, {run_history.COLUMNS}, c.observed_at, c.records_committed,
+       c.updated_at AS checkpoint_at,
        CAST(greatest(extract(epoch FROM clock_timestamp() - c.updated_at), 0) AS bigint)
          AS checkpoint_age_seconds
   FROM sources s
-  LEFT JOIN etl_checkpoints c USING (source_id)
-  LEFT JOIN LATERAL (SELECT run_id FROM etl_runs r
-                      WHERE r.source_id = s.source_id AND r.status = 'running') running ON true
-  LEFT JOIN LATERAL (SELECT * FROM etl_runs r
-                      WHERE r.source_id = s.source_id AND r.status NOT IN ('running', 'skipped')
-                      ORDER BY r.started_at DESC LIMIT 1) last ON true
-  LEFT JOIN LATERAL (SELECT * FROM etl_runs r
-                      WHERE r.source_id = s.source_id AND r.status = 'success'
-                        AND r.trigger <> 'replay'
-                      ORDER BY r.started_at DESC LIMIT 1) good ON true
+  LEFT JOIN etl_checkpoints c USING (source_id){run_history.JOINS}
  WHERE s.retired_at IS NULL"""
 
 SOURCES_HEALTH = text(f"{_HEALTH} ORDER BY s.namespace, s.name")
@@ -79,10 +61,12 @@ CHECKPOINT = f"""(SELECT row_to_json(x) FROM (
           {zulu("k.updated_at")} AS updated_at
      FROM etl_checkpoints k WHERE k.source_id = s.source_id) x)"""
 
-# One pass over etl_runs; everything else by index. Bounded by how long runs are kept.
+# One pass over etl_runs; everything else by index. Bounded by how long runs are kept. Replays are
+# no runs of a source.
 STATS = text(f"""
 WITH per_source AS MATERIALIZED (
-  SELECT r.source_id, {COUNTS} FROM etl_runs r GROUP BY r.source_id
+  SELECT r.source_id, {COUNTS} FROM etl_runs r
+   WHERE {run_history.asked_upstream("r")} GROUP BY r.source_id
 )
 SELECT row_to_json(stats)::text AS body FROM (
   SELECT (SELECT row_to_json(t) FROM (
@@ -110,7 +94,8 @@ SELECT row_to_json(stats)::text AS body FROM (
                          COALESCE(p.unchanged, 0) AS unchanged,
                          COALESCE(p.rejected, 0) AS rejected,
                          (SELECT row_to_json(l) FROM (
-                            SELECT {RUN_FIELDS} FROM etl_runs r WHERE r.source_id = s.source_id
+                            SELECT {RUN_FIELDS} FROM etl_runs r
+                             WHERE r.source_id = s.source_id AND {run_history.counts("r")}
                              ORDER BY r.started_at DESC LIMIT 1) l) AS last_run,
                          {CHECKPOINT} AS checkpoint,
                          (SELECT count(*) FROM schema_drifts f

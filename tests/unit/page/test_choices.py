@@ -46,10 +46,10 @@ def test_any_accept_header_is_answered(accept):
 def health(**over: Any) -> dict[str, Any]:
     return {
         "suspended": False,
-        "status": "success",
+        "last_status": "success",
         "running": False,
-        "reason": "Completed",
-        "message": None,
+        "last_reason": "Completed",
+        "last_message": None,
         "age_seconds": 10,
         "max_age_seconds": 60,
     } | over
@@ -61,11 +61,11 @@ def health(**over: Any) -> dict[str, Any]:
         (health(), 0, "fresh"),
         (health(), 2, "drifted"),
         (health(age_seconds=61), 2, "stale"),
-        (health(status="failure"), 2, "failing"),
-        (health(status="interrupted"), 0, "failing"),
-        (health(status=None), 0, "never_run"),
-        (health(status=None, running=True), 0, "loading"),
-        (health(suspended=True, status="failure"), 2, "suspended"),
+        (health(last_status="failure"), 2, "failing"),
+        (health(last_status="interrupted"), 0, "failing"),
+        (health(last_status=None), 0, "never_run"),
+        (health(last_status=None, running=True), 0, "loading"),
+        (health(suspended=True, last_status="failure"), 2, "suspended"),
     ],
 )
 def test_what_is_most_urgent_decides_the_state(row, drifts, state):

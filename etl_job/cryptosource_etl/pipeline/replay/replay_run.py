@@ -15,6 +15,7 @@ from cryptosource_etl.pipeline.replay.stored_pages import StoredPages
 from cryptosource_etl.pipeline.run.flow import Flow
 from cryptosource_etl.pipeline.run.outcome import Counts, Drift
 from cryptosource_etl.pipeline.run.plan import ClaimedRun, RunKind
+from cryptosource_store.reasons import Trigger
 
 BATCH_SIZE = 1000
 """Records per transaction; a spec's `batchSize` is about its upstream."""
@@ -52,6 +53,6 @@ REPLAY = RunKind(
     summary=_summary,
     stopped="Stopped by a signal after its last whole page; replay again to finish",
     asks_upstream=False,
-    trigger="replay",  # it brings no new data, so it keeps nothing fresh
+    trigger=Trigger.REPLAY,  # it brings no new data, so it keeps nothing fresh
 )
 """A run whose upstream is the raw table."""
