@@ -195,7 +195,9 @@ CASES = {
         columns={"suspended": True},
     ),
     "suspended before any run": case(state="suspended", columns={"suspended": True}),
-    "retired": case(GOOD, state="retired", columns={"retired_at": datetime(2026, 3, 1, tzinfo=UTC)}),
+    "retired": case(
+        GOOD, state="retired", columns={"retired_at": datetime(2026, 3, 1, tzinfo=UTC)}
+    ),
     "success forgotten by retention": case(
         Run("success", 200 * DAY), *IDLE, state="stale", success=200 * DAY
     ),

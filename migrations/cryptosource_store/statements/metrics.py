@@ -6,8 +6,8 @@ from sqlalchemy import text
 
 from cryptosource_store.statements import run_history
 
-# The indexes of `run_history`, and totals by primary key. A running run's records count already: its
-# row and its totals change in one transaction, so the sum never falls.
+# The indexes of `run_history`, and totals by primary key. A running run's records count already:
+# its row and its totals change in one transaction, so the sum never falls.
 SOURCES_MEASURED = text(f"""
 SELECT s.source_id, s.name, s.namespace, s.source_type, {run_history.FIGURES},
        COALESCE(d.total, 0) AS records, t.totals,

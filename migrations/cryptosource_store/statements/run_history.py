@@ -105,7 +105,7 @@ JOINS = f"""
                   AND r.started_at >= COALESCE(known.succeeded_at, '-infinity')
                 ORDER BY r.started_at DESC LIMIT {MAX_ATTEMPTS_COUNTED}) r
         WHERE {failed("r")}) streak"""
-"""Joined to `sources s`: `known` is from the totals, `running` and `last` are rows of `etl_runs`."""
+"""Joined to `sources s`: `known` is from the totals, `running` and `last` are of `etl_runs`."""
 
 _LAST_STATUS = "CASE WHEN last.run_id IS NULL THEN known.status ELSE last.status END"
 

@@ -20,7 +20,8 @@ DETAILS_SHOWN = 20
 
 # The indexes of `run_history`, and unique keys.
 _HEALTH = f"""
-SELECT s.name, s.namespace, s.source_type, {run_history.COLUMNS}, c.observed_at, c.records_committed,
+SELECT s.name, s.namespace, s.source_type, {run_history.COLUMNS},
+       c.observed_at, c.records_committed,
        c.updated_at AS checkpoint_at,
        CAST(greatest(extract(epoch FROM clock_timestamp() - c.updated_at), 0) AS bigint)
          AS checkpoint_age_seconds
