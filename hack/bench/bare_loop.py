@@ -24,7 +24,7 @@ from cryptosource_operator.api_client import CONNECTIONS, ApiClient
 from cryptosource_operator.cronjob_plan import plan_cronjob
 from cryptosource_operator.observed_state import ObservedState
 from cryptosource_operator.settings import JobSettings
-from cryptosource_operator.source_facts import RunHistory
+from cryptosource_operator.source_facts import HistoryFacts
 from cryptosource_operator.source_parser import Readable
 from cryptosource_operator.status import summarize
 
@@ -46,7 +46,7 @@ def _children(manifest: dict[str, Any]) -> tuple[str, str]:
         reading=Readable(source=source),
         now=datetime.now(tz=UTC),
         cronjob=cronjob,
-        mirror=RunHistory(),
+        mirror=HistoryFacts(),
     )
     return json.dumps(cronjob), json.dumps({"status": summarize(situation)})
 

@@ -12,7 +12,7 @@ from cryptosource_crd.quota import cost
 from cryptosource_crd.schedule import next_run
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.clock import parse_time
-from cryptosource_operator.source_facts import JobFacts, PodTrouble, Refusal, RunFacts, RunHistory
+from cryptosource_operator.source_facts import HistoryFacts, JobFacts, PodTrouble, Refusal, RunFacts
 from cryptosource_operator.source_parser import Readable, Unreadable
 from cryptosource_store.reasons import PERMANENT_REASONS, Reason, RunStatus
 from cryptosource_store.source_state import RunHistory
@@ -43,7 +43,7 @@ class ObservedState:
     cronjob: Mapping[str, Any] | None = None
     """As stored; None: there is none."""
     refusal: Refusal | None = None
-    mirror: RunHistory | None = None
+    mirror: HistoryFacts | None = None
     """None: Postgres cannot be asked."""
     jobs: tuple[JobFacts, ...] = ()
     trouble: PodTrouble | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptosource_operator.api_client import ApiClient
 from cryptosource_operator.job_state import pod_trouble
-from cryptosource_operator.source_facts import JobFacts, PodTrouble, RunHistory
+from cryptosource_operator.source_facts import HistoryFacts, JobFacts, PodTrouble
 from cryptosource_store.reasons import RunStatus
 
 PATIENCE = timedelta(seconds=5)
@@ -18,7 +18,7 @@ REMEMBERED = 10_000
 
 
 def job_to_inspect(
-    jobs: Sequence[JobFacts], mirror: RunHistory | None, now: datetime
+    jobs: Sequence[JobFacts], mirror: HistoryFacts | None, now: datetime
 ) -> JobFacts | None:
     """Return the Job whose pods may know more than its run has told; None: there is none. Pure."""
     newest = max(jobs, key=lambda job: job.created_at, default=None)

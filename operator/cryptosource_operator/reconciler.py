@@ -31,7 +31,7 @@ from cryptosource_operator.requested_runs import (
 )
 from cryptosource_operator.run_history_cache import RunHistoryCache
 from cryptosource_operator.settings import OperatorSettings
-from cryptosource_operator.source_facts import PodTrouble, RunHistory
+from cryptosource_operator.source_facts import HistoryFacts, PodTrouble
 from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shortened
 from cryptosource_operator.status import summarize, urgent
 from cryptosource_operator.watch_cache import SOURCE, WatchCache
@@ -167,7 +167,7 @@ class Reconciler:
         return token, None
 
     async def _trouble(
-        self, body: Mapping[str, Any], now: datetime, mirror: RunHistory | None
+        self, body: Mapping[str, Any], now: datetime, mirror: HistoryFacts | None
     ) -> PodTrouble | None:
         meta = body["metadata"]
         job = job_to_inspect(self._parts.cache.jobs(meta["uid"]), mirror, now)

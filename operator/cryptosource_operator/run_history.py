@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_operator.source_facts import CheckpointFacts, RunFacts, RunHistory
+from cryptosource_operator.source_facts import CheckpointFacts, HistoryFacts, RunFacts
 from cryptosource_store.engine import pooled_engine
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.run_requests import Started, answer_request
@@ -44,7 +44,7 @@ class DatabaseDown(Exception):
 class Known:
     """A source as Postgres has it."""
 
-    mirror: RunHistory
+    mirror: HistoryFacts
     row: Mapping[str, Any]
     """Its row of `sources`."""
 
@@ -218,7 +218,7 @@ def _read_or_registered(
     unseen = {uid: row for uid, row in rows.items() if row is not None and uid not in found}
     if unseen:
         made = register_unseen(connection, unseen.values())
-        found |= {uid: Known(mirror=RunHistory(), row=unseen[uid]) for uid in made}
+        found |= {uid: Known(mirror=HistoryFacts(), row=unseen[uid]) for uid in made}
     return found
 
 
@@ -228,8 +228,8 @@ def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, Known]:
     return {row["uid"]: Known(mirror=_mirror(row), row=row) for row in rows}
 
 
-def _mirror(row: Mapping[str, Any]) -> RunHistory:
-    return RunHistory(
+def _mirror(row: Mapping[str, Any]) -> HistoryFacts:
+    return HistoryFacts(
         recent=tuple(_run_facts(run) for run in row["runs"]),
         last=_last_run(row),
         checkpoint=CheckpointFacts(

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.run_history import DatabaseDown, Known, RunHistoryReader
-from cryptosource_operator.source_facts import RunHistory
+from cryptosource_operator.source_facts import HistoryFacts
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class RunHistoryCache:
             with contextlib.suppress(DatabaseDown):
                 await self._database.retire(uid)
 
-    async def of(self, uid: str, source: CryptoSource | None) -> RunHistory | None:
+    async def of(self, uid: str, source: CryptoSource | None) -> HistoryFacts | None:
         """Return what Postgres knows of a source; None when it cannot be asked.
 
         The source's own row is brought in step on the way, as a run's claim would do.
@@ -62,7 +62,7 @@ class RunHistoryCache:
 
     async def _asked(
         self, database: RunHistoryReader, uid: str, source: CryptoSource | None
-    ) -> RunHistory:
+    ) -> HistoryFacts:
         changes = self._changes
         row = None if source is None else database.registration(source)
         known = self._known.get(uid) or await database.known(uid, row)
@@ -70,7 +70,7 @@ class RunHistoryCache:
             await database.register(source)
             known = await database.known(uid)
         if known is None:
-            return RunHistory()
+            return HistoryFacts()
         if changes == self._changes:
             self._known[uid] = known
         return known.mirror

@@ -48,7 +48,7 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunHistory:
+class HistoryFacts:
     """What Postgres knows about a source."""
 
     recent: tuple[RunFacts, ...] = ()

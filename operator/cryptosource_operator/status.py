@@ -10,7 +10,7 @@ from typing import Any
 from cryptosource_operator.clock import parse_time, rfc3339
 from cryptosource_operator.conditions import OWNED, deciding_row
 from cryptosource_operator.observed_state import ObservedState, condition_of
-from cryptosource_operator.source_facts import CheckpointFacts, RunFacts, RunHistory
+from cryptosource_operator.source_facts import CheckpointFacts, HistoryFacts, RunFacts
 from cryptosource_operator.source_parser import shortened
 from cryptosource_store.reasons import RunStatus
 
@@ -92,7 +92,7 @@ def _conditions(situation: ObservedState) -> list[dict[str, Any]]:
     return found
 
 
-def _mirrored(situation: ObservedState, mirror: RunHistory) -> dict[str, Any]:
+def _mirrored(situation: ObservedState, mirror: HistoryFacts) -> dict[str, Any]:
     outcome = situation.outcome
     killed_at = outcome.at if outcome is not None and outcome.from_cluster else None
     failed_at = (mirror.last_failure_at, killed_at)

@@ -8,7 +8,7 @@ from typing import Any
 from cryptosource_operator.cronjob_plan import plan_cronjob
 from cryptosource_operator.observed_state import ObservedState
 from cryptosource_operator.settings import JobSettings
-from cryptosource_operator.source_facts import CheckpointFacts, JobFacts, RunFacts, RunHistory
+from cryptosource_operator.source_facts import CheckpointFacts, HistoryFacts, JobFacts, RunFacts
 from cryptosource_operator.source_parser import Readable
 from cryptosource_store.reasons import RunStatus
 from support.sources import make_source
@@ -40,7 +40,7 @@ def make_run(**over: Any) -> RunFacts:
     return RunFacts(**given | over)
 
 
-def make_mirror(*runs: RunFacts, **over: Any) -> RunHistory:
+def make_mirror(*runs: RunFacts, **over: Any) -> HistoryFacts:
     """Return what Postgres knows after some runs, newest first."""
     good = [run.finished_at for run in runs if run.status is RunStatus.SUCCESS]
     bad = [run.finished_at for run in runs if run.status is RunStatus.FAILURE]
@@ -57,7 +57,7 @@ def make_mirror(*runs: RunFacts, **over: Any) -> RunHistory:
         "failed": len(bad),
         "processed": sum(run.processed for run in runs),
     }
-    return RunHistory(**given | over)
+    return HistoryFacts(**given | over)
 
 
 def make_job(**over: Any) -> JobFacts:
