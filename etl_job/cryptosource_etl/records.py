@@ -30,7 +30,11 @@ class RawRecord(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """One accepted observation of one coin. Amounts are exact; None means unknown, never 0."""
+    """One accepted observation of one coin. Amounts are exact; None means unknown, never 0.
+
+    The fields of `cryptosource_store.quote_fields`; the figures come last, in the order they have
+    there.
+    """
 
     external_id: str
     symbol: str | None
@@ -42,10 +46,10 @@ class Quote(NamedTuple):
     """When the upstream says it was so, aware, UTC."""
     inferred_time: bool
     """The record had no time of its own; `observed_at` is when it was received or written."""
-    price_usd: Decimal | None
-    market_cap_usd: Decimal | None
-    volume_24h_usd: Decimal | None
-    percent_change_24h: Decimal | None
+    price_usd: Decimal | None = None
+    market_cap_usd: Decimal | None = None
+    volume_24h_usd: Decimal | None = None
+    percent_change_24h: Decimal | None = None
 
 
 class Rejection(NamedTuple):

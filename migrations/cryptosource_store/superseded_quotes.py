@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from sqlalchemy import DDL, event
 
+from cryptosource_store.quote_fields import FIGURE_LIST, figure_list
 from cryptosource_store.tables import metadata, quotes
 
 # now() is the transaction's start: a page's observations become known together, and a new value
 # begins when the old one ends. A value that only its own transaction saw is not kept.
-KEEP_SUPERSEDED = """
+KEEP_SUPERSEDED = f"""
 CREATE OR REPLACE FUNCTION keep_superseded_quote() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$
 DECLARE
   ended timestamptz := greatest(now(), OLD.known_from);
 BEGIN
   IF TG_OP = 'UPDATE' THEN
-    IF (NEW.price_usd, NEW.market_cap_usd, NEW.volume_24h_usd, NEW.percent_change_24h, NEW.rank)
+    IF ({figure_list("NEW")}, NEW.rank)
        IS NOT DISTINCT FROM
-       (OLD.price_usd, OLD.market_cap_usd, OLD.volume_24h_usd, OLD.percent_change_24h, OLD.rank)
+       ({figure_list("OLD")}, OLD.rank)
     THEN
       NEW.known_from := OLD.known_from;
       RETURN NEW;
@@ -32,10 +33,10 @@ BEGIN
   END IF;
   IF OLD.known_from < ended THEN
     INSERT INTO superseded_quotes (asset_id, source_id, observed_at, known_from, known_until,
-                                   price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+                                   {FIGURE_LIST},
                                    rank, run_id, raw_id)
     VALUES (OLD.asset_id, OLD.source_id, OLD.observed_at, OLD.known_from, ended,
-            OLD.price_usd, OLD.market_cap_usd, OLD.volume_24h_usd, OLD.percent_change_24h,
+            {figure_list("OLD")},
             OLD.rank, OLD.run_id, OLD.raw_id);
   END IF;
   IF TG_OP = 'DELETE' THEN

@@ -23,7 +23,6 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RUN = uuid.UUID(int=1)
 MAX_PAGES = 500
 """More than any test's list has."""
-AMOUNTS = ("price_usd", "market_cap_usd", "volume_24h_usd", "percent_change_24h")
 
 
 class ApiClient:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, text
 
 from cryptosource_store.engine import session_engine
+from cryptosource_store.quote_fields import figure_list
 from support.waits import eventually
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -17,18 +18,16 @@ FACTS = {
     "aliases": """
         SELECT a.id_scope, a.external_id, c.slug, a.method, a.confidence
           FROM asset_aliases a JOIN assets c USING (asset_id)""",
-    "quotes": """
-        SELECT s.name, c.slug, q.observed_at, q.price_usd, q.market_cap_usd, q.volume_24h_usd,
-               q.percent_change_24h, q.rank, q.digest::text
+    "quotes": f"""
+        SELECT s.name, c.slug, q.observed_at, {figure_list("q")}, q.rank, q.digest::text
           FROM quotes q JOIN assets c USING (asset_id) JOIN sources s USING (source_id)""",
-    "quotes_latest": """
+    "quotes_latest": f"""
         SELECT s.name, c.slug, l.external_id, l.observed_at, l.inferred_time, l.symbol, l.name,
-               l.rank, l.price_usd, l.market_cap_usd, l.volume_24h_usd, l.percent_change_24h,
-               l.digest::text
+               l.rank, {figure_list("l")}, l.digest::text
           FROM quotes_latest l JOIN assets c USING (asset_id) JOIN sources s USING (source_id)""",
-    "unified": """
-        SELECT c.slug, u.symbol, u.name, u.rank, u.price_usd, u.market_cap_usd, u.volume_24h_usd,
-               u.percent_change_24h, u.observed_at, s.name, u.spread_percent,
+    "unified": f"""
+        SELECT c.slug, u.symbol, u.name, u.rank, {figure_list("u")}, u.observed_at, s.name,
+               u.spread_percent,
                ARRAY(SELECT name FROM sources WHERE source_id = ANY(u.source_ids) ORDER BY 1)
           FROM unified u JOIN assets c USING (asset_id) JOIN sources s USING (source_id)""",
     "tickers": "SELECT t.ticker, c.slug FROM tickers t JOIN assets c USING (asset_id)",
@@ -49,13 +48,13 @@ FACTS = {
 
 # Each finds rows that contradict the observations; none may be left.
 CONTRADICTIONS = {
-    "latest is the newest quote": """
+    "latest is the newest quote": f"""
         SELECT l.source_id, l.external_id FROM quotes_latest l
           LEFT JOIN LATERAL (SELECT * FROM quotes q WHERE q.asset_id = l.asset_id
                    AND q.source_id = l.source_id ORDER BY observed_at DESC LIMIT 1) q ON true
          WHERE (l.observed_at, l.digest, l.raw_id) IS DISTINCT FROM
                (q.observed_at, q.digest, q.raw_id)
-            OR l.price_usd IS DISTINCT FROM q.price_usd""",
+            OR (l.rank, {figure_list("l")}) IS DISTINCT FROM (q.rank, {figure_list("q")})""",
     "every coin is an asset": """
         SELECT asset_id FROM (SELECT asset_id FROM quotes UNION SELECT asset_id FROM unified) coins
         EXCEPT SELECT asset_id FROM assets""",
@@ -75,22 +74,21 @@ CONTRADICTIONS = {
             ON r.raw_id = j.raw_id AND r.digest = j.digest
          WHERE r.raw_id IS NULL""",
     "raw ids are unique": "SELECT raw_id FROM raw_records GROUP BY 1 HAVING count(*) > 1",
-    "unified is what its sources say": """
+    "unified is what its sources say": f"""
         SELECT coalesce(u.asset_id, w.asset_id) FROM unified u FULL JOIN (
-          SELECT DISTINCT ON (asset_id) l.asset_id, l.symbol, l.name, l.price_usd,
-                 l.market_cap_usd, l.volume_24h_usd, l.percent_change_24h, l.observed_at,
-                 l.source_id, o.rank, o.source_ids
+          SELECT DISTINCT ON (asset_id) l.asset_id, l.symbol, l.name, {figure_list("l")},
+                 l.observed_at, l.source_id, o.rank, o.source_ids
             FROM quotes_latest l JOIN (
                  SELECT asset_id, min(rank) AS rank,
                         array_agg(source_id ORDER BY source_id) AS source_ids
                    FROM quotes_latest GROUP BY asset_id) o USING (asset_id)
            ORDER BY asset_id, (l.price_usd IS NULL), l.observed_at DESC, l.source_id) w
             ON u.asset_id = w.asset_id
-         WHERE (u.symbol, u.name, u.rank, u.price_usd, u.market_cap_usd, u.volume_24h_usd,
-                u.percent_change_24h, u.observed_at, u.source_id, u.source_ids)
+         WHERE (u.symbol, u.name, u.rank, {figure_list("u")}, u.observed_at, u.source_id,
+                u.source_ids)
             IS DISTINCT FROM
-               (w.symbol, w.name, w.rank, w.price_usd, w.market_cap_usd, w.volume_24h_usd,
-                w.percent_change_24h, w.observed_at, w.source_id, w.source_ids)""",
+               (w.symbol, w.name, w.rank, {figure_list("w")}, w.observed_at, w.source_id,
+                w.source_ids)""",
     "the spread is of the last hour's prices": """
         SELECT u.asset_id, u.spread_percent, w.spread FROM unified u JOIN LATERAL (
           SELECT CASE WHEN count(price_usd) > 1 AND min(price_usd) > 0

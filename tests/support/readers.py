@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection, digest_of
+from cryptosource_store.quote_fields import FIGURE_NAMES
 from cryptosource_store.reasons import RejectReason
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -28,14 +29,25 @@ def coin(external_id: str | None, *, text: str | None = None, **fields: Any) -> 
     Args:
         external_id: its id.
         text: its payload, if it is not simply the fields as JSON.
-        fields: `price`, `cap`, `volume`, `change` as text; `symbol`, `name`, `rank`; `at` in
-            minutes after noon (None: it has no time of its own); `bad`: a reject reason.
+        fields: figures as text, by name or, of the first four, as `price`, `cap`, `volume` and
+            `change`; `symbol`, `name`, `rank`; `at` in minutes after noon (None: it has no time
+            of its own); `bad`: a reject reason.
     """
     return record_of_value({"id": external_id, "price": "1", "at": 0, **fields}, text)
 
 
-def _amount(value: Mapping[str, Any], field: str) -> Decimal | None:
-    return Decimal(value[field]) if value.get(field) is not None else None
+SHORT = {
+    "price_usd": "price",
+    "market_cap_usd": "cap",
+    "volume_24h_usd": "volume",
+    "percent_change_24h": "change",
+}
+"""Figures that tests script again and again."""
+
+
+def _figure(value: Mapping[str, Any], name: str) -> Decimal | None:
+    said = value.get(name, value.get(SHORT.get(name, name)))
+    return None if said is None else Decimal(said)
 
 
 class ScriptedReader:
@@ -91,10 +103,7 @@ class ScriptedReader:
             rank=value.get("rank"),
             observed_at=received_at if at is None else NOON + timedelta(minutes=at),
             inferred_time=at is None,
-            price_usd=_amount(value, "price"),
-            market_cap_usd=_amount(value, "cap"),
-            volume_24h_usd=_amount(value, "volume"),
-            percent_change_24h=_amount(value, "change"),
+            **{name: _figure(value, name) for name in FIGURE_NAMES},
         )
 
     def payload(self, record: RawRecord) -> str:

@@ -51,9 +51,6 @@ def plain_rules(value: Mapping[str, Any], **over: Any) -> Quote | Rejection:
         observed_at=NOON if at is None else datetime.fromisoformat(at),
         inferred_time=at is None,
         price_usd=Decimal(value["price"]),
-        market_cap_usd=None,
-        volume_24h_usd=None,
-        percent_change_24h=None,
     )
     return quote._replace(**over)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.quote_fields import FIGURE_LIST, figure_list
 from cryptosource_store.statements import record_pages as pages
 from cryptosource_store.statements.coins import (
-    AMOUNT_FIELDS,
     MOVES_SHOWN,
     RECORD_FIELDS,
     SOURCE_NAMES,
@@ -26,8 +26,7 @@ RECORDED_SINCE = text(
     "SELECT (SELECT max(recorded_since) FROM knowledge) AS since, clock_timestamp() AS now"
 )
 
-_QUOTE = """asset_id, source_id, observed_at, price_usd, market_cap_usd, volume_24h_usd,
-       percent_change_24h, rank, run_id, known_from"""
+_QUOTE = f"asset_id, source_id, observed_at, rank, {FIGURE_LIST}, run_id, known_from"
 _IN_FORCE = "q.known_from <= :as_of"
 _STILL = f"{_IN_FORCE} AND q.known_until > :as_of"
 
@@ -60,7 +59,7 @@ VIEWS_THEN = f"""SELECT newest.* FROM (
 COIN_THEN = f"""
   WITH views AS MATERIALIZED ({VIEWS_THEN})
   SELECT v.asset_id, today.symbol, today.name, (SELECT min(rank) FROM views) AS rank,
-         {AMOUNT_FIELDS.format("v")}, v.observed_at, v.source_id, v.run_id,
+         {figure_list("v")}, v.observed_at, v.source_id, v.run_id,
          (SELECT array_agg(source_id ORDER BY source_id) FROM views) AS source_ids,
          (SELECT CASE WHEN count(n.price_usd) > 1 AND min(n.price_usd) > 0
                       THEN (max(n.price_usd) - min(n.price_usd)) / min(n.price_usd) * 100 END
@@ -157,7 +156,7 @@ SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
                  FROM (SELECT vs.name AS source, vs.source_type, vs.namespace, l.external_id,
                               COALESCE(l.symbol, today.symbol) AS symbol,
                               COALESCE(l.name, today.name) AS name, v.rank,
-                              {AMOUNT_FIELDS.format("v")}, {zulu("v.observed_at")} AS observed_at,
+                              {figure_list("v")}, {zulu("v.observed_at")} AS observed_at,
                               CASE WHEN l.observed_at = v.observed_at THEN l.inferred_time END
                                 AS inferred_time, v.run_id, NULL::json AS match
                          FROM ({VIEWS_THEN}) v JOIN sources vs USING (source_id)

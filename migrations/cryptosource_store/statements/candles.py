@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.quote_fields import BUCKETED
 from cryptosource_store.statements import record_pages as pages
 from cryptosource_store.statements.as_of import KNOWN_QUOTES
 from cryptosource_store.statements.coins import UNIFIED_VERSION, zulu
 
+_LAST_FIGURES = ",\n".join(
+    f"         (array_agg(q.{field.name} ORDER BY q.observed_at DESC))[1] AS last_{field.name}"
+    for field in BUCKETED
+)
 # Prices that are unknown make no open, high, low or close, and are not counted. Names of the
 # aggregates: the last observation is the newest one, priced or not.
-_BUCKETS = """
+_BUCKETS = f"""
   SELECT date_bin(CAST(:interval AS interval), q.observed_at, 'epoch'::timestamptz) AS bucket,
          q.source_id,
          (array_agg(q.price_usd ORDER BY q.observed_at)
@@ -25,9 +30,8 @@ _BUCKETS = """
          (array_agg(q.price_usd ORDER BY q.observed_at DESC))[1] AS last,
          count(q.price_usd) AS count,
          max(q.observed_at) AS last_at,
-         (array_agg(q.market_cap_usd ORDER BY q.observed_at DESC))[1] AS last_market_cap_usd,
-         (array_agg(q.volume_24h_usd ORDER BY q.observed_at DESC))[1] AS last_volume_24h_usd
-    FROM {quotes}{where}
+{_LAST_FIGURES}
+    FROM {{quotes}}{{where}}
    GROUP BY 1, 2"""
 
 
@@ -40,8 +44,8 @@ def buckets(*, as_of: bool) -> str:
 BUCKET_FIELDS = f"""{zulu("u.bucket")} AS bucket_start,
          {zulu("(u.bucket + CAST(:interval AS interval))")} AS bucket_end,
          s.name AS source, s.source_type, s.namespace, u.open, u.high, u.low, u.close, u.last,
-         u.count, {zulu("u.last_at")} AS last_observed_at, u.last_market_cap_usd,
-         u.last_volume_24h_usd"""
+         u.count, {zulu("u.last_at")} AS last_observed_at,
+         {", ".join(f"u.last_{field.name}" for field in BUCKETED)}"""
 
 
 def newest_observation(*, as_of: bool) -> TextClause:

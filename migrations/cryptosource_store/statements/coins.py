@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from cryptosource_store.quote_fields import figure_list
 from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.tables.market import UNRANKED
 
@@ -57,8 +58,6 @@ def coin_id_looked_up(coin: str) -> str:
     )
 
 
-AMOUNT_FIELDS = "{0}.price_usd, {0}.market_cap_usd, {0}.volume_24h_usd, {0}.percent_change_24h"
-
 SOURCE_NAMES = """LEFT JOIN LATERAL (
        SELECT COALESCE(json_agg(n.name ORDER BY n.name), '[]'::json) AS names
          FROM sources n WHERE n.source_id = ANY(c.source_ids)) named ON true"""
@@ -74,7 +73,7 @@ def record_fields(public_id: str) -> str:
         public_id: SQL for the coin's id.
     """
     return f"""{public_id} AS id, u.asset_id, u.symbol, u.name, u.rank,
-         {AMOUNT_FIELDS.format("u")}, {zulu("u.observed_at")} AS observed_at,
+         {figure_list("u")}, {zulu("u.observed_at")} AS observed_at,
          s.name AS source, s.source_type, s.namespace, named.names AS sources,
          c.spread_percent, {zulu("c.updated_at")} AS updated_at"""
 
@@ -107,7 +106,7 @@ SELECT asset_id FROM assets WHERE slug = :slug
 COIN_VIEWS = f"""
 SELECT COALESCE(json_agg(row_to_json(v) ORDER BY v.source, v.namespace), '[]'::json)
   FROM (SELECT s.name AS source, s.source_type, s.namespace, l.external_id, l.symbol, l.name,
-               l.rank, {AMOUNT_FIELDS.format("l")}, {zulu("l.observed_at")} AS observed_at,
+               l.rank, {figure_list("l")}, {zulu("l.observed_at")} AS observed_at,
                l.inferred_time, l.run_id, m.match
           FROM quotes_latest l JOIN sources s USING (source_id)
           LEFT JOIN LATERAL (

@@ -6,11 +6,19 @@ goes into a CSV cell as it is, and a NUMERIC keeps its digits on the way into an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.quote_fields import (
+    BUCKETED,
+    FIGURES,
+    QUOTE_FIELDS,
+    FieldKind,
+    QuoteField,
+)
 from cryptosource_store.statements import as_of as past
 from cryptosource_store.statements import candles
 from cryptosource_store.statements import record_pages as pages
@@ -50,29 +58,49 @@ def _columns(**kinds: Kind) -> tuple[Column, ...]:
     return tuple(Column(name=name, kind=kind) for name, kind in kinds.items())
 
 
-_AMOUNTS = {
-    "price_usd": Kind.AMOUNT,
-    "market_cap_usd": Kind.AMOUNT,
-    "volume_24h_usd": Kind.AMOUNT,
-    "percent_change_24h": Kind.AMOUNT,
+_KINDS = {
+    FieldKind.TEXT: Kind.TEXT,
+    FieldKind.TIME: Kind.TIME,
+    FieldKind.RANK: Kind.INTEGER,
+    FieldKind.AMOUNT: Kind.AMOUNT,
+    FieldKind.PERCENT: Kind.AMOUNT,
 }
+
+
+def _of_fields(fields: Iterable[QuoteField], prefix: str = "") -> dict[str, Kind]:
+    return {f"{prefix}{field.name}": _KINDS[field.kind] for field in fields if field.exported}
+
+
 _SOURCE = {"source": Kind.TEXT, "source_type": Kind.TEXT, "namespace": Kind.TEXT}
 
 RECORD_COLUMNS = _columns(
     id=Kind.TEXT,
     asset_id=Kind.INTEGER,
-    symbol=Kind.TEXT,
-    name=Kind.TEXT,
-    rank=Kind.INTEGER,
-    **_AMOUNTS,
-    observed_at=Kind.TIME,
+    **_of_fields(QUOTE_FIELDS),
     **_SOURCE,
     sources=Kind.NAMES,
     spread_percent=Kind.AMOUNT,
     updated_at=Kind.TIME,
 )
 OBSERVATION_COLUMNS = _columns(
-    observed_at=Kind.TIME, **_SOURCE, rank=Kind.INTEGER, **_AMOUNTS, run_id=Kind.TEXT
+    observed_at=Kind.TIME,
+    **_SOURCE,
+    rank=Kind.INTEGER,
+    **_of_fields(FIGURES),
+    run_id=Kind.TEXT,
+)
+BUCKET_COLUMNS = _columns(
+    bucket_start=Kind.TIME,
+    bucket_end=Kind.TIME,
+    **_SOURCE,
+    open=Kind.AMOUNT,
+    high=Kind.AMOUNT,
+    low=Kind.AMOUNT,
+    close=Kind.AMOUNT,
+    last=Kind.AMOUNT,
+    count=Kind.INTEGER,
+    last_observed_at=Kind.TIME,
+    **_of_fields(BUCKETED, "last_"),
 )
 
 
@@ -104,22 +132,6 @@ class Rows:
         """Return the statement that counts the rows, no further than `most`."""
         counted = f"SELECT 1 {self.counted} LIMIT :most"
         return text(f"{self.ahead} SELECT count(*) FROM ({counted}) counted")
-
-
-BUCKET_COLUMNS = _columns(
-    bucket_start=Kind.TIME,
-    bucket_end=Kind.TIME,
-    **_SOURCE,
-    open=Kind.AMOUNT,
-    high=Kind.AMOUNT,
-    low=Kind.AMOUNT,
-    close=Kind.AMOUNT,
-    last=Kind.AMOUNT,
-    count=Kind.INTEGER,
-    last_observed_at=Kind.TIME,
-    last_market_cap_usd=Kind.AMOUNT,
-    last_volume_24h_usd=Kind.AMOUNT,
-)
 
 
 def records_then(shape: pages.PageShape) -> Rows:

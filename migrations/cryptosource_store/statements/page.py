@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.quote_fields import figure_list
 from cryptosource_store.statements import run_history
-from cryptosource_store.statements.coins import AMOUNT_FIELDS, coin_id
+from cryptosource_store.statements.coins import coin_id
 from cryptosource_store.statements.record_pages import TOTAL_CAP, sort_key
 from cryptosource_store.statements.runs import CURSOR_SUMMARY
 
@@ -144,7 +145,7 @@ WITH page AS MATERIALIZED (
     SELECT u.* FROM unified u{where} ORDER BY {order} LIMIT :size OFFSET :offset) ordered
 )
 SELECT (SELECT count(*) FROM ({counted}) counted) AS total, clock_timestamp() AS now,
-       {coin_id("c")} AS id, a.slug, c.symbol, c.name, c.rank, {AMOUNT_FIELDS.format("c")},
+       {coin_id("c")} AS id, a.slug, c.symbol, c.name, c.rank, {figure_list("c")},
        c.observed_at, c.spread_percent, cardinality(c.source_ids) AS sources, v.views, w.week
   FROM page c
   JOIN assets a USING (asset_id)

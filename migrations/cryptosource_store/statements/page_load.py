@@ -12,6 +12,13 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.quote_fields import (
+    FIGURE_LIST,
+    QUOTE_COLUMNS,
+    SET_FIGURES,
+    figure_list,
+    stage_columns,
+)
 from cryptosource_store.statements.batching import together
 from cryptosource_store.statements.claim import DATA_CHANNEL, NOTIFY
 from cryptosource_store.statements.identity import lock_tickers, move_tickers
@@ -22,18 +29,9 @@ STAGE_COLUMNS = (
     "seq",
     "repeated",
     "asset_id",
-    "external_id",
     "digest",
     "scrubbed",
-    "observed_at",
-    "inferred_time",
-    "symbol",
-    "name",
-    "rank",
-    "price_usd",
-    "market_cap_usd",
-    "volume_24h_usd",
-    "percent_change_24h",
+    *QUOTE_COLUMNS,
     "payload",
 )
 """Order of the columns in the COPY text of a page."""
@@ -51,14 +49,12 @@ REJECT_COLUMNS = (
 
 # Session-local and truncated at each commit. repeated: an earlier row of this page has the same
 # (asset, observed_at), so this one follows on it and not on what is stored.
-CREATE_STAGE = text("""
+CREATE_STAGE = text(f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS page_stage (
   seq integer NOT NULL, repeated boolean NOT NULL,
   raw_id bigint NOT NULL DEFAULT nextval('raw_record_id_seq'),
-  asset_id bigint NOT NULL, external_id text NOT NULL, digest uuid NOT NULL,
-  scrubbed boolean NOT NULL, observed_at timestamptz NOT NULL, inferred_time boolean NOT NULL,
-  symbol text, name text, rank integer, price_usd numeric, market_cap_usd numeric,
-  volume_24h_usd numeric, percent_change_24h numeric, payload jsonb NOT NULL
+  asset_id bigint NOT NULL, digest uuid NOT NULL, scrubbed boolean NOT NULL,
+  {stage_columns()}, payload jsonb NOT NULL
 ) ON COMMIT DELETE ROWS
 """)
 CREATE_REJECT_STAGE = text("""
@@ -111,38 +107,34 @@ SELECT :source_type, raw_id, :ingested_at, :source_id, :run_id, external_id, obs
 """)
 
 # Row locks in (asset, time) order. An equal key with another payload is a correction: last wins.
-UPSERT_QUOTES = text("""
-INSERT INTO quotes AS q (asset_id, source_id, observed_at, price_usd, market_cap_usd,
-                         volume_24h_usd, percent_change_24h, rank, run_id, raw_id, digest)
+UPSERT_QUOTES = text(f"""
+INSERT INTO quotes AS q (asset_id, source_id, observed_at, rank, {FIGURE_LIST},
+                         run_id, raw_id, digest)
 SELECT DISTINCT ON (asset_id, observed_at)
-       asset_id, :source_id, observed_at, price_usd, market_cap_usd, volume_24h_usd,
-       percent_change_24h, rank, :run_id, raw_id, digest
+       asset_id, :source_id, observed_at, rank, {FIGURE_LIST},
+       :run_id, raw_id, digest
   FROM page_stage
  ORDER BY asset_id, observed_at, seq DESC
 ON CONFLICT (asset_id, source_id, observed_at) DO UPDATE
-   SET price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,
-       volume_24h_usd = excluded.volume_24h_usd,
-       percent_change_24h = excluded.percent_change_24h, rank = excluded.rank,
+   SET rank = excluded.rank, {SET_FIGURES},
        run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
 """)
 
 # Only a newer observation (or a correction of the newest) moves a record: newness is per record.
-UPSERT_LATEST = text("""
+UPSERT_LATEST = text(f"""
 INSERT INTO quotes_latest AS l (source_id, external_id, asset_id, observed_at, inferred_time,
-       symbol, name, rank, price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+       symbol, name, rank, {FIGURE_LIST},
        run_id, raw_id, digest)
 SELECT DISTINCT ON (external_id) :source_id, external_id, asset_id, observed_at, inferred_time,
-       symbol, name, rank, price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+       symbol, name, rank, {FIGURE_LIST},
        :run_id, raw_id, digest
   FROM page_stage
  ORDER BY external_id, observed_at DESC, seq DESC
 ON CONFLICT (source_id, external_id) DO UPDATE
    SET asset_id = excluded.asset_id, observed_at = excluded.observed_at,
        inferred_time = excluded.inferred_time, symbol = excluded.symbol, name = excluded.name,
-       rank = excluded.rank, price_usd = excluded.price_usd,
-       market_cap_usd = excluded.market_cap_usd, volume_24h_usd = excluded.volume_24h_usd,
-       percent_change_24h = excluded.percent_change_24h, run_id = excluded.run_id,
-       raw_id = excluded.raw_id, digest = excluded.digest
+       rank = excluded.rank, {SET_FIGURES},
+       run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
  WHERE excluded.observed_at >= l.observed_at
 """)
 
@@ -167,13 +159,12 @@ def upsert_unified(coins: str) -> TextClause:
     of the last hour before it.
     """
     return text(f"""
-INSERT INTO unified AS u (asset_id, symbol, name, rank, price_usd, market_cap_usd,
-       volume_24h_usd, percent_change_24h, observed_at, source_id, source_ids, spread_percent)
+INSERT INTO unified AS u (asset_id, symbol, name, rank, {FIGURE_LIST},
+       observed_at, source_id, source_ids, spread_percent)
 SELECT newest.asset_id, newest.symbol, newest.name,
        CASE WHEN newest.views = 1 THEN newest.rank ELSE (
          SELECT min(l.rank) FROM quotes_latest l WHERE l.asset_id = newest.asset_id) END,
-       newest.price_usd, newest.market_cap_usd, newest.volume_24h_usd,
-       newest.percent_change_24h, newest.observed_at, newest.source_id,
+       {figure_list("newest")}, newest.observed_at, newest.source_id,
        CASE WHEN newest.views = 1 THEN ARRAY[newest.source_id] ELSE (
          SELECT array_agg(l.source_id ORDER BY l.source_id)
            FROM quotes_latest l WHERE l.asset_id = newest.asset_id) END,
@@ -192,9 +183,7 @@ SELECT newest.asset_id, newest.symbol, newest.name,
  ORDER BY newest.asset_id
 ON CONFLICT (asset_id) DO UPDATE
    SET symbol = excluded.symbol, name = excluded.name, rank = excluded.rank,
-       price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,
-       volume_24h_usd = excluded.volume_24h_usd,
-       percent_change_24h = excluded.percent_change_24h, observed_at = excluded.observed_at,
+       {SET_FIGURES}, observed_at = excluded.observed_at,
        source_id = excluded.source_id, source_ids = excluded.source_ids,
        spread_percent = excluded.spread_percent, updated_at = clock_timestamp()
 """)

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from sqlalchemy import TextClause, text
 
+from cryptosource_store.quote_fields import BY_NAME, QUOTE_FIELDS, QuoteField, figure_list
 from cryptosource_store.statements.coins import (
-    AMOUNT_FIELDS,
     RANK_KEY,
     SOURCE_NAMES,
     SOURCES_VERSION,
@@ -37,17 +37,16 @@ class SortKey:
     nullable: bool = True
 
 
+def _of_field(field: QuoteField) -> SortKey:
+    return SortKey(expression=f"u.{field.name}", cast=field.sql_type, nullable=not field.required)
+
+
 SORT_KEYS = {
-    "rank": SortKey(expression="u.rank", cast="integer"),
-    "symbol": SortKey(expression="u.symbol", cast="text"),
-    "name": SortKey(expression="u.name", cast="text"),
-    **{
-        column: SortKey(expression=f"u.{column}", cast="numeric")
-        for column in ("price_usd", "market_cap_usd", "volume_24h_usd", "percent_change_24h")
-    },
-    "observed_at": SortKey(expression="u.observed_at", cast="timestamptz", nullable=False),
+    "rank": _of_field(BY_NAME["rank"]),
+    **{field.name: _of_field(field) for field in QUOTE_FIELDS if field.sortable},
     "asset_id": SortKey(expression="u.asset_id", cast="bigint", nullable=False),
 }
+"""By public name, the default first."""
 BEST_FIRST = SortKey(expression=RANK_KEY, cast="integer", nullable=False)
 """Ascending rank reads unified_rank_idx; its COALESCE puts coins without a rank last."""
 
@@ -227,7 +226,7 @@ def _last_shown(expression: str, order: str) -> str:
 
 
 OBSERVATION_FIELDS = f"""{zulu("u.observed_at")} AS observed_at, s.name AS source, s.source_type,
-         s.namespace, u.rank, {AMOUNT_FIELDS.format("u")}, u.run_id"""
+         s.namespace, u.rank, {figure_list("u")}, u.run_id"""
 """An observation: `u` is its quote, `s` its source."""
 
 # Of the primary key (asset, source, time), in the months that the range leaves.

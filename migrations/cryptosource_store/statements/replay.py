@@ -13,6 +13,13 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from cryptosource_store.quote_fields import (
+    FIGURE_LIST,
+    QUOTE_COLUMNS,
+    SET_FIGURES,
+    figure_list,
+    stage_columns,
+)
 from cryptosource_store.statements.identity import lock_tickers, move_tickers
 from cryptosource_store.statements.page_load import announce, lock_unified, upsert_unified
 
@@ -24,16 +31,7 @@ STAGE_COLUMNS = (
     "held_observed_at",
     "digest",
     "asset_id",
-    "external_id",
-    "observed_at",
-    "inferred_time",
-    "symbol",
-    "name",
-    "rank",
-    "price_usd",
-    "market_cap_usd",
-    "volume_24h_usd",
-    "percent_change_24h",
+    *QUOTE_COLUMNS,
     "reason",
     "field",
     "detail",
@@ -42,13 +40,11 @@ STAGE_COLUMNS = (
 
 # held_*: where the record's quote has been until now. asset_id is null for a rejected record,
 # reason for an accepted one.
-CREATE_STAGE = text("""
+CREATE_STAGE = text(f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS replay_stage (
   raw_id bigint PRIMARY KEY, ingested_at timestamptz NOT NULL, held_asset_id bigint,
   held_external_id text, held_observed_at timestamptz, digest uuid NOT NULL, asset_id bigint,
-  external_id text, observed_at timestamptz, inferred_time boolean, symbol text, name text,
-  rank integer, price_usd numeric, market_cap_usd numeric, volume_24h_usd numeric,
-  percent_change_24h numeric, reason text, field text, detail text
+  {stage_columns(nullable=True)}, reason text, field text, detail text
 ) ON COMMIT DELETE ROWS
 """)
 CREATE_TOUCHED = text("""
@@ -95,32 +91,28 @@ SELECT count(*) FROM gone
 """)
 
 # What is right is left out before the insert: ON CONFLICT would lock, and so write, each row.
-WRITE_QUOTES = text("""
+WRITE_QUOTES = text(f"""
 WITH wanted AS MATERIALIZED (
   SELECT DISTINCT ON (asset_id, observed_at) * FROM replay_stage
    WHERE asset_id IS NOT NULL ORDER BY asset_id, observed_at, raw_id DESC
 ), put AS (
-  INSERT INTO quotes AS q (asset_id, source_id, observed_at, price_usd, market_cap_usd,
-                           volume_24h_usd, percent_change_24h, rank, run_id, raw_id, digest)
-  SELECT w.asset_id, :source_id, w.observed_at, w.price_usd, w.market_cap_usd, w.volume_24h_usd,
-         w.percent_change_24h, w.rank, :run_id, w.raw_id, w.digest
+  INSERT INTO quotes AS q (asset_id, source_id, observed_at, rank, {FIGURE_LIST},
+                           run_id, raw_id, digest)
+  SELECT w.asset_id, :source_id, w.observed_at, w.rank, {figure_list("w")},
+         :run_id, w.raw_id, w.digest
     FROM wanted w
    WHERE NOT EXISTS (
          SELECT 1 FROM quotes o
           WHERE o.asset_id = w.asset_id AND o.source_id = :source_id
             AND o.observed_at = w.observed_at
             AND (o.raw_id > w.raw_id
-                 OR (o.raw_id, o.price_usd, o.market_cap_usd, o.volume_24h_usd,
-                     o.percent_change_24h, o.rank)
+                 OR (o.raw_id, o.rank, {figure_list("o")})
                     IS NOT DISTINCT FROM
-                    (w.raw_id, w.price_usd, w.market_cap_usd, w.volume_24h_usd,
-                     w.percent_change_24h, w.rank))
+                    (w.raw_id, w.rank, {figure_list("w")}))
          OFFSET 0)
    ORDER BY w.asset_id, w.observed_at
   ON CONFLICT (asset_id, source_id, observed_at) DO UPDATE
-     SET price_usd = excluded.price_usd, market_cap_usd = excluded.market_cap_usd,
-         volume_24h_usd = excluded.volume_24h_usd,
-         percent_change_24h = excluded.percent_change_24h, rank = excluded.rank,
+     SET rank = excluded.rank, {SET_FIGURES},
          run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
   RETURNING asset_id, raw_id
 ), noted AS (
@@ -180,8 +172,8 @@ SELECT count(*) FROM replay_touched t JOIN quotes_latest l ON l.asset_id = t.ass
 # The newest quote of each touched coin.
 WRITE_LATEST = text(f"""
 WITH wanted AS MATERIALIZED (
-  SELECT a.external_id, q.asset_id, q.observed_at, q.rank, q.price_usd, q.market_cap_usd,
-         q.volume_24h_usd, q.percent_change_24h, q.run_id, q.raw_id, q.digest,
+  SELECT a.external_id, q.asset_id, q.observed_at, q.rank, {figure_list("q")},
+         q.run_id, q.raw_id, q.digest,
          COALESCE(s.inferred_time, n.inferred_time, l.inferred_time, false) AS inferred_time,
          CASE WHEN s.raw_id IS NOT NULL THEN s.symbol WHEN n.raw_id IS NOT NULL THEN n.symbol
               ELSE l.symbol END AS symbol,
@@ -195,27 +187,25 @@ WITH wanted AS MATERIALIZED (
     LEFT JOIN quotes_latest l ON l.source_id = :source_id AND l.external_id = a.external_id
 ), put AS (
   INSERT INTO quotes_latest AS l (source_id, external_id, asset_id, observed_at, inferred_time,
-         symbol, name, rank, price_usd, market_cap_usd, volume_24h_usd, percent_change_24h,
+         symbol, name, rank, {FIGURE_LIST},
          run_id, raw_id, digest)
   SELECT :source_id, external_id, asset_id, observed_at, inferred_time, symbol, name, rank,
-         price_usd, market_cap_usd, volume_24h_usd, percent_change_24h, run_id, raw_id, digest
+         {FIGURE_LIST}, run_id, raw_id, digest
     FROM wanted w
    WHERE NOT EXISTS (
          SELECT 1 FROM quotes_latest o
           WHERE o.source_id = :source_id AND o.external_id = w.external_id
-            AND (o.asset_id, o.observed_at, o.inferred_time, o.symbol, o.name, o.rank, o.price_usd,
-                 o.market_cap_usd, o.volume_24h_usd, o.percent_change_24h, o.raw_id)
+            AND (o.asset_id, o.observed_at, o.inferred_time, o.symbol, o.name, o.rank,
+                 {figure_list("o")}, o.raw_id)
                 IS NOT DISTINCT FROM
-                (w.asset_id, w.observed_at, w.inferred_time, w.symbol, w.name, w.rank, w.price_usd,
-                 w.market_cap_usd, w.volume_24h_usd, w.percent_change_24h, w.raw_id))
+                (w.asset_id, w.observed_at, w.inferred_time, w.symbol, w.name, w.rank,
+                 {figure_list("w")}, w.raw_id))
    ORDER BY external_id
   ON CONFLICT (source_id, external_id) DO UPDATE
      SET asset_id = excluded.asset_id, observed_at = excluded.observed_at,
          inferred_time = excluded.inferred_time, symbol = excluded.symbol, name = excluded.name,
-         rank = excluded.rank, price_usd = excluded.price_usd,
-         market_cap_usd = excluded.market_cap_usd, volume_24h_usd = excluded.volume_24h_usd,
-         percent_change_24h = excluded.percent_change_24h, run_id = excluded.run_id,
-         raw_id = excluded.raw_id, digest = excluded.digest
+         rank = excluded.rank, {SET_FIGURES},
+         run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
   RETURNING l.asset_id
 )
 INSERT INTO replay_changed SELECT DISTINCT asset_id FROM put ON CONFLICT DO NOTHING

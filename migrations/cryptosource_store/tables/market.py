@@ -29,8 +29,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from cryptosource_store.tables.schema import (
     Timestamp,
-    amount_checks,
-    amount_columns,
+    figure_checks,
+    figure_columns,
     metadata,
     moment,
 )
@@ -72,7 +72,7 @@ quotes = Table(
     Column("asset_id", BigInteger, nullable=False),
     Column("source_id", Integer, nullable=False),
     Column("observed_at", Timestamp, nullable=False),
-    *amount_columns(),
+    *figure_columns(),
     Column("rank", Integer),
     Column("run_id", UUID(as_uuid=True), nullable=False),
     Column("raw_id", BigInteger, nullable=False),
@@ -85,7 +85,7 @@ quotes = Table(
         comment="since when it is known with these values",
     ),
     PrimaryKeyConstraint("asset_id", "source_id", "observed_at"),
-    *amount_checks(),
+    *figure_checks(),
     postgresql_partition_by="RANGE (observed_at)",
     comment="Every accepted observation, by month",
 )
@@ -98,7 +98,7 @@ superseded_quotes = Table(
     Column("observed_at", Timestamp, nullable=False),
     moment("known_from"),
     moment("known_until"),
-    *amount_columns(),
+    *figure_columns(),
     Column("rank", Integer),
     Column("run_id", UUID(as_uuid=True), nullable=False),
     Column("raw_id", BigInteger, nullable=False),
@@ -124,12 +124,12 @@ quotes_latest = Table(
     Column("symbol", Text),
     Column("name", Text),
     Column("rank", Integer),
-    *amount_columns(),
+    *figure_columns(),
     Column("run_id", UUID(as_uuid=True), nullable=False),
     Column("raw_id", BigInteger, nullable=False),
     Column("digest", UUID(as_uuid=True), nullable=False),
     PrimaryKeyConstraint("source_id", "external_id"),
-    *amount_checks(),
+    *figure_checks(),
     comment="Newest observation per (source, external id)",
 )
 Index("quotes_latest_asset_idx", quotes_latest.c.asset_id)
@@ -147,13 +147,13 @@ unified = Table(
     Column("symbol", Text),
     Column("name", Text),
     Column("rank", Integer, comment="the best of its sources"),
-    *amount_columns(),
+    *figure_columns(),
     Column("observed_at", Timestamp, nullable=False),
     Column("source_id", Integer, nullable=False, comment="whose observation this row shows"),
     Column("source_ids", ARRAY(Integer), nullable=False, comment="all that contribute"),
     Column("spread_percent", Numeric, comment="highest over lowest price within an hour, in %"),
     moment("updated_at", default_now=True),
-    *amount_checks(),
+    *figure_checks(),
     comment="One row per coin across sources",
 )
 Index("unified_symbol_idx", unified.c.symbol)

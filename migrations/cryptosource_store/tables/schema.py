@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, DateTime, MetaData, Numeric, text
 
+from cryptosource_store.quote_fields import FIGURE_NAMES, FIGURES, FieldKind
+
 metadata = MetaData(
     naming_convention={
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -25,23 +27,24 @@ def moment(name: str, *, default_now: bool = False, nullable: bool = False) -> C
     return Column(name, Timestamp, nullable=nullable, server_default=default)
 
 
-AMOUNTS = ("price_usd", "market_cap_usd", "volume_24h_usd")
-"""Amounts that are unknown (NULL) or at least 0; unbounded NUMERIC keeps every digit."""
+def figure_columns() -> list[Column[Any]]:
+    """Return fresh columns for the figures of an observation; unbounded NUMERIC keeps every digit."""
+    return [Column(name, Numeric) for name in FIGURE_NAMES]
 
 
-def amount_columns() -> list[Column[Any]]:
-    """Return fresh columns for the amounts of an observation."""
-    return [*(Column(name, Numeric) for name in AMOUNTS), Column("percent_change_24h", Numeric)]
+_SANE = {
+    FieldKind.AMOUNT: "{0} >= 0 AND {0} < 'Infinity'",
+    FieldKind.PERCENT: "{0} > '-Infinity' AND {0} < 'Infinity'",
+}
+"""NaN and Infinity both compare as not less than Infinity."""
 
 
-def amount_checks() -> list[CheckConstraint]:
+def figure_checks() -> list[CheckConstraint]:
     """Return the constraints that refuse NaN, infinities and negative amounts.
 
     NUMERIC accepts NaN and sorts it above every number, so one NaN would poison each max().
     """
-    finite = "< 'Infinity'"  # NaN and Infinity both compare as not less than Infinity
-    checks = [
-        CheckConstraint(f"{name} >= 0 AND {name} {finite}", name=f"{name}_sane") for name in AMOUNTS
+    return [
+        CheckConstraint(_SANE[field.kind].format(field.name), name=f"{field.name}_sane")
+        for field in FIGURES
     ]
-    percent = f"percent_change_24h > '-Infinity' AND percent_change_24h {finite}"
-    return [*checks, CheckConstraint(percent, name="percent_change_24h_sane")]

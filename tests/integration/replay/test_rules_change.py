@@ -13,6 +13,7 @@ from sqlalchemy import URL
 
 from cryptosource_etl.pipeline.replay import replay_run
 from cryptosource_etl.records import Rejection
+from cryptosource_store.quote_fields import FIGURE_NAMES
 from cryptosource_store.reasons import Reason, RejectReason
 from support import postgres as postgres_support
 from support.oracle import DATA_TABLES, contradictions, facts, row_versions, rows
@@ -51,6 +52,18 @@ def prices(url: URL) -> dict[tuple[str, datetime], Decimal]:
 def latest(url: URL) -> dict[str, tuple]:
     statement = "SELECT external_id, observed_at, symbol, name, price_usd FROM quotes_latest"
     return {row[0]: row[1:] for row in rows(url, statement)}
+
+
+@pytest.mark.parametrize("field", ["rank", *FIGURE_NAMES])
+def test_a_field_that_is_read_otherwise_now_is_corrected_everywhere(
+    source: RuledSource, database: URL, field: str
+) -> None:
+    source.load(record("btc"))
+
+    source.replay(lambda value: plain_rules(value, **{field: 7}))
+
+    for table in ("quotes", "quotes_latest", "unified"):
+        assert rows(database, f"SELECT {field} FROM {table}") == [(7,)], table
 
 
 def test_equal_rules_write_nothing(source: RuledSource, database: URL) -> None:

@@ -9,8 +9,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from cryptosource_store.partitions import ensure_quote_partitions
+from cryptosource_store.quote_fields import FIGURES, FieldKind
 
-AMOUNTS = ("price_usd", "market_cap_usd", "volume_24h_usd")
+AMOUNTS = [field.name for field in FIGURES if field.kind is FieldKind.AMOUNT]
+CHANGES = [field.name for field in FIGURES if field.kind is FieldKind.PERCENT]
 
 
 def insert_quote(engine: Engine, **amounts: str | None) -> None:
@@ -36,10 +38,11 @@ def test_no_amount_is_stored_that_is_none(engine: Engine, column: str, value: st
         insert_quote(engine, **{column: value})
 
 
+@pytest.mark.parametrize("column", CHANGES)
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_no_change_is_stored_that_is_no_number(engine: Engine, value: str):
+def test_no_change_is_stored_that_is_no_number(engine: Engine, column: str, value: str):
     with pytest.raises(IntegrityError, match="sane"):
-        insert_quote(engine, percent_change_24h=value)
+        insert_quote(engine, **{column: value})
 
 
 def test_unknown_tiny_huge_and_falling_are_stored_to_the_last_digit(engine: Engine):

@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Table
 
+from cryptosource_store.quote_fields import FIGURE_NAMES
 from cryptosource_store.tables.market import HOT_TABLES
 
 REWRITTEN = {
     "observed_at",
     "updated_at",
-    "price_usd",
-    "market_cap_usd",
-    "volume_24h_usd",
-    "percent_change_24h",
+    *FIGURE_NAMES,
     "spread_percent",
     "run_id",
     "raw_id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -161,7 +161,7 @@ def _as_they_will_be(
     """Return the known coins once the pages ahead are in: theirs are taken."""
     coming = {candidate.asset_id: candidate for candidate in in_flight}
     known = [each for each in stored if each.asset_id not in coming]
-    return sorted([*known, *coming.values()], key=itemgetter(0))
+    return sorted([*known, *coming.values()], key=attrgetter("asset_id"))
 
 
 def _asset_of(verdict: Verdict | None) -> int | None:
@@ -179,7 +179,8 @@ def _candidates(
         "symbols": symbols,
         "seen": text_array(str(candidate.asset_id) for candidate in seen),
     }
-    return [Candidate(*row) for row in connection.execute(sql.CANDIDATES, parameters)]
+    found = connection.execute(sql.CANDIDATES, parameters).columns(*Candidate._fields)
+    return [Candidate._make(row) for row in found]
 
 
 def _coins_of_their_own(

@@ -77,13 +77,13 @@ class PreparedPage(NamedTuple):
             symbol, asset_id = quote.symbol, self.assets.get(quote.external_id)
             if symbol is not None and symbol in symbols and asset_id is not None:
                 yield Candidate(
-                    asset_id,
-                    symbol,
-                    quote.name,
-                    quote.price_usd,
-                    quote.market_cap_usd,
-                    quote.rank,
-                    quote.observed_at,
+                    asset_id=asset_id,
+                    symbol=symbol,
+                    name=quote.name,
+                    price_usd=quote.price_usd,
+                    market_cap_usd=quote.market_cap_usd,
+                    rank=quote.rank,
+                    observed_at=quote.observed_at,
                     taken=True,
                 )
 
@@ -192,7 +192,8 @@ def known_of(
         "id_scope": id_scope,
         "external_ids": text_array(external_ids),
     }
-    return {row[0]: Known(*row[1:]) for row in connection.execute(sql.KNOWN, parameters)}
+    found = connection.execute(sql.KNOWN, parameters).columns("external_id", *Known._fields)
+    return {external_id: Known._make(known) for external_id, *known in found}
 
 
 def _texts(accepted: Sequence[Accepted], payload_of: PayloadOf) -> list[str]:
@@ -226,13 +227,13 @@ def coins_of(
             newest[external_id] = quote
     newcomers = [
         Newcomer(
-            quote.external_id,
-            quote.symbol,
-            quote.name,
-            quote.price_usd,
-            quote.market_cap_usd,
-            quote.rank,
-            quote.observed_at,
+            external_id=quote.external_id,
+            symbol=quote.symbol,
+            name=quote.name,
+            price_usd=quote.price_usd,
+            market_cap_usd=quote.market_cap_usd,
+            rank=quote.rank,
+            observed_at=quote.observed_at,
         )
         for quote in newest.values()
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import NamedTuple
 
 from cryptosource_etl.pipeline.copy_text import NULL, copy_field, copy_text
+from cryptosource_etl.pipeline.prepare.stage_rows import quote_cells
 from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
 from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
+from cryptosource_store.quote_fields import QUOTE_COLUMNS
 
 
 class Judged(NamedTuple):
@@ -64,6 +65,10 @@ def judge_again(reader: SourceReader, row: StoredRow) -> Judged:
     return Judged(row, verdict)
 
 
+_NO_QUOTE = (NULL,) * len(QUOTE_COLUMNS)
+_NOT_REJECTED = (NULL,) * len(Rejection._fields)
+
+
 def stage_lines(judged: Iterable[Judged], assets: Mapping[str, int]) -> Iterator[str]:
     """Yield a COPY line per judged record, columns as in `replay.STAGE_COLUMNS`.
 
@@ -82,31 +87,10 @@ def stage_lines(judged: Iterable[Judged], assets: Mapping[str, int]) -> Iterator
             row.digest,
         )
         if isinstance(verdict, Quote):
-            yield "\t".join((*before, str(assets[verdict.external_id]), *_accepted(verdict)))
+            asset_id = str(assets[verdict.external_id])
+            yield "\t".join((*before, asset_id, *quote_cells(verdict), *_NOT_REJECTED))
         elif isinstance(verdict, Rejection):
-            yield "\t".join((*before, *[NULL] * 11, *_rejected(verdict)))
-
-
-def _amount(value: Decimal | int | None) -> str:
-    return NULL if value is None else str(value)
-
-
-def _accepted(quote: Quote) -> tuple[str, ...]:
-    return (
-        copy_text(quote.external_id),
-        quote.observed_at.isoformat(),
-        "t" if quote.inferred_time else "f",
-        copy_text(quote.symbol),
-        copy_text(quote.name),
-        _amount(quote.rank),
-        _amount(quote.price_usd),
-        _amount(quote.market_cap_usd),
-        _amount(quote.volume_24h_usd),
-        _amount(quote.percent_change_24h),
-        NULL,
-        NULL,
-        NULL,
-    )
+            yield "\t".join((*before, NULL, *_NO_QUOTE, *_rejected(verdict)))
 
 
 def _rejected(rejection: Rejection) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ class ReplayWriter:
     def unnamed(self) -> list[StoredRow]:
         """Return raw records that coins fall back to, to be asked for symbol and name."""
         parameters = {**self._bound, "source_type": self._claim.source.source_type}
-        return [StoredRow(*row) for row in self._connection.execute(sql.UNNAMED, parameters)]
+        found = self._connection.execute(sql.UNNAMED, parameters).columns(*StoredRow._fields)
+        return [StoredRow._make(row) for row in found]
 
     def name(self, rows: Sequence[tuple[StoredRow, Quote]]) -> None:
         """Say what the raw records of `unnamed` call their coins."""

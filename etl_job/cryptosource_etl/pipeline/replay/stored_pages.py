@@ -71,4 +71,4 @@ class StoredPages:
     def _read(self, before: int) -> list[StoredRow]:
         with self._engine.connect() as connection:
             rows = connection.execute(sql.STORED_BEFORE, {**self._where, "before": before})
-            return [StoredRow(*row) for row in rows]
+            return [StoredRow._make(row) for row in rows.columns(*StoredRow._fields)]

@@ -9,15 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from cryptosource_etl.errors import Permanent
-from cryptosource_etl.sources.csv.file_format import (
-    FIELDS,
-    MANIFEST_NAMES,
-    ColumnSettings,
-    FileFormat,
-)
+from cryptosource_etl.sources.csv.file_format import ColumnSettings, FileFormat, manifest_name
 from cryptosource_etl.sources.numbers import number_parser, rank_of
 from cryptosource_etl.sources.symbols import clean_id, clean_name, clean_symbol
 from cryptosource_etl.sources.times import time_parser, zone_named
+from cryptosource_store.quote_fields import BY_NAME, UPSTREAM_FIELDS, FieldKind
 from cryptosource_store.reasons import Reason
 
 Parser = Callable[[str], Any]
@@ -25,6 +21,13 @@ Parser = Callable[[str], Any]
 TEXTS_REMEMBERED = 32_768
 """Symbols, ids and names whose reading is kept: more than there are coins, some 20 000."""
 _NAMES_SHOWN = 12
+
+
+_TEXTS: Mapping[str, Parser] = {
+    "external_id": clean_id,
+    "symbol": clean_symbol,
+    "name": clean_name,
+}
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,13 @@ class BoundColumn:
 
 
 def _parser_of(field: str, column: ColumnSettings, settings: FileFormat) -> Parser:
-    texts: dict[str, Parser] = {
-        "external_id": clean_id,
-        "symbol": clean_symbol,
-        "name": clean_name,
-    }
-    if field in texts:
-        return lru_cache(maxsize=TEXTS_REMEMBERED)(texts[field])
-    if field == "observed_at":
+    kind = BY_NAME[field].kind
+    if kind is FieldKind.TEXT:
+        return lru_cache(maxsize=TEXTS_REMEMBERED)(_TEXTS[field])
+    if kind is FieldKind.TIME:
         return time_parser(column.format, zone=zone_named(column.time_zone))
-    number = number_parser(decimal=settings.decimal, percent=field == "percent_change_24h")
-    return (lambda text: rank_of(number(text))) if field == "rank" else number
+    number = number_parser(decimal=settings.decimal, percent=kind is FieldKind.PERCENT)
+    return (lambda text: rank_of(number(text))) if kind is FieldKind.RANK else number
 
 
 def _translated(parse: Parser, values: Mapping[str, str]) -> Parser:
@@ -86,14 +85,14 @@ def bind(settings: FileFormat, names: Sequence[str]) -> dict[str, BoundColumn]:
     header = {name: index for index, name in enumerate(names)}
     return {
         field: bound
-        for field in FIELDS
+        for field in UPSTREAM_FIELDS
         if (column := settings.columns.get(field)) is not None
         and (bound := _bind_one(field, column, settings, header)) is not None
     }
 
 
 def _spelled(field: str) -> str:
-    return f"csv.columns.{MANIFEST_NAMES.get(field, field)}"
+    return f"csv.columns.{manifest_name(field)}"
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -10,33 +10,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cryptosource_crd.v1alpha1 import CsvColumns
 from cryptosource_etl.records import digest_of
+from cryptosource_store.quote_fields import UPSTREAM_FIELDS
 
 if TYPE_CHECKING:
     from cryptosource_crd.v1alpha1 import CryptoSource
-
-FIELDS = (
-    "external_id",
-    "symbol",
-    "name",
-    "rank",
-    "price_usd",
-    "market_cap_usd",
-    "volume_24h_usd",
-    "percent_change_24h",
-    "observed_at",
-)
-"""The fields of a quote that a column can be mapped to, in the order this package reads them."""
-AMOUNTS = ("price_usd", "market_cap_usd", "volume_24h_usd")
-MANIFEST_NAMES = {
-    "external_id": "externalId",
-    "price_usd": "priceUsd",
-    "market_cap_usd": "marketCapUsd",
-    "volume_24h_usd": "volume24hUsd",
-    "percent_change_24h": "percentChange24h",
-    "observed_at": "observedAt",
-}
-"""How a manifest spells them, where that differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +82,14 @@ def _column(model: Any, *, explicit: bool) -> ColumnSettings:
 def _columns(model: Any) -> dict[str, ColumnSettings]:
     return {
         name: _column(column, explicit=name in model.explicit)
-        for name in FIELDS
+        for name in UPSTREAM_FIELDS
         if (column := getattr(model, name)) is not None
     }
+
+
+def manifest_name(field: str) -> str:
+    """Return how a manifest spells a field of a quote."""
+    return CsvColumns.model_fields[field].alias or field
 
 
 def settings_of(source: CryptoSource, *, csv_path: Path | None) -> FileFormat:

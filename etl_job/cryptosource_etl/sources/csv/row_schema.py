@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import call, itemgetter
 from typing import Any
 
 import msgspec
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.sources.csv.column_binding import BoundColumn, Parser, bind, missing_columns
-from cryptosource_etl.sources.csv.file_format import FIELDS, FileFormat
+from cryptosource_etl.sources.csv.file_format import FileFormat
 from cryptosource_etl.sources.csv.rows import BrokenRow, Row
 from cryptosource_etl.sources.numbers import BadNumber
 from cryptosource_etl.sources.symbols import BadText
 from cryptosource_etl.sources.times import BadTime, check_time
+from cryptosource_store.quote_fields import FIGURE_NAMES
 from cryptosource_store.reasons import RejectReason
 
+_JUDGED = ("symbol", "name", "rank", "observed_at", *FIGURE_NAMES)
+"""Fields that a row has beside its id, in the order in which they are read."""
 _BAD: frozenset[type] = frozenset({BadText, BadNumber})
 _encode = msgspec.json.Encoder().encode
 
@@ -56,8 +59,8 @@ class RowSchema:
         self._identity = self._columns.get("external_id") or self._columns.get("symbol")
         self._has_time = "observed_at" in self._columns
         # One call fetches the cells of all fields; a field that is absent reads any cell as None.
-        self._pick = itemgetter(*(self._index(field) for field in FIELDS))
-        self._parsers = tuple(self._parser(field) for field in FIELDS[1:])
+        self._pick = itemgetter(*(self._index(field) for field in _JUDGED))
+        self._parsers = tuple(self._parser(field) for field in _JUDGED)
 
     def _index(self, field: str) -> int:
         return self._columns[field].index if field in self._columns else 0
@@ -106,26 +109,16 @@ class RowSchema:
         external_id = record.external_id
         if external_id is None:
             return self._nameless(cells)
-        symbol, name, rank, price, cap, volume, change, observe = self._parsers
-        _, symbol_, name_, rank_, price_, cap_, volume_, change_, time_ = self._pick(cells)
-        observed_at = observe(time_) if self._has_time else received_at
+        symbol, name, rank, observed_at, *figures = map(call, self._parsers, self._pick(cells))
+        if not self._has_time:
+            observed_at = received_at
         if not isinstance(observed_at, datetime):
             return self._timeless(observed_at)
         problem = check_time(observed_at, latest=latest)
         if problem is not None:
             return Rejection(problem.reason, self._header("observed_at"), problem.detail)
-        quote = Quote(
-            external_id,
-            symbol(symbol_),
-            name(name_),
-            rank(rank_),
-            observed_at,
-            not self._has_time,
-            price(price_),
-            cap(cap_),
-            volume(volume_),
-            change(change_),
-        )
+        inferred = not self._has_time
+        quote = Quote._make((external_id, symbol, name, rank, observed_at, inferred, *figures))
         return quote if _BAD.isdisjoint(map(type, quote)) else self._refused(quote)
 
     def _refused(self, quote: Quote) -> Rejection:
