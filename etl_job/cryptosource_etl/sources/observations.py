@@ -6,7 +6,7 @@ hold, the result is a quote or a rejection that names the field at fault.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,24 +16,24 @@ from cryptosource_etl.sources.json_records import NotANumber
 from cryptosource_etl.sources.numbers import BadNumber, excerpt, json_number, rank_of
 from cryptosource_etl.sources.symbols import BadText, clean_id, clean_name, clean_symbol
 from cryptosource_etl.sources.times import FUTURE_TOLERANCE, BadTime, check_time, time_parser
+from cryptosource_store.quote_fields import (
+    FIGURES,
+    UPSTREAM_FIELDS,
+    FieldKind,
+)
 from cryptosource_store.reasons import RejectReason
 
 _read_time = time_parser("iso8601")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fields:
-    """One record's values, each beside the vendor's own name of its field, for rejections."""
-
-    external_id: tuple[str, Any]
-    symbol: tuple[str, Any]
-    name: tuple[str, Any]
-    rank: tuple[str, Any]
-    observed_at: tuple[str, Any]
-    price_usd: tuple[str, Any]
-    market_cap_usd: tuple[str, Any]
-    volume_24h_usd: tuple[str, Any]
-    percent_change_24h: tuple[str, Any]
+_Found = tuple[str, Any]
+"""The vendor's own name of a field, for rejections, and its value."""
+_NOWHERE: Any = object()
+"""A key that no JSON object has."""
+_FIGURES = tuple(
+    (field.name, field.kind is FieldKind.PERCENT, field.zero_is_unknown) for field in FIGURES
+)
+"""Name, whether it may be negative, whether 0 stands for unknown."""
 
 
 class _Refused(Exception):
@@ -41,8 +41,8 @@ class _Refused(Exception):
         self.rejection = rejection
 
 
-def _text(field: tuple[str, Any], result: str | BadText | None) -> str | None:
-    name, value = field
+def _text(found: _Found, result: str | BadText | None) -> str | None:
+    name, value = found
     if isinstance(value, NotANumber):
         raise _Refused(_no_number(name, value))
     if isinstance(result, BadText):
@@ -50,8 +50,8 @@ def _text(field: tuple[str, Any], result: str | BadText | None) -> str | None:
     return result
 
 
-def _number(field: tuple[str, Any], *, signed: bool = False) -> Decimal | None:
-    name, value = field
+def _number(found: _Found, *, signed: bool = False) -> Decimal | None:
+    name, value = found
     if isinstance(value, NotANumber):
         raise _Refused(_no_number(name, value))
     number = json_number(value, signed=signed)
@@ -66,21 +66,16 @@ def _no_number(field: str, value: NotANumber) -> Rejection:
     return Rejection(reason, field, f"{excerpt(str(value))} cannot be stored as a number")
 
 
-def _known(amount: Decimal | None) -> Decimal | None:
-    """Return None for the vendors' zero that stands for "unknown"."""
-    return amount or None
-
-
-def _rank(field: tuple[str, Any]) -> int | None:
-    number = _known(_number(field))
-    rank = rank_of(number)
+def _rank(found: _Found) -> int | None:
+    number = _number(found)
+    rank = rank_of(number or None)
     if isinstance(rank, BadNumber):
-        raise _Refused(Rejection(rank.reason, field[0], rank.detail))
+        raise _Refused(Rejection(rank.reason, found[0], rank.detail))
     return rank
 
 
-def _observed_at(field: tuple[str, Any], received_at: datetime) -> tuple[datetime, bool]:
-    name, value = field
+def _observed_at(found: _Found, received_at: datetime) -> tuple[datetime, bool]:
+    name, value = found
     if value is None or value == "":
         return received_at, True
     if not isinstance(value, str):
@@ -100,34 +95,69 @@ def _observed_at(field: tuple[str, Any], received_at: datetime) -> tuple[datetim
     return moment, False
 
 
-def _quote(fields: Fields, received_at: datetime) -> Quote:
-    external_id = _text(fields.external_id, clean_id(fields.external_id[1]))
-    if external_id is None:
-        detail = "the record has no id"
-        raise _Refused(Rejection(RejectReason.MISSING_ID, fields.external_id[0], detail))
-    observed_at, inferred = _observed_at(fields.observed_at, received_at)
-    return Quote(
-        external_id=external_id,
-        symbol=_text(fields.symbol, clean_symbol(fields.symbol[1])),
-        name=_text(fields.name, clean_name(fields.name[1])),
-        rank=_rank(fields.rank),
-        observed_at=observed_at,
-        inferred_time=inferred,
-        price_usd=_known(_number(fields.price_usd)),
-        market_cap_usd=_known(_number(fields.market_cap_usd)),
-        volume_24h_usd=_number(fields.volume_24h_usd),
-        percent_change_24h=_number(fields.percent_change_24h, signed=True),
-    )
-
-
-def observe(fields: Fields, *, received_at: datetime) -> Quote | Rejection:
-    """Return the observation that a record's fields hold, or why they hold none.
+class VendorFields:
+    """Where a vendor keeps the fields of a quote.
 
     Args:
-        fields: the vendor's values by our names.
-        received_at: stands in for a missing time, and bounds times in the future.
+        names: field of a quote -> the vendor's name of it, with dots between the names of nested
+            objects (`quotes.USD.price`). A field that is left out is unknown of every coin.
+
+    Raises:
+        ValueError: a quote has no such field, or nothing names the vendor's id.
     """
-    try:
-        return _quote(fields, received_at)
-    except _Refused as refused:
-        return refused.rejection
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        strange = sorted(names.keys() - set(UPSTREAM_FIELDS))
+        if strange:
+            known = ", ".join(UPSTREAM_FIELDS)
+            raise ValueError(f"no upstream gives {', '.join(strange)} of a quote, only {known}")
+        if "external_id" not in names:
+            raise ValueError("external_id must be mapped: nothing else says which coin it is")
+        nowhere: tuple[str, Sequence[str], str] = ("", (), _NOWHERE)
+        self._paths = dict.fromkeys(UPSTREAM_FIELDS, nowhere)
+        for field, name in names.items():
+            *objects, member = name.split(".")
+            self._paths[field] = (name, objects, member)
+
+    def observe(self, record: Mapping[str, Any], *, received_at: datetime) -> Quote | Rejection:
+        """Return the observation that a record holds, or why it holds none.
+
+        Args:
+            record: the vendor's object.
+            received_at: stands in for a missing time, and bounds times in the future.
+        """
+        try:
+            return self._quote(record, received_at)
+        except _Refused as refused:
+            return refused.rejection
+
+    def _find(self, record: Mapping[str, Any], field: str) -> _Found:
+        name, objects, member = self._paths[field]
+        for each in objects:
+            inner = record.get(each)
+            if not isinstance(inner, dict):
+                return name, None
+            record = inner
+        return name, record.get(member)
+
+    def _quote(self, record: Mapping[str, Any], received_at: datetime) -> Quote:
+        identifier = self._find(record, "external_id")
+        external_id = _text(identifier, clean_id(identifier[1]))
+        if external_id is None:
+            detail = "the record has no id"
+            raise _Refused(Rejection(RejectReason.MISSING_ID, identifier[0], detail))
+        symbol, name = self._find(record, "symbol"), self._find(record, "name")
+        observed_at, inferred = _observed_at(self._find(record, "observed_at"), received_at)
+        return Quote(
+            external_id,
+            _text(symbol, clean_symbol(symbol[1])),
+            _text(name, clean_name(name[1])),
+            _rank(self._find(record, "rank")),
+            observed_at,
+            inferred,
+            *[
+                (number or None) if zero_is_unknown else number
+                for field, signed, zero_is_unknown in _FIGURES
+                for number in (_number(self._find(record, field), signed=signed),)
+            ],
+        )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.sources.json_records import Element, NotANumber, exact_json, shape_of
-from cryptosource_etl.sources.observations import Fields, observe
+from cryptosource_etl.sources.observations import VendorFields
 from cryptosource_etl.sources.symbols import clean_id
 from cryptosource_store.reasons import RejectReason
 
@@ -20,8 +20,8 @@ class Contract:
 
     version: str
     """Changes whenever a record would be judged differently."""
-    fields: Callable[[Mapping[str, Any]], Fields]
-    """Says where the vendor keeps what we need."""
+    fields: Mapping[str, str]
+    """Field of a quote -> the vendor's name of it; see `VendorFields`."""
     nested: tuple[str, ...] = ()
     """Fields whose own fields belong to the shape."""
 
@@ -53,7 +53,8 @@ class VendorRecords:
     uniform = False
 
     def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+        self._fields = VendorFields(contract.fields)
+        self._nested = contract.nested
         self.contract_version = contract.version
 
     def normalize(self, record: RawRecord, *, received_at: datetime) -> Quote | Rejection:
@@ -62,7 +63,7 @@ class VendorRecords:
         if not isinstance(value, dict):
             detail = "the record is not a JSON object that can be read"
             return Rejection(RejectReason.NOT_AN_OBJECT, None, detail)
-        return observe(self._contract.fields(value), received_at=received_at)
+        return self._fields.observe(value, received_at=received_at)
 
     def payload(self, record: RawRecord) -> str:
         """Return the record's own text."""
@@ -75,4 +76,4 @@ class VendorRecords:
 
     def shape(self, record: RawRecord) -> Mapping[str, str]:
         """Return field -> JSON type."""
-        return shape_of(record.value.value, nested=self._contract.nested)
+        return shape_of(record.value.value, nested=self._nested)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cryptosource_etl.records import Quote, Rejection
 from cryptosource_etl.sources import coingecko, coinpaprika
 from cryptosource_etl.sources.json_records import split_array
-from cryptosource_etl.sources.vendor_records import VendorRecords, records_of
+from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
+from cryptosource_store.quote_fields import FIGURE_NAMES
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ROW = {
@@ -116,6 +117,34 @@ def test_a_record_without_a_time_is_of_the_moment_it_came():
 
 def test_an_id_with_invisible_edges_is_known_by_one_name():
     assert _with("id", '"\\u200bbitcoin\\u00a0"').external_id == "bitcoin"
+
+
+@pytest.mark.parametrize("quotes", ["null", "[]", '"x"', "{}", '{"USD": 7}'])
+def test_what_is_not_where_a_vendor_nests_it_is_unknown(quotes: str):
+    text = f'{{"id": "btc", "quotes": {quotes}, "last_updated": "2026-10-31T00:00:00Z"}}'
+    quote = _judge(None, coinpaprika.CONTRACT, text)
+
+    assert isinstance(quote, Quote)
+    assert {getattr(quote, name) for name in FIGURE_NAMES} == {None}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"external_id": "id", "price": "usd"}, "no upstream gives price of a quote"),
+        ({"external_id": "id", "inferred_time": "at"}, "no upstream gives inferred_time"),
+        ({"price_usd": "usd"}, "external_id must be mapped"),
+    ],
+)
+def test_a_contract_that_cannot_be_meant_is_refused(names: dict[str, str], message: str):
+    with pytest.raises(ValueError, match=message):
+        VendorRecords(Contract(version="acme/1", fields=names))
+
+
+def test_a_field_that_no_contract_maps_is_unknown():
+    quote = _judge(ROW, Contract(version="acme/1", fields={"external_id": "id"}))
+
+    assert quote == Quote("bitcoin", None, None, None, NOW, inferred_time=True)
 
 
 @given(st.dictionaries(st.sampled_from([*ROW, "quotes", "rank"]), ANY) | ANY)

@@ -9,7 +9,6 @@ and the earlier page is read once more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http import Response
@@ -23,31 +22,25 @@ from cryptosource_etl.sources.coingecko.paging import (
 )
 from cryptosource_etl.sources.cursor_scope import pages_of_question, question_of
 from cryptosource_etl.sources.json_records import split_array
-from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
 from cryptosource_etl.sources.vendor_access import access_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 
-
-def _fields(record: Mapping[str, Any]) -> Fields:
-    return Fields(
-        external_id=("id", record.get("id")),
-        symbol=("symbol", record.get("symbol")),
-        name=("name", record.get("name")),
-        rank=("market_cap_rank", record.get("market_cap_rank")),
-        observed_at=("last_updated", record.get("last_updated")),
-        price_usd=("current_price", record.get("current_price")),
-        market_cap_usd=("market_cap", record.get("market_cap")),
-        volume_24h_usd=("total_volume", record.get("total_volume")),
-        percent_change_24h=(
-            "price_change_percentage_24h",
-            record.get("price_change_percentage_24h"),
-        ),
-    )
-
-
-CONTRACT = Contract(version="coingecko/1", fields=_fields)
+CONTRACT = Contract(
+    version="coingecko/1",
+    fields={
+        "external_id": "id",
+        "symbol": "symbol",
+        "name": "name",
+        "rank": "market_cap_rank",
+        "observed_at": "last_updated",
+        "price_usd": "current_price",
+        "market_cap_usd": "market_cap",
+        "volume_24h_usd": "total_volume",
+        "percent_change_24h": "price_change_percentage_24h",
+    },
+)
 
 
 class CoinGeckoReader(VendorRecords):

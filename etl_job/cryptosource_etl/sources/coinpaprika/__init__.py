@@ -6,40 +6,34 @@ so that a run that was cut goes on where it stopped however the ranks have moved
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 from cryptosource_etl.errors import Permanent, Retryable, RunError
 from cryptosource_etl.http import Answer, Response, Validators
 from cryptosource_etl.records import Cursor, Page, RawRecord
 from cryptosource_etl.sources.cursor_scope import pages_of_question, question_of
 from cryptosource_etl.sources.json_records import split_array
-from cryptosource_etl.sources.observations import Fields
 from cryptosource_etl.sources.plugin import SourceContext, SourcePlugin
 from cryptosource_etl.sources.vendor_access import access_of
 from cryptosource_etl.sources.vendor_records import Contract, VendorRecords, records_of
 from cryptosource_store.reasons import Reason
 
-
-def _fields(record: Mapping[str, Any]) -> Fields:
-    quotes = record.get("quotes")
-    usd = quotes.get("USD") if isinstance(quotes, dict) else None
-    usd = usd if isinstance(usd, dict) else {}
-    return Fields(
-        external_id=("id", record.get("id")),
-        symbol=("symbol", record.get("symbol")),
-        name=("name", record.get("name")),
-        rank=("rank", record.get("rank")),
-        observed_at=("last_updated", record.get("last_updated")),
-        price_usd=("quotes.USD.price", usd.get("price")),
-        market_cap_usd=("quotes.USD.market_cap", usd.get("market_cap")),
-        volume_24h_usd=("quotes.USD.volume_24h", usd.get("volume_24h")),
-        percent_change_24h=("quotes.USD.percent_change_24h", usd.get("percent_change_24h")),
-    )
-
-
-CONTRACT = Contract(version="coinpaprika/1", fields=_fields, nested=("quotes",))
+CONTRACT = Contract(
+    version="coinpaprika/1",
+    fields={
+        "external_id": "id",
+        "symbol": "symbol",
+        "name": "name",
+        "rank": "rank",
+        "observed_at": "last_updated",
+        "price_usd": "quotes.USD.price",
+        "market_cap_usd": "quotes.USD.market_cap",
+        "volume_24h_usd": "quotes.USD.volume_24h",
+        "percent_change_24h": "quotes.USD.percent_change_24h",
+    },
+    nested=("quotes",),
+)
 
 
 def classify(answer: Answer) -> RunError | None:
