@@ -64,6 +64,7 @@ test-cluster: setup ## The chart and the operator on a real Kubernetes, which is
 generate: setup ## Make generated files anew: the CRD, the chart's README, the API's description and reference
 	@$(BIN)/python -m cryptosource_crd.generate
 	@$(BIN)/python -m hack.chart_readme
+	@$(BIN)/python -m hack.example_answers
 	@$(BIN)/python -m hack.openapi
 	@$(BIN)/python -m hack.api_reference
 

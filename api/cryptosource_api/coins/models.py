@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from cryptosource_api.http.models import Amount, Model, Moment
+from cryptosource_store.quote_fields import BUCKETED, BY_NAME, FIGURES, FieldKind, QuoteField
+
+_TYPES: dict[FieldKind, Any] = {
+    FieldKind.RANK: int | None,
+    FieldKind.AMOUNT: Amount | None,
+    FieldKind.PERCENT: Amount | None,
+}
 
 
-class Amounts(Model):
-    """What was observed of a coin. Null is unknown, never 0."""
+_EXACT = " Every digit is given: read it as a decimal."
+_WRITTEN = " RFC 3339 in UTC, ending in Z."
 
-    rank: int | None
-    price_usd: Amount | None
-    market_cap_usd: Amount | None
-    volume_24h_usd: Amount | None
-    percent_change_24h: Amount | None
+
+def _described(name: str, more: str = "") -> Any:
+    """Return the `Field` of a member, with what the table of fields says of it."""
+    return Field(description=f"{BY_NAME[name].description}{more}")
+
+
+def _members(fields: Iterable[QuoteField], *, prefix: str = "", more: str = "") -> dict[str, Any]:
+    """Return the members of a model, as `create_model` takes them, one for each field."""
+    return {
+        f"{prefix}{field.name}": (
+            _TYPES[field.kind],
+            _described(field.name, more + _EXACT * field.is_figure),
+        )
+        for field in fields
+    }
+
+
+if TYPE_CHECKING:  # a type checker cannot see the members; no code of ours reads them by name
+
+    class Amounts(Model):
+        """What was observed of a coin. Null is unknown, never 0."""
+
+else:
+    Amounts = create_model(
+        "Amounts", __base__=Model, **_members((BY_NAME["rank"], *FIGURES)), __module__=__name__
+    )
 
 
 class Record(Amounts):
@@ -26,9 +55,9 @@ class Record(Amounts):
 
     id: str = Field(description="The ticker when the coin owns it, else SYMBOL~slug.")
     asset_id: int = Field(description="Never changes.")
-    symbol: str | None
-    name: str | None
-    observed_at: Moment
+    symbol: str | None = _described("symbol")
+    name: str | None = _described("name")
+    observed_at: Moment = _described("observed_at", _WRITTEN)
     source: str | None = Field(description="The CryptoSource whose observation this is.")
     source_type: str | None
     namespace: str | None
@@ -55,13 +84,12 @@ class View(Amounts):
     source: str
     source_type: str
     namespace: str
-    external_id: str
-    symbol: str | None
-    name: str | None
-    observed_at: Moment
-    inferred_time: bool | None = Field(
-        description="The source gave no time; the arrival's was taken. Null with `as_of` where "
-        "that is not known any more."
+    external_id: str = _described("external_id")
+    symbol: str | None = _described("symbol")
+    name: str | None = _described("name")
+    observed_at: Moment = _described("observed_at", _WRITTEN)
+    inferred_time: bool | None = _described(
+        "inferred_time", " Null with `as_of` where that is not known any more."
     )
     run_id: UUID
     match: Match | None
@@ -89,16 +117,14 @@ class Coin(Record):
 class Observation(Amounts):
     """One observation of a coin by a source."""
 
-    observed_at: Moment
+    observed_at: Moment = _described("observed_at", _WRITTEN)
     source: str | None
     source_type: str | None
     namespace: str | None
     run_id: UUID
 
 
-class Bucket(Model):
-    """What one source observed of a coin within an interval; null where no price was known."""
-
+class _Bucket(Model):
     bucket_start: Moment
     bucket_end: Moment = Field(description="The first moment behind it.")
     source: str | None
@@ -111,8 +137,22 @@ class Bucket(Model):
     last: Amount | None = Field(description="The last observation's price, known or not.")
     count: int = Field(description="Observations with a price.")
     last_observed_at: Moment
-    last_market_cap_usd: Amount | None
-    last_volume_24h_usd: Amount | None
+
+
+if TYPE_CHECKING:
+
+    class Bucket(_Bucket):
+        """What one source observed of a coin within an interval; null where no price was known."""
+
+else:
+    Bucket = create_model(
+        "Bucket",
+        __base__=_Bucket,
+        __doc__="What one source observed of a coin within an interval; null where no price was "
+        "known.",
+        __module__=__name__,
+        **_members(BUCKETED, prefix="last_", more=" Of the last observation."),
+    )
 
 
 class SourceSummary(Model):

@@ -49,7 +49,7 @@ class NdjsonEncoder:
 
     def rows(self, rows: Iterable[Row]) -> bytes:
         """Return the lines."""
-        return "".join(f"{row[0]}\n" for row in rows).encode()
+        return "".join(f"{line}\n" for (line,) in rows).encode()
 
     def end(self) -> bytes:
         """Return nothing."""

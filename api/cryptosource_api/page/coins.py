@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection
@@ -23,7 +23,10 @@ MAX_PAGE = 2_000
 COLUMNS = 4
 """Sources side by side: those that know most coins, or the one that is chosen."""
 
-Sort = Literal["rank", "symbol", "price_usd", "percent_change_24h", "market_cap_usd", "spread"]
+if TYPE_CHECKING:  # a type checker reads no Literal that is made
+    Sort = str
+else:
+    Sort = Literal[sql.COIN_SORTS]
 
 
 class CoinsParameters(Parameters):

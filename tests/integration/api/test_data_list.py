@@ -10,19 +10,11 @@ import pytest
 
 from cryptosource_api.coins.models import Record
 from cryptosource_api.http.models import Listing, Problem
+from cryptosource_store.quote_fields import FIGURES, FieldKind, QuoteField
+from cryptosource_store.statements.record_pages import SORT_KEYS
 from support.api import NOON, ApiClient, Market, exact, pages
 
-SORTS = (
-    "rank",
-    "symbol",
-    "name",
-    "price_usd",
-    "market_cap_usd",
-    "volume_24h_usd",
-    "percent_change_24h",
-    "observed_at",
-    "asset_id",
-)
+SORTS = tuple(SORT_KEYS)
 
 
 def fill(market: Market, source: int, count: int) -> list[int]:
@@ -32,6 +24,10 @@ def fill(market: Market, source: int, count: int) -> list[int]:
     def maybe(value):
         return None if dice.random() < 0.3 else value
 
+    def figure(field: QuoteField) -> Decimal:
+        lowest = -5 if field.kind is FieldKind.PERCENT else 0
+        return Decimal(dice.randrange(lowest, 5)) / 3
+
     return [
         market.coin(
             maybe(f"C{dice.randrange(8)}"),
@@ -39,10 +35,7 @@ def fill(market: Market, source: int, count: int) -> list[int]:
             slug=f"coin-{n}",
             name=maybe(f"Coin {dice.randrange(5)}"),
             rank=maybe(dice.randrange(10)),
-            price_usd=maybe(Decimal(dice.randrange(5))),
-            market_cap_usd=maybe(Decimal(dice.randrange(10**6))),
-            volume_24h_usd=maybe(Decimal(dice.randrange(3)) / 3),
-            percent_change_24h=maybe(Decimal(dice.randrange(-5, 5))),
+            **{field.name: maybe(figure(field)) for field in FIGURES},
             observed_at=NOON + timedelta(hours=dice.randrange(4)),
         )
         for n in range(count)
