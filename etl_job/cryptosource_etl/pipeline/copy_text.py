@@ -71,9 +71,11 @@ def copy_field(value: str | None) -> str:
 
 def copy_text(value: str | None) -> str:
     r"""Like `copy_field`, for text columns: NUL, which Postgres has no place for, becomes U+FFFD."""
-    if value is not None and "\0" in value:
-        value = value.replace("\0", "\ufffd")
-    return copy_field(value)
+    if value is None:
+        return NULL
+    if value.isprintable() and "\\" not in value:  # nearly all are, and need no closer look
+        return value
+    return copy_field(value.replace("\0", "\ufffd"))
 
 
 def text_array(values: Iterable[str]) -> str:

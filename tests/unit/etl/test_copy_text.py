@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptosource_etl.pipeline.copy_text import copy_field, copy_text
 from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Rejected
 from cryptosource_etl.pipeline.prepare.stage_rows import accepted_lines, quote_text, rejected_lines
 from cryptosource_etl.pipeline.replay.judgement import Judged, stage_lines
@@ -41,6 +45,11 @@ STORED = StoredRow(9, AT, "held", AT, "00ff", False, "{}")
 
 def cells(columns: tuple[str, ...], line: str) -> dict[str, str]:
     return dict(zip(columns, line.split("\t"), strict=True))
+
+
+@given(st.none() | st.text(st.characters() | st.sampled_from("\\\t\n\r\0")))
+def test_a_text_is_escaped_as_a_field_is_with_nul_replaced(value: str | None):
+    assert copy_text(value) == copy_field(value and value.replace("\0", "\ufffd"))
 
 
 def test_an_accepted_record_fills_the_stage_of_a_load():
