@@ -257,7 +257,6 @@ def histories(postgres: URL, migrated_template: str) -> Iterator[Histories]:
             "(SELECT 1 FROM etl_runs r WHERE r.source_id = s.source_id AND r.status = 'success')"
         )
         assert gone == 3, "retention has deleted no success"
-        market.close()
         engine.dispose()
         yield Histories(url=url, now=now)
 

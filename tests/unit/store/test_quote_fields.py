@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from cryptosource_api.coins.models import Bucket, Coin, Observation, Record, View
 from cryptosource_crd.v1alpha1 import CsvColumns
 from cryptosource_etl.records import Quote
-from cryptosource_store import superseded_quotes as knowing
+from cryptosource_store import superseded_quotes as superseded
 from cryptosource_store.quote_fields import (
     BUCKETED,
     FIGURE_NAMES,
@@ -86,13 +86,13 @@ def test_a_table_has_a_column_for_each_field(columns, names: set[str]):
     [
         (page_load, "UPSERT_QUOTES", OBSERVED),
         (page_load, "UPSERT_LATEST", QUOTE_COLUMNS),
-        (page_load, "UPSERT_UNIFIED", sorted(SHOWN)),
+        (replay, "UPSERT_UNIFIED", sorted(SHOWN)),
         (replay, "WRITE_QUOTES", OBSERVED),
         (replay, "WRITE_LATEST", QUOTE_COLUMNS),
         (coins, "RECORD_FIELDS", sorted(SHOWN)),
         (coins, "COIN_VIEWS", QUOTE_COLUMNS),
         (record_pages, "OBSERVATION_FIELDS", OBSERVED),
-        (knowing, "KEEP_SUPERSEDED", OBSERVED),
+        (superseded, "KEEP_SUPERSEDED", OBSERVED),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
