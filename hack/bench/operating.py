@@ -94,7 +94,9 @@ class Round:
             async with AsyncExitStack() as stack:
                 api = await stack.enter_async_context(planes.client(plane.control.kubeconfig))
                 await planes.furnish(plane, api)
-                seen = await stack.enter_async_context(seeing(api))
+                seen = await stack.enter_async_context(
+                    seeing(planes.credentials(plane.control.kubeconfig))
+                )
                 await self._life(plane, api, seen, url, log)
         ratio = self._figures.seconds[CREATE][-1] / self._figures.seconds[FLOOR][-1]
         self._figures.ratios.append(ratio)

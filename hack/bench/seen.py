@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+import kopf
+import msgspec
 from hack.bench import crowd
 
-from cryptosource_operator.api_client import ApiClient
-
 Source = dict[str, Any]
+FOREVER = aiohttp.ClientTimeout(total=None)
 
 
 class Seen:
@@ -62,28 +64,33 @@ class Seen:
 
 
 @asynccontextmanager
-async def seeing(api: ApiClient) -> AsyncIterator[Seen]:
-    """Yield the sources, kept up to date by a watch."""
+async def seeing(credentials: kopf.ConnectionInfo) -> AsyncIterator[Seen]:
+    """Yield the sources, of which there are none yet, kept up to date by a watch."""
     seen = Seen()
+    connector = aiohttp.TCPConnector(ssl=credentials.as_ssl_context())
+    async with aiohttp.ClientSession(
+        credentials.server, connector=connector, headers=credentials.as_http_headers()
+    ) as session:
+        task = asyncio.create_task(_watch(session, seen))
+        try:
+            yield seen
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _watch(session: aiohttp.ClientSession, seen: Seen) -> None:
     version = ""
-    async for page in api.pages(crowd.SOURCES):
-        version = page["metadata"]["resourceVersion"]
-        for source in page["items"]:
-            seen.put(source)
-    task = asyncio.create_task(_follow(api, seen, version))
-    try:
-        yield seen
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _follow(api: ApiClient, seen: Seen, version: str) -> None:
     while True:
-        async for event in api.watch(crowd.SOURCES, selector="", version=version):
-            version = event["object"]["metadata"]["resourceVersion"]
-            if event["type"] != "BOOKMARK":
-                seen.put(event["object"])
+        query = {"watch": "1", "resourceVersion": version}
+        async with session.get(crowd.SOURCES, params=query, timeout=FOREVER) as answer:
+            rest = b""
+            async for chunk in answer.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in filter(None, lines):
+                    source = msgspec.json.decode(line)["object"]
+                    version = source["metadata"]["resourceVersion"]
+                    seen.put(source)
 
 
 def condition(source: Source, kind: str) -> tuple[str, str]:
