@@ -1,7 +1,7 @@
 """A small client of the API server: the verbs the operator has a right to, and no others.
 
-Kopf watches; what is written goes through here, because server-side apply, preconditions and
-dry-run are not for Kopf to do.
+Kopf watches (see `informer`). What is written goes through here, because Kopf knows neither
+server-side apply nor preconditions; so do the lists that the watches are compared with.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 
-from cryptosource_operator.framework import kopf
+from cryptosource_operator.adapters.kopf import kopf
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import FIELD_MANAGER
 from cryptosource_operator.reconcile_tracing import calling
@@ -31,14 +31,9 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 CONNECTIONS = 20
-"""Requests at a time; watches come on top."""
+"""Requests at a time; Kopf's come on top."""
 PAGE = 100
 """Objects per page of a list: a thousand CronJobs at once would take 80 MiB while they are read."""
-
-WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=70)
-"""Bookmarks come each minute: a watch that is silent for longer is dead."""
-WATCH_SECONDS = 300
-"""A watch is opened anew after that, whether or not it still says something."""
 
 NOT_FOUND, CONFLICT, UNAUTHORIZED, INVALID, FORBIDDEN = 404, 409, 401, 422, 403
 BAD_REQUEST = 400
@@ -124,15 +119,7 @@ class ApiClient:
     async def list(
         self, path: str, *, selector: str = "", metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the objects of a list."""
-        async for page in self.pages(path, selector=selector, metadata_only=metadata_only):
-            for item in page.get("items") or ():
-                yield item
-
-    async def pages(
-        self, path: str, *, selector: str = "", metadata_only: bool = False
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the pages of a list; the version of the last one is where a watch goes on."""
+        """Yield the objects of a list, read in pages."""
         accept = METADATA_LIST if metadata_only else PLAIN
         token = ""
         while True:
@@ -140,40 +127,11 @@ class ApiClient:
             query |= {"labelSelector": selector} if selector else {}
             query |= {"continue": token} if token else {}
             page = await self.request("GET", f"{path}?{urlencode(query)}", accept=accept)
-            yield page
+            for item in page.get("items") or ():
+                yield item
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return
-
-    async def watch(
-        self, path: str, *, selector: str, version: str
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the events after a version, until the API server ends the watch.
-
-        Raises:
-            ApiError: the watch is refused.
-            ApiUnreachableError: the connection was lost, or says nothing any more.
-        """
-        query = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(WATCH_SECONDS),
-            "labelSelector": selector,
-            "resourceVersion": version,
-        }
-        session = self._opened()
-        url = f"{self._server}{path}?{urlencode(query)}"
-        try:
-            async with session.get(url, timeout=WATCH_TIMEOUT) as answer:
-                if answer.status >= BAD_REQUEST:
-                    raise _error(answer.status, await answer.read())
-                rest = b""
-                async for chunk in answer.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in filter(None, lines):
-                        yield msgspec.json.decode(line)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiUnreachableError(f"watch: {type(error).__name__}") from error
 
     async def request(
         self,

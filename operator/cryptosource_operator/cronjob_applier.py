@@ -23,6 +23,7 @@ from cryptosource_operator.api_client import (
 from cryptosource_operator.clock import Clock
 from cryptosource_operator.cronjob_plan import plan_cronjob, signature_of, signed
 from cryptosource_operator.event_recorder import EventDraft
+from cryptosource_operator.kinds import CRONJOB
 from cryptosource_operator.names import UID_LABEL, digest
 from cryptosource_operator.object_diff import differences, merge_difference
 from cryptosource_operator.reconcile_tracing import current_traceparent
@@ -30,7 +31,7 @@ from cryptosource_operator.revert_limiter import RevertLimiter
 from cryptosource_operator.settings import JobSettings
 from cryptosource_operator.source_facts import Refusal
 from cryptosource_operator.source_parser import shortened
-from cryptosource_operator.watch_cache import CRONJOB, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 
 log = logging.getLogger(__name__)
 

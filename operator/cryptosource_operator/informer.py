@@ -1,114 +1,108 @@
-"""Following the children: a list, then a watch from where it ended, both selected by the server."""
+"""The informer: Kopf watches sources, CronJobs and Jobs, and what it delivers is the cache.
+
+Handlers of `on.event` alone: they add no finalizer and no annotation, and an event is only ever a
+reason to look at a source. Kopf lists, watches, reconnects, starts again after 410 Gone and renews
+credentials; what it cannot know, that a watch delivers nothing although it is open, and that an
+object went while it was disconnected for too long, is for `comparing` to find.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cryptosource_operator.api_client import ApiClient, ApiError, ApiUnreachableError
+from cryptosource_operator.adapters.kopf import kopf, operator_settings, quiet_logs
+from cryptosource_operator.credentials import login
+from cryptosource_operator.kinds import RESOURCES
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.names import GROUP, PLURAL, UID_LABEL, VERSION
-from cryptosource_operator.watch_cache import CRONJOB, JOB, SOURCE, WatchCache
-
-log = logging.getLogger(__name__)
-
-PAUSE_SECONDS = 1.0
-"""After a watch was lost."""
-
-_PLACES = {
-    SOURCE: (f"/apis/{GROUP}/{VERSION}", PLURAL),
-    CRONJOB: ("/apis/batch/v1", "cronjobs"),
-    JOB: ("/apis/batch/v1", "jobs"),
-}
-
-
-def paths(kind: str, namespaces: tuple[str, ...]) -> list[str]:
-    """Return the paths under which the objects of a kind are listed; no namespaces: all of them."""
-    prefix, plural = _PLACES[kind]
-    scopes = [f"/namespaces/{name}" for name in namespaces] or [""]
-    return [f"{prefix}{scope}/{plural}" for scope in scopes]
+from cryptosource_operator.watch_cache import WatchCache
 
 
 class Informer:
-    """Keeps the cache in step with the children of one kind under one path.
+    """Keeps the cache in step with the API server.
 
     Args:
-        api: the API server.
         cache: where objects are remembered.
         metrics: where events are counted.
-        kind: CronJob or Job.
-        path: see `paths`.
+        namespaces: which are served; none: all.
         look: called with the uid of a source about which something is new.
     """
 
     def __init__(
         self,
-        api: ApiClient,
         cache: WatchCache,
         metrics: Metrics,
         *,
-        kind: str,
-        path: str,
+        namespaces: tuple[str, ...],
         look: Callable[[str], None],
     ) -> None:
-        self._api, self._cache, self._metrics = api, cache, metrics
-        self._kind, self._path, self._look = kind, path, look
-        self._version = ""
-        """Where the watch goes on; empty: from a new list."""
-        self._seen: set[str] = set()
+        self._cache, self._metrics = cache, metrics
+        self._namespaces, self._look = namespaces, look
 
-    async def read(self) -> None:
-        """Read the list, and forget what is not in it any more."""
-        before, self._seen = self._seen, set()
-        version = ""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until cancelled; from then on, a signal to end sets `stop`.
+
+        Every kind must be served by now: Kopf looks for them once, when it starts.
+        """
+        quiet_logs()
+        started = asyncio.Event()
+        operator = kopf.operator(
+            registry=self._registry(),
+            settings=operator_settings(
+                {
+                    (resource.group, resource.version, resource.plural): resource.label_selector
+                    for resource in RESOURCES.values()
+                    if resource.label_selector
+                }
+            ),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            standalone=True,
+            ready_flag=started,
+        )
+        watching = asyncio.create_task(operator)
+        starting = asyncio.create_task(started.wait())
         try:
-            async for page in self._api.pages(self._path, selector=UID_LABEL):
-                version = page["metadata"]["resourceVersion"]
-                for thing in page.get("items") or ():
-                    self._remember(thing)
-        except BaseException:
-            self._seen |= before
-            raise
-        for own_uid in before - self._seen:
-            self._told(self._cache.drop(self._kind, own_uid))
-        self._version = version
+            await asyncio.wait({watching, starting}, return_when=asyncio.FIRST_COMPLETED)
+            # Kopf has put its own handlers in the place of ours. They would wait five seconds for
+            # every task in the loop that is not Kopf's.
+            stop_on_signals(stop)
+            await watching
+        finally:
+            starting.cancel()
+            watching.cancel()
+            await asyncio.wait({watching})
 
-    async def follow(self) -> None:
-        """Follow until cancelled."""
-        while True:
-            try:
-                if not self._version:
-                    await self.read()
-                await self._watch()
-            except (ApiError, ApiUnreachableError) as error:
-                log.info("a watch was lost", extra={"kind": self._kind, "error": str(error)})
-                if isinstance(error, ApiError):
-                    self._version = ""
-                await asyncio.sleep(PAUSE_SECONDS)
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(login)
+        for kind, resource in RESOURCES.items():
+            kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(
+                self._handler(kind)
+            )
+        return registry
 
-    async def _watch(self) -> None:
-        watch = self._api.watch(self._path, selector=UID_LABEL, version=self._version)
-        async for event in watch:
+    def _handler(self, kind: str) -> Callable[..., Awaitable[None]]:
+        delivered = self._metrics.watch_events.labels(kind)
+
+        async def changed(event: Any, **_: Any) -> None:
+            delivered.inc()
             thing = event["object"]
-            if event["type"] == "ERROR":
-                # Most often 410 Gone: the version is too old to go on from.
-                raise ApiError(thing.get("code", 0), thing.get("message", ""))
-            self._version = thing["metadata"]["resourceVersion"]
-            if event["type"] == "BOOKMARK":
-                continue
-            self._metrics.watch_events.labels(self._kind).inc()
             if event["type"] == "DELETED":
-                self._seen.discard(thing["metadata"]["uid"])
-                self._told(self._cache.drop(self._kind, thing["metadata"]["uid"]))
+                uid = self._cache.drop(kind, thing["metadata"]["uid"])
             else:
-                self._remember(thing)
+                uid = self._cache.put(kind, thing)
+            if uid is not None:
+                self._look(uid)
 
-    def _remember(self, thing: Mapping[str, Any]) -> None:
-        self._seen.add(thing["metadata"]["uid"])
-        self._told(self._cache.put(self._kind, thing))
+        return changed
 
-    def _told(self, uid: str | None) -> None:
-        if uid is not None:
-            self._look(uid)
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Have SIGTERM and Ctrl-C set `stop`, in the main thread; elsewhere signals never arrive."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)

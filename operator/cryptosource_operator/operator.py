@@ -11,8 +11,7 @@ from cryptosource_operator.clock import Clock, SystemClock
 from cryptosource_operator.credentials import cluster_of, login
 from cryptosource_operator.cronjob_applier import CronJobApplier
 from cryptosource_operator.event_recorder import EventRecorder
-from cryptosource_operator.informer import Informer, paths
-from cryptosource_operator.kopf_handlers import registry, watch
+from cryptosource_operator.informer import Informer
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.pg_listener import PgListener
 from cryptosource_operator.pod_inspector import PodInspector
@@ -24,7 +23,7 @@ from cryptosource_operator.run_history import DatabaseDown, Request, RunHistoryR
 from cryptosource_operator.run_history_cache import RunHistoryCache
 from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.source_retirement import SourceRetirement
-from cryptosource_operator.watch_cache import CRONJOB, JOB, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -69,16 +68,13 @@ class Operator:
             namespaces=settings.namespaces,
             look=self._queue.add,
         )
-        self._followers = [
-            Informer(
-                self._api, self._cache, self.metrics, kind=kind, path=path, look=self._queue.add
-            )
-            for kind in (JOB, CRONJOB)
-            for path in paths(kind, settings.namespaces)
-        ]
+        self._informer = Informer(
+            self._cache, self.metrics, namespaces=settings.namespaces, look=self._queue.add
+        )
         self._asked = asyncio.Event()
         self._connected_anew = asyncio.Event()
-        self._primed = False
+        self._database_heard = False
+        self._primed = asyncio.Event()
 
     def _reconciler(self) -> Reconciler:
         parts = Parts(
@@ -115,40 +111,23 @@ class Operator:
                 await self._api.close()
 
     async def _operate(self, stop: asyncio.Event) -> None:
-        # What is heard before the sources are known has nobody read twice.
+        # What is heard before the sources are known is not read a second time.
         listener = self._listener()
         try:
-            if await self._primed_before(stop):
-                await self._work(stop)
+            await self._work(stop)
         finally:
             if listener is not None:
                 await listener.close()
 
-    async def _primed_before(self, stop: asyncio.Event) -> bool:
-        """Read the first lists; return whether that was done before it was told to stop."""
-        priming = asyncio.create_task(self._prime())
-        waiting = asyncio.create_task(stop.wait())
-        await asyncio.wait({priming, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            priming.cancel()
-            return False
-        await priming
-        return True
-
     async def _work(self, stop: asyncio.Event) -> None:
-        self._primed = True
-        self._api.counting = True
-        log.info("primed", extra={"sources": len(self._cache.sources)})
         waiting = asyncio.create_task(stop.wait())
-        handlers = registry(self._cache, self._queue.add, self.metrics)
         work = {
-            asyncio.create_task(self._queue.run()),
+            asyncio.create_task(self._watch(stop)),
+            asyncio.create_task(self._reconcile()),
             asyncio.create_task(self._announcer.run()),
             asyncio.create_task(self._compare()),
             asyncio.create_task(self._answer_requests()),
             asyncio.create_task(self._retire()),
-            *(asyncio.create_task(follower.follow()) for follower in self._followers),
-            asyncio.create_task(watch(handlers, self._settings, stop=stop)),
         }
         try:
             done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
@@ -158,12 +137,17 @@ class Operator:
             stop.set()
             await self._wind_up(work)
 
-    async def _prime(self) -> None:
-        """Read everything before anything is looked at, so that no source seems to lack children."""
-        reads = [*(follower.read for follower in self._followers), self._comparer.prime]
-        async with asyncio.TaskGroup() as group:
-            for read in reads:
-                group.create_task(retried(read))
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await retried(self._comparer.served)
+        await self._informer.run(stop)
+
+    async def _reconcile(self) -> None:
+        """Look at sources once everything is known, so that none seems to lack its children."""
+        await retried(self._comparer.filled)
+        self._primed.set()
+        self._api.counting = True
+        log.info("primed", extra={"sources": len(self._cache.sources)})
+        await self._queue.run()
 
     async def _wind_up(self, work: set[asyncio.Task[None]]) -> None:
         """End everything at once: whatever was not finished, the next look finishes."""
@@ -191,13 +175,15 @@ class Operator:
             self._queue.add(uid)
 
     def _connected(self) -> None:
+        self._database_heard = True
         self.metrics.database_up.set(1)
         self._asked.set()
         self._connected_anew.set()
         self._reread()
 
     def _lost(self) -> None:
-        if self.metrics.database_up._value.get():  # noqa: SLF001 - the only way to read a gauge
+        if self._database_heard:
+            self._database_heard = False
             self.metrics.database_up.set(0)
             self._reread()
 
@@ -207,6 +193,7 @@ class Operator:
             self._queue.add(uid)
 
     async def _compare(self) -> None:
+        await self._primed.wait()
         began = self._clock.monotonic()
         while True:
             await asyncio.sleep(self._settings.resync_seconds)
@@ -219,6 +206,7 @@ class Operator:
                 self._reread()
 
     async def _answer_requests(self) -> None:
+        await self._primed.wait()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), REQUESTS_SECONDS)
@@ -237,6 +225,7 @@ class Operator:
             log.warning("a request cannot be answered", extra=extra)
 
     async def _retire(self) -> None:
+        await self._primed.wait()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._connected_anew.wait(), self._settings.resync_seconds)
@@ -252,4 +241,4 @@ class Operator:
         return [f"the watch of {kind} misses changes" for kind in self._comparer.dead]
 
     def _not_ready(self) -> list[str]:
-        return [] if self._primed else ["the first lists are not read yet"]
+        return [] if self._primed.is_set() else ["the first lists are not read yet"]

@@ -16,6 +16,7 @@ from cryptosource_operator.api_client import CONFLICT, NOT_FOUND, ApiClient, Api
 from cryptosource_operator.clock import Clock, parse_time
 from cryptosource_operator.cronjob_applier import Applied, CronJobApplier
 from cryptosource_operator.event_recorder import EventDraft, EventRecorder, announcements
+from cryptosource_operator.kinds import SOURCE
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import CREATE_TOKEN, GROUP, PLURAL, VERSION
 from cryptosource_operator.object_diff import merge_difference
@@ -34,7 +35,7 @@ from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.source_facts import HistoryFacts, PodTrouble
 from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shortened
 from cryptosource_operator.status import summarize, urgent
-from cryptosource_operator.watch_cache import SOURCE, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 
 CONFLICT_SECONDS = 1.0
 """After somebody else wrote first, the watch brings the new version; else it is read again then."""

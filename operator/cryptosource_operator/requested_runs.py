@@ -11,10 +11,11 @@ from opentelemetry.trace import use_span
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.api_client import CONFLICT, ApiClient, ApiError
 from cryptosource_operator.cronjob_plan import plan_manual_job
+from cryptosource_operator.kinds import JOB
 from cryptosource_operator.names import CREATE_TOKEN, RUN_REQUEST, TRACE
 from cryptosource_operator.reconcile_tracing import current_traceparent, doing
 from cryptosource_operator.run_history import Request, RunHistoryReader
-from cryptosource_operator.watch_cache import JOB, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_store.run_requests import Started
 
 log = logging.getLogger(__name__)

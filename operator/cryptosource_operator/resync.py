@@ -1,8 +1,9 @@
 """Comparing what the API server lists with what the watches delivered.
 
-This is the operator's canary, and its own resync: a change that a list shows and no watch has
-brought in time means a watch that is dead, however alive it looks. Nothing has to be written for
-it, and it asks for metadata alone. What was missed is put right at once.
+At the start it says when the watches have delivered everything. From then on it is the operator's
+canary, and its own resync: a change that a list shows and no watch has brought in time means a
+watch that is dead, however alive it looks. Nothing has to be written for it, and it asks for
+metadata alone. What was missed is put right at once.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from cryptosource_operator.api_client import ApiClient
-from cryptosource_operator.informer import paths
+from cryptosource_operator.api_client import METADATA_LIST, ApiClient
+from cryptosource_operator.kinds import KINDS, RESOURCES, paths
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.names import UID_LABEL
-from cryptosource_operator.watch_cache import KINDS, SOURCE, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 
 log = logging.getLogger(__name__)
 
+FILLING_SECONDS = 0.05
+"""How often the cache is looked at while it is being filled."""
+RELIST_SECONDS = 2.0
+"""What is not delivered after that may have been deleted meanwhile: the list is read anew."""
 PATIENCE_SECONDS = 10.0
 """What is listed and not delivered after that has been missed."""
 ROUNDS_MISSED = 3
@@ -47,15 +51,41 @@ class Resync:
         """Return the kinds whose watch has missed changes `ROUNDS_MISSED` times in a row."""
         return [kind for kind, rounds in self._missed.items() if rounds >= ROUNDS_MISSED]
 
-    async def prime(self) -> None:
-        """Fill the cache with sources."""
-        async for thing in self._listed(SOURCE):
-            self._told(self._cache.put(SOURCE, thing))
+    async def served(self) -> None:
+        """Return once every kind can be listed.
+
+        Raises:
+            ApiError: a kind is not served, or may not be listed.
+            ApiUnreachableError: no answer came.
+        """
+        for kind in KINDS:
+            for path in paths(kind, self._namespaces):
+                await self._api.request("GET", f"{path}?limit=1", accept=METADATA_LIST)
+
+    async def filled(self) -> None:
+        """Return once the watches have delivered every object that is listed.
+
+        Raises:
+            ApiError: the API server did not list them.
+            ApiUnreachableError: no answer came.
+        """
+        for kind in KINDS:
+            await self._filled(kind)
 
     async def compare(self) -> None:
         """Go one round."""
         for kind in KINDS:
             await self._round(kind)
+
+    async def _filled(self, kind: str) -> None:
+        loop = asyncio.get_running_loop()
+        while absent := set(await self._versions(kind)) - set(self._cache.known(kind)):
+            relist_at = loop.time() + RELIST_SECONDS
+            while loop.time() < relist_at:
+                await asyncio.sleep(FILLING_SECONDS)
+                absent.difference_update(self._cache.known(kind))
+                if not absent:
+                    return
 
     async def _round(self, kind: str) -> None:
         suspects = await self._unlike(kind)
@@ -79,13 +109,17 @@ class Resync:
 
     async def _unlike(self, kind: str) -> dict[str, str | None]:
         """Return the objects of which list and cache disagree, with the version in the cache."""
-        listed = {
-            thing["metadata"]["uid"]: thing["metadata"]["resourceVersion"]
-            async for thing in self._listed(kind, metadata_only=True)
-        }
+        listed = await self._versions(kind)
         known = {own_uid: self._cache.version(kind, own_uid) for own_uid in self._cache.known(kind)}
         everything = listed.keys() | known.keys()
         return {uid: known.get(uid) for uid in everything if listed.get(uid) != known.get(uid)}
+
+    async def _versions(self, kind: str) -> dict[str, str]:
+        """Return the resource version of every object that is listed, by uid."""
+        return {
+            thing["metadata"]["uid"]: thing["metadata"]["resourceVersion"]
+            async for thing in self._listed(kind, metadata_only=True)
+        }
 
     async def _repair(self, kind: str, missed: set[str]) -> None:
         present = set()
@@ -101,7 +135,7 @@ class Resync:
             self._look(uid)
 
     async def _listed(self, kind: str, *, metadata_only: bool = False) -> AsyncIterator[Any]:
-        selector = "" if kind == SOURCE else UID_LABEL
+        selector = RESOURCES[kind].label_selector
         for path in paths(kind, self._namespaces):
             listing = self._api.list(path, selector=selector, metadata_only=metadata_only)
             async for thing in listing:

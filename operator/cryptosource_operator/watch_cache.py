@@ -13,11 +13,9 @@ from typing import Any
 import msgspec
 
 from cryptosource_operator.job_state import job_facts
+from cryptosource_operator.kinds import CRONJOB, KINDS, SOURCE
 from cryptosource_operator.names import SOURCE_LABEL, uid_of
 from cryptosource_operator.source_facts import JobFacts
-
-SOURCE, CRONJOB, JOB = "CryptoSource", "CronJob", "Job"
-KINDS = (SOURCE, CRONJOB, JOB)
 
 _KEPT_METADATA = (
     "name",

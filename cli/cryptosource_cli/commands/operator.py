@@ -12,7 +12,7 @@ from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment
 from cryptosource_cli.interpreter import expect_pages_of_objects
 from cryptosource_operator.credentials import NoCredentials, login
-from cryptosource_operator.kopf_handlers import stop_on_signals
+from cryptosource_operator.informer import stop_on_signals
 from cryptosource_operator.operator import Operator
 from cryptosource_operator.reconcile_tracing import SERVICE_NAME
 from cryptosource_operator.settings import OperatorSettings

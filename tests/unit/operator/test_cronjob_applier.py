@@ -8,7 +8,8 @@ import pytest
 
 from cryptosource_operator.api_client import ApiError
 from cryptosource_operator.cronjob_applier import REFUSED_SECONDS, CronJobApplier
-from cryptosource_operator.watch_cache import CRONJOB, WatchCache
+from cryptosource_operator.kinds import CRONJOB
+from cryptosource_operator.watch_cache import WatchCache
 from support.operators import SETTINGS, UID, make_cronjob
 from support.sources import make_source
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import generate_latest
 
+from cryptosource_operator.kinds import KINDS
 from cryptosource_operator.metrics import Metrics
-from cryptosource_operator.watch_cache import KINDS
 
 
 def test_counters_that_alerts_watch_are_there_before_the_first_event():

@@ -6,9 +6,10 @@ import contextlib
 import pytest
 
 from cryptosource_operator.api_client import ApiError
+from cryptosource_operator.kinds import CRONJOB, SOURCE
 from cryptosource_operator.requested_runs import RequestedRuns, wanted_run
 from cryptosource_operator.run_history import DatabaseDown, Request
-from cryptosource_operator.watch_cache import CRONJOB, SOURCE, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_store.run_requests import Started
 from support.operators import UID, make_cronjob
 from support.sources import make_manifest, make_source

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from cryptosource_operator.kinds import CRONJOB, JOB, SOURCE
 from cryptosource_operator.names import SOURCE_LABEL, UID_LABEL
-from cryptosource_operator.watch_cache import CRONJOB, JOB, SOURCE, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 
 
 def thing(own_uid, version, *, source=None, name=None, labelled=None, **over):

@@ -1,18 +1,18 @@
-"""What the followers hear, and how a watch that hears nothing is found out."""
+"""When the cache is full, and how a watch that delivers nothing is found out."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 import pytest
 
-from cryptosource_operator import informer, resync
-from cryptosource_operator.api_client import ApiError, ApiUnreachableError
-from cryptosource_operator.informer import Informer, paths
+from cryptosource_operator import resync
+from cryptosource_operator.kinds import CRONJOB, SOURCE, paths
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import UID_LABEL
 from cryptosource_operator.resync import Resync
-from cryptosource_operator.watch_cache import CRONJOB, SOURCE, WatchCache
+from cryptosource_operator.watch_cache import WatchCache
 
 
 def cronjob(own_uid, version, source="s"):
@@ -25,78 +25,16 @@ def cronjob(own_uid, version, source="s"):
 
 
 class FakeApi:
-    """An API server with a list, and watches that play what they are given, one after another."""
+    """An API server with a list of CronJobs, and nothing else."""
 
-    def __init__(self, items=(), watches=()):
-        self.items, self.watches = list(items), list(watches)
-        self.versions = []
-        self.over = asyncio.Event()
-
-    async def pages(self, path, *, selector, metadata_only=False):
-        yield {"metadata": {"resourceVersion": "100"}, "items": self.items}
+    def __init__(self, items=()):
+        self.items, self.listed = list(items), False
 
     async def list(self, path, *, selector="", metadata_only=False):
+        await asyncio.sleep(0)
         for item in self.items if "cronjobs" in path else ():
             yield item
-
-    async def watch(self, path, *, selector, version):
-        self.versions.append(version)
-        if not self.watches:
-            self.over.set()
-            await asyncio.Event().wait()
-        for event in self.watches.pop(0):
-            if isinstance(event, Exception):
-                raise event
-            yield {"type": event[0], "object": event[1]}
-
-
-def follow(items, watches, monkeypatch):
-    monkeypatch.setattr(informer, "PAUSE_SECONDS", 0)
-    cache, looked = WatchCache(), []
-
-    async def scenario():
-        api = FakeApi(items, watches)
-        (path,) = paths(CRONJOB, ())
-        follower = Informer(api, cache, Metrics(), kind=CRONJOB, path=path, look=looked.append)
-        task = asyncio.create_task(follower.follow())
-        await asyncio.wait_for(api.over.wait(), 5)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return api
-
-    return asyncio.run(scenario()), cache, looked
-
-
-def test_a_watch_goes_on_where_the_list_ended_and_bookmarks_move_it(monkeypatch):
-    bookmark = {"metadata": {"resourceVersion": "170"}}
-    events = [("ADDED", cronjob("b", 150, "t")), ("BOOKMARK", bookmark)]
-
-    api, cache, looked = follow([cronjob("a", 90)], [events], monkeypatch)
-
-    assert api.versions == ["100", "170"]
-    assert looked == ["s", "t"]
-    assert cache.cronjob("t") is not None
-
-
-def test_a_lost_watch_goes_on_from_its_version_and_one_too_old_from_a_new_list(monkeypatch):
-    gone = {"code": 410, "message": "too old"}
-    watches = [
-        [("ADDED", cronjob("b", 150, "t")), ApiUnreachableError("lost")],
-        [("ERROR", gone)],
-        [ApiError(403, "forbidden")],
-    ]
-
-    api, cache, _ = follow([cronjob("a", 90)], watches, monkeypatch)
-
-    assert api.versions == ["100", "150", "100", "100"]
-    assert cache.cronjob("t") is None
-
-
-def test_what_is_deleted_is_forgotten_and_looked_at(monkeypatch):
-    _, cache, looked = follow([cronjob("a", 90)], [[("DELETED", cronjob("a", 120))]], monkeypatch)
-
-    assert cache.cronjob("s") is None
-    assert looked == ["s", "s"]
+            self.listed = True
 
 
 @pytest.fixture
@@ -104,13 +42,13 @@ def impatient(monkeypatch):
     monkeypatch.setattr(resync, "PATIENCE_SECONDS", 0)
 
 
-def rounds(api, cache, count, between=lambda: None):
+def rounds(api, cache, number, between=lambda: None):
     looked = []
     comparer = Resync(api, cache, Metrics(), namespaces=(), look=looked.append)
     dead = []
 
     async def scenario():
-        for _ in range(count):
+        for _ in range(number):
             between()
             await comparer.compare()
             dead.append(bool(comparer.dead))
@@ -129,9 +67,10 @@ def test_lists_that_agree_with_the_watches_say_nothing(impatient):
 def test_a_watch_that_misses_one_change_after_another_is_dead_and_its_work_is_done(impatient):
     cache, api = WatchCache(), FakeApi([])
 
+    versions = count(1)
+
     def change():
-        api.items = [cronjob("a", len(api.versions) + 1)]
-        api.versions.append("")
+        api.items = [cronjob("a", next(versions))]
 
     dead, looked = rounds(api, cache, 4, change)
 
@@ -160,6 +99,38 @@ def test_a_watch_that_is_only_late_is_not_dead(monkeypatch):
     monkeypatch.setattr(resync.asyncio, "sleep", deliver)
 
     assert rounds(api, cache, 3) == ([False] * 3, [])
+
+
+def fill(api, cache, meanwhile):
+    """Let something happen after all kinds were listed; return once the cache is full."""
+
+    async def scenario():
+        comparer = Resync(api, cache, Metrics(), namespaces=(), look=lambda _: None)
+        filling = asyncio.create_task(comparer.filled())
+        while not api.listed:  # noqa: ASYNC110 - the list is read without a pause of its own
+            await asyncio.sleep(0)
+        assert not filling.done()
+        meanwhile()
+        await asyncio.wait_for(filling, 10)
+
+    asyncio.run(scenario())
+
+
+def test_the_cache_is_full_once_the_watches_have_brought_all_that_is_listed():
+    cache, things = WatchCache(), [cronjob("a", 1), cronjob("b", 1)]
+
+    fill(FakeApi(things), cache, lambda: [cache.put(CRONJOB, thing) for thing in things])
+
+    assert sorted(cache.known(CRONJOB)) == ["a", "b"]
+
+
+def test_an_object_that_is_deleted_before_it_was_delivered_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(resync, "RELIST_SECONDS", 0)
+    api, cache = FakeApi([cronjob("a", 1)]), WatchCache()
+
+    fill(api, cache, api.items.clear)
+
+    assert cache.known(CRONJOB) == []
 
 
 @pytest.mark.parametrize(
