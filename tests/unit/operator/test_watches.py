@@ -8,7 +8,8 @@ from itertools import count
 import pytest
 
 from cryptosource_operator import resync
-from cryptosource_operator.kinds import CRONJOB, SOURCE, paths
+from cryptosource_operator.api_client import ApiError, retried
+from cryptosource_operator.kinds import CRONJOB, KINDS, SOURCE, paths
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import UID_LABEL
 from cryptosource_operator.resync import Resync
@@ -99,6 +100,27 @@ def test_a_watch_that_is_only_late_is_not_dead(monkeypatch):
     monkeypatch.setattr(resync.asyncio, "sleep", deliver)
 
     assert rounds(api, cache, 3) == ([False] * 3, [])
+
+
+def test_kopf_is_not_started_before_every_kind_is_served_in_every_namespace():
+    class Installing:
+        def __init__(self):
+            self.answers = iter([ApiError(404, "no CRD yet"), *[None] * 6])
+            self.asked = []
+
+        async def request(self, method, path, *, accept):
+            self.asked.append(path)
+            answer = next(self.answers)
+            if answer is not None:
+                raise answer
+
+    api = Installing()
+    comparer = Resync(api, WatchCache(), Metrics(), namespaces=("a", "b"), look=lambda _: None)
+
+    asyncio.run(retried(comparer.served, pause_seconds=0))
+
+    wanted = [f"{path}?limit=1" for kind in KINDS for path in paths(kind, ("a", "b"))]
+    assert api.asked == [wanted[0], *wanted]
 
 
 def fill(api, cache, meanwhile):
