@@ -46,6 +46,7 @@ COMMANDS = "cryptosource_cli.commands"
 MEANINGS = {
     "api_keys": "keys of the API: what is stored of them, and how they are looked up",
     "coins": "coins across sources",
+    "errors": "failures, in the words of a run's outcome",
     "maintenance": "partitions ahead, retention behind",
     "models": "the shapes of answers",
     "parameters": "what a request may say",
