@@ -1,9 +1,9 @@
-"""The one way to the network: a bounded HTTP client that every source uses.
+"""The HTTP client that every source uses; sources have no other access to the network.
 
-Here belongs what is true of any upstream: caps on bytes and time, pace, retries, a breaker, which
-addresses may be reached, where a key may appear, what is counted, logged and traced. What one
-vendor means by an answer does not: a source says so with a `Classifier`. Nothing here knows
-records, pages or the database, reads the environment, or imports from `sources` or `pipeline`.
+Belongs here: what holds for any upstream, that is limits on bytes and time, rate limiting, retries,
+the circuit breaker, the egress policy, handling of API keys, counters, logs and spans. Never here:
+how one vendor's answers are interpreted; a source passes a `Classifier` for that. Nothing here
+knows records, pages or the database, reads the environment, or imports `sources` or `pipeline`.
 
 Whatever an upstream does, a call ends in bounded time and memory with a `Response` or a `RunError`.
 """

@@ -1,4 +1,4 @@
-"""One call being made: token, request, redirects, verdict, body, and again if that may help."""
+"""The execution of one call: token, request, redirects, classification, body and retries."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from cryptosource_store.reasons import Reason
 
 _ERROR_CAPS = BodyCaps(sent_bytes=64 * 1024, decoded_bytes=64 * 1024, expansion=1024)
 
+# The bucket in Postgres outlives the run: an absurd Retry-After must not block every later run for
+# days.
 MAX_PENALTY = timedelta(hours=1)
-"""An absurd Retry-After must not keep every later run away for days."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What all calls of a client share."""
+class ClientResources:
+    """Resources shared by all calls of one client."""
 
     limits: HttpLimits
     retry: RetryPolicy
@@ -45,49 +46,49 @@ class Tools:
 
 
 class CallExecution:
-    """The making of one call.
+    """The execution of one call, with its retries.
 
     Args:
-        tools: the client's.
-        call: what to ask for.
-        probing: make one attempt only, on behalf of the breaker.
+        resources: the client's.
+        call: the checked request.
+        probing: make one attempt only, as the circuit breaker's probe.
     """
 
-    def __init__(self, tools: Tools, call: Call, *, probing: bool) -> None:
-        self._tools = tools
+    def __init__(self, resources: ClientResources, call: Call, *, probing: bool) -> None:
+        self._resources = resources
         self._call = call
         self._attempts = Attempts(
-            tools.retry,
-            clock=tools.clock,
-            random=tools.random,
+            resources.retry,
+            clock=resources.clock,
+            random=resources.random,
             host=call.host,
             single=probing,
-            on_wait=self._waited_between,
+            on_wait=self._count_retry,
         )
         self._requests = 0
         self._waited_seconds = 0.0
 
-    def whole(self) -> Response:
-        """Return the answer with its body.
+    def fetch(self) -> Response:
+        """Return the response with its whole body.
 
         Raises:
             RunError: see `HttpClient.get`.
         """
-        return self._attempts.run(self._call.scrubbed()(self._read_whole))
+        return self._attempts.run(self._call.mask_errors()(self._fetch_once))
 
-    def opened(self) -> Incoming:
-        """Return an answer whose body is still to be read; close it.
+    def open(self) -> Incoming:
+        """Return a successful response whose body has not been read. The caller closes it.
 
         Raises:
             RunError: see `HttpClient.get`.
         """
-        total = self._tools.limits.stream_total_seconds
+        total = self._resources.limits.stream_total_seconds
         return self._attempts.run(
-            self._call.scrubbed()(lambda: self._accepted(total, partial=True))
+            self._call.mask_errors()(lambda: self._open_success(total, partial=True))
         )
 
-    def streamed(self, incoming: Incoming) -> StreamedResponse:
-        """Wrap what `opened` returned."""
+    def stream(self, incoming: Incoming) -> StreamedResponse:
+        """Return a response that streams the body of what `open` returned."""
         status = incoming.status
         return StreamedResponse(
             status=NOT_MODIFIED if status == NOT_MODIFIED else OK if status == OK else PARTIAL,
@@ -98,15 +99,15 @@ class CallExecution:
             chunks=self._chunks(incoming),
         )
 
-    def _read_whole(self) -> Response:
-        limits = self._tools.limits
+    def _fetch_once(self) -> Response:
+        limits = self._resources.limits
         caps = BodyCaps(
             sent_bytes=limits.max_body_bytes,
             decoded_bytes=limits.max_decoded_bytes,
             expansion=limits.max_expansion,
         )
-        with closing(self._accepted(limits.total_seconds)) as incoming:
-            body = b"" if incoming.status == NOT_MODIFIED else _joined(incoming.body(caps))
+        with closing(self._open_success(limits.total_seconds)) as incoming:
+            body = b"" if incoming.status == NOT_MODIFIED else _join(incoming.body(caps))
             if incoming.status != NOT_MODIFIED:
                 self._classify(incoming, body[: status_policy.HEAD_BYTES])
             return Response(
@@ -120,29 +121,31 @@ class CallExecution:
     def _chunks(self, incoming: Incoming) -> Iterator[bytes]:
         if incoming.status == NOT_MODIFIED:
             return
-        limits = self._tools.limits
+        limits = self._resources.limits
         caps = BodyCaps(
             sent_bytes=limits.max_stream_body_bytes,
             decoded_bytes=limits.max_stream_decoded_bytes,
             expansion=limits.max_expansion,
         )
         try:
-            with self._call.scrubbed():
+            with self._call.mask_errors():
                 yield from incoming.body(caps)
         except AttemptFailed as failure:
+            # No second attempt: the consumer may have used what was already yielded.
             raise self._attempts.give_up(failure) from failure
 
-    def _accepted(self, total_seconds: float, *, partial: bool = False) -> Incoming:
-        """Return a successful answer, wherever in its origin it is; 206 only if `partial`."""
+    def _open_success(self, total_seconds: float, *, partial: bool = False) -> Incoming:
+        """Send requests, following redirects, until one succeeds; accept 206 only if `partial`."""
         url = self._call.url
         for hops in range(redirects.MAX_HOPS + 2):
             incoming = self._send(url, total_seconds)
             try:
                 if incoming.status in redirects.STATUSES:
                     target = redirects.follow(url, incoming.headers.get("location", ""), hops=hops)
+                    # An upstream may have written the key into the address it redirects to.
                     refuse_keys(target, self._call.secret)
                 else:
-                    self._refuse_unless_success(incoming, partial=partial)
+                    self._require_success(incoming, partial=partial)
                     return incoming
             except BaseException:
                 incoming.close()
@@ -152,31 +155,37 @@ class CallExecution:
         raise AssertionError("redirects.follow ends every chain")
 
     def _send(self, url: httpx.URL, total_seconds: float) -> Incoming:
-        began = self._tools.clock.monotonic()
-        self._tools.limiter.acquire(self._call.bucket)
-        self._waited(self._tools.clock.monotonic() - began)
+        began = self._resources.clock.monotonic()
+        self._resources.limiter.acquire(self._call.bucket)
+        self._count_wait(self._resources.clock.monotonic() - began)
         resend_count = self._requests
         self._requests += 1
-        return self._tools.wire.send(
+        return self._resources.wire.send(
             url, self._call.headers, resend_count=resend_count, total_seconds=total_seconds
         )
 
-    def _refuse_unless_success(self, incoming: Incoming, *, partial: bool) -> None:
+    def _require_success(self, incoming: Incoming, *, partial: bool) -> None:
         status = incoming.status
         if status == OK or (status == PARTIAL and partial and "range" in self._call.headers):
             return
         if status == NOT_MODIFIED and self._call.validators:
             return
-        answer = self._classify(incoming, _head(incoming))
-        wish = self._wish(incoming)
+        answer = self._classify(incoming, _read_head(incoming))
+        retry_after = self._retry_after(incoming)
         try:
-            raise status_policy.judge(answer, path=self._call.url.path, retry_after_seconds=wish)
+            raise status_policy.judge(
+                answer, path=self._call.url.path, retry_after_seconds=retry_after
+            )
         except AttemptFailed as failure:
             self._penalize(failure)
             raise
 
     def _classify(self, incoming: Incoming, head: bytes) -> Answer:
-        """Let the vendor's module speak first; return what it saw if it leaves the matter to us."""
+        """Apply the source's classifier; return the answer if it leaves the decision to the status.
+
+        Raises:
+            AttemptFailed, RunError: as the classifier decided.
+        """
         answer = Answer(
             status=incoming.status, headers=incoming.headers, head=head, host=self._call.host
         )
@@ -184,50 +193,50 @@ class CallExecution:
         if isinstance(verdict, RunError):
             raise verdict
         if verdict is not None:
-            wish = verdict.retry_after_seconds
+            seconds = verdict.retry_after_seconds
             failure = AttemptFailed(
                 verdict.reason,
                 verdict.detail,
                 status=incoming.status,
-                retry_after_seconds=self._wish(incoming) if wish is None else wish,
+                retry_after_seconds=self._retry_after(incoming) if seconds is None else seconds,
             )
             self._penalize(failure)
             raise failure
         return answer
 
-    def _wish(self, incoming: Incoming) -> float | None:
-        return parse_retry_after(incoming.headers, now=self._tools.clock.now())
+    def _retry_after(self, incoming: Incoming) -> float | None:
+        return parse_retry_after(incoming.headers, now=self._resources.clock.now())
 
     def _penalize(self, failure: AttemptFailed) -> None:
-        """Hold back everyone who shares the bucket, as long as the upstream asks within reason."""
-        wish = failure.retry_after_seconds
-        if failure.reason is Reason.RATE_LIMITED and wish is not None:
-            wait = min(timedelta(seconds=wish), MAX_PENALTY)
-            self._tools.limiter.penalize(self._call.bucket, self._tools.clock.now() + wait)
+        """Block the bucket for all who share it as long as the upstream asks, within a limit."""
+        seconds = failure.retry_after_seconds
+        if failure.reason is Reason.RATE_LIMITED and seconds is not None:
+            wait = min(timedelta(seconds=seconds), MAX_PENALTY)
+            self._resources.limiter.penalize(self._call.bucket, self._resources.clock.now() + wait)
 
     def _next_validators(self, incoming: Incoming) -> Validators | None:
         found = Validators.from_headers(incoming.headers)
         return found or (self._call.validators if incoming.status == NOT_MODIFIED else None)
 
-    def _waited_between(self, seconds: float) -> None:
-        self._tools.counters.add(retries=1)
-        self._waited(seconds)
+    def _count_retry(self, seconds: float) -> None:
+        self._resources.counters.add(retries=1)
+        self._count_wait(seconds)
 
-    def _waited(self, seconds: float) -> None:
+    def _count_wait(self, seconds: float) -> None:
         self._waited_seconds += seconds
-        self._tools.counters.add_wait(seconds)
+        self._resources.counters.add_wait(seconds)
 
 
-def _joined(pieces: Iterator[bytes]) -> bytes:
-    # getvalue shares the buffer, where join would hold the body twice.
+def _join(pieces: Iterator[bytes]) -> bytes:
+    # `getvalue` shares the buffer; `bytes.join` would hold a body of up to 128 MiB twice.
     buffer = io.BytesIO()
     for piece in pieces:
         buffer.write(piece)
     return buffer.getvalue()
 
 
-def _head(incoming: Incoming) -> bytes:
-    """Return the beginning of an error's body, as far as it can be had."""
+def _read_head(incoming: Incoming) -> bytes:
+    """Return the first bytes of an error's body, or as many as could be read."""
     head = b""
     try:
         for piece in incoming.body(_ERROR_CAPS):
@@ -235,5 +244,5 @@ def _head(incoming: Incoming) -> bytes:
             if len(head) >= status_policy.HEAD_BYTES:
                 break
     except (AttemptFailed, RunError):
-        pass  # the status says enough
+        pass  # the body of an error is extra information: its status alone is enough to go on
     return head[: status_policy.HEAD_BYTES]

@@ -1,4 +1,4 @@
-"""A circuit breaker per host: an upstream that is down is left alone, then asked once."""
+"""A circuit breaker per host: calls to a failing upstream are refused, then one probe is let through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptosource_etl.clock import Clock
 from cryptosource_etl.errors import Retryable, RunError
 from cryptosource_store.reasons import Reason
 
-_DOWN = frozenset(
+_FAILURE_REASONS = frozenset(
     {
         Reason.UPSTREAM_UNREACHABLE,
         Reason.UPSTREAM_ERROR,
@@ -20,10 +20,10 @@ _DOWN = frozenset(
         Reason.MALFORMED_RESPONSE,
     }
 )
-"""What counts as a failed call. A refusal or a 429 is an answer: the upstream is alive."""
+"""Reasons that count as a failed call. A refusal or a 429 does not: the upstream is up."""
 
-_SAYS_NOTHING = frozenset({Reason.EGRESS_DENIED, Reason.INVALID_SPEC})
-"""No request left, so nothing was learnt."""
+_NEUTRAL_REASONS = frozenset({Reason.EGRESS_DENIED, Reason.INVALID_SPEC})
+"""Reasons that say nothing about the upstream, because no request was sent."""
 
 
 @dataclass
@@ -34,12 +34,14 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """The circuits of all hosts that one process talks to. Thread-safe.
+    """The circuits of all hosts that one process calls. Thread-safe.
 
     Args:
         clock: measures the cool-down.
-        failure_threshold: failed calls in a row, retries included in each, that open a circuit.
-        cool_down_seconds: how long an open circuit refuses before it lets one probe through.
+        failure_threshold: number of failed calls in a row that opens a circuit; a call with all its
+            retries counts once.
+        cool_down_seconds: time for which an open circuit refuses calls before it lets a probe
+            through.
     """
 
     def __init__(
@@ -53,18 +55,21 @@ class CircuitBreaker:
 
     @contextmanager
     def watch(self, host: str) -> Iterator[bool]:
-        """Guard one call and learn from how it ends. Yields whether the call is the probe.
+        """Guard one call and record its result. Yields whether the call is the probe.
 
         Raises:
-            Retryable: the circuit is open; `retry_after` is what is left of the cool-down.
+            Retryable: the circuit is open; `retry_after` is the rest of the cool-down.
         """
         probing = self._enter(host)
+        # Stays None for anything but a RunError (a stop, a bug): that says nothing about the host.
         alive: bool | None = None
         try:
             yield probing
             alive = True
         except RunError as error:
-            alive = None if error.reason in _SAYS_NOTHING else error.reason not in _DOWN
+            alive = (
+                None if error.reason in _NEUTRAL_REASONS else error.reason not in _FAILURE_REASONS
+            )
             raise
         finally:
             self._leave(host, probing=probing, alive=alive)
@@ -79,6 +84,7 @@ class CircuitBreaker:
                 circuit.probing = True
                 return True
             failures = circuit.failures
+        # While a probe is under way nothing is left of the cool-down: ask for a second at least.
         wait = timedelta(seconds=max(left, 1.0))
         raise Retryable(
             Reason.UPSTREAM_UNREACHABLE,
@@ -88,7 +94,7 @@ class CircuitBreaker:
         )
 
     def _leave(self, host: str, *, probing: bool, alive: bool | None) -> None:
-        """Learn from a call; `alive` is None when it says nothing about the upstream."""
+        """Record a call's result; `alive` is None when it says nothing about the upstream."""
         with self._lock:
             circuit = self._circuits[host]
             if probing:
@@ -97,6 +103,7 @@ class CircuitBreaker:
                 circuit.failures, circuit.opened_at = 0, None
             elif alive is False:
                 circuit.failures += 1
+                # Calls that began before the circuit opened do not extend the cool-down.
                 if probing or (
                     circuit.opened_at is None and circuit.failures >= self._failure_threshold
                 ):

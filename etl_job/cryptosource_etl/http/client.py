@@ -1,4 +1,4 @@
-"""The client: paces, sends, judges and repeats one call at a time. Thread-safe."""
+"""The HTTP client: rate limiting, sending, classification and retries of each call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from typing import Self
 
 from cryptosource_etl.clock import Clock
-from cryptosource_etl.http.call_execution import CallExecution, Tools
+from cryptosource_etl.http.call_execution import CallExecution, ClientResources
 from cryptosource_etl.http.circuit_breaker import CircuitBreaker
 from cryptosource_etl.http.egress import EgressPolicy
 from cryptosource_etl.http.request import Call, Params, prepare
@@ -24,19 +24,19 @@ from cryptosource_etl.http.wire import Wire
 
 
 class HttpClient:
-    """The one way to the network.
+    """A bounded HTTP client. Thread-safe.
 
     Args:
-        settings: caps on time and bytes.
-        retry: how often, and how long to wait in between.
-        limiter: asked for a token before every request.
+        settings: limits on time and bytes.
+        retry: number of attempts and the delays between them.
+        limiter: gives a token before every request.
         egress: which addresses may be reached.
-        clock: measures and waits.
-        breaker: shared by the clients of a process, so that they learn from each other.
-        user_agent: who we say we are.
-        resolver: turns a host into addresses.
+        clock: measures time and waits.
+        breaker: circuit breaker, shared by all clients of a process.
+        user_agent: value of the User-Agent header.
+        resolver: resolves a host to addresses.
         random: returns a number in [0, 1), for the jitter.
-        ssl_context: trusted authorities; None: those that `certifi` ships.
+        ssl_context: trusted certificate authorities; None for those that `certifi` ships.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class HttpClient:
         self._user_agent = user_agent
         self._pool = open_pool(settings, egress=egress, resolver=resolver, ssl_context=ssl_context)
         counters = Counters()
-        self._tools = Tools(
+        self._resources = ClientResources(
             limits=settings,
             retry=retry,
             limiter=limiter,
@@ -69,8 +69,8 @@ class HttpClient:
 
     @property
     def usage(self) -> Usage:
-        """What this client has done so far."""
-        return self._tools.counters.read()
+        """Totals of this client so far."""
+        return self._resources.counters.read()
 
     def get(
         self,
@@ -82,20 +82,20 @@ class HttpClient:
         validators: Validators | None = None,
         classify: Classifier | None = None,
     ) -> Response:
-        """Fetch a body whole.
+        """Fetch a URL and return its response with the whole body.
 
         Args:
             url: absolute, http or https.
             params: added to the URL's query; never a key.
             headers: sent besides the client's own.
-            auth_header: name and value of the header that carries the key.
-            validators: of the last answer, to be told when nothing has changed.
-            classify: judges what comes before its status does.
+            auth_header: name and value of the header that carries the API key.
+            validators: of the previous response, to make the request conditional (304).
+            classify: interprets the response before its status is interpreted.
 
         Raises:
-            Retryable: no usable answer now.
-            Permanent: the request must not be sent, or the upstream refuses it for good.
-            Stopped: the process is to stop.
+            Retryable: no usable response now.
+            Permanent: the request must not be sent, or the upstream refuses it permanently.
+            Stopped: the process is asked to stop.
         """
         call = prepare(
             url,
@@ -107,7 +107,7 @@ class HttpClient:
             user_agent=self._user_agent,
         )
         with self._breaker.watch(call.host) as probing:
-            return self._calling(call, probing=probing).whole()
+            return self._execution(call, probing=probing).fetch()
 
     @contextmanager
     def stream(
@@ -120,9 +120,10 @@ class HttpClient:
         validators: Validators | None = None,
         classify: Classifier | None = None,
     ) -> Iterator[StreamedResponse]:
-        """Fetch a body of any size piece by piece; attempts are repeated up to its headers.
+        """Fetch a URL and stream its body, which may have any size.
 
-        Args and errors are those of `get`, save that a 200 is not shown to `classify`.
+        Only a failure before the response's headers are in is retried. Args and errors are those
+        of `get`, except that `classify` does not see a 200.
         """
         call = prepare(
             url,
@@ -134,9 +135,9 @@ class HttpClient:
             user_agent=self._user_agent,
         )
         with self._breaker.watch(call.host) as probing:
-            calling = self._calling(call, probing=probing)
-            with closing(calling.opened()) as incoming:
-                yield calling.streamed(incoming)
+            execution = self._execution(call, probing=probing)
+            with closing(execution.open()) as incoming:
+                yield execution.stream(incoming)
 
     def close(self) -> None:
         """Close all connections."""
@@ -148,5 +149,5 @@ class HttpClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _calling(self, call: Call, *, probing: bool) -> CallExecution:
-        return CallExecution(self._tools, call, probing=probing)
+    def _execution(self, call: Call, *, probing: bool) -> CallExecution:
+        return CallExecution(self._resources, call, probing=probing)

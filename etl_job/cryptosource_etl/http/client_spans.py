@@ -1,6 +1,7 @@
-"""One client span per request, by the semantic conventions for HTTP. A no-op without an SDK.
+"""One client span per request, by OpenTelemetry's semantic conventions for HTTP.
 
-Neither query nor headers are recorded, and no trace context is sent: upstreams are strangers.
+Without an SDK it does nothing. Neither query nor headers are recorded, and no trace context is
+sent, because upstreams are third parties.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from opentelemetry import trace
 
 from cryptosource_etl.http.redirects import origin
 
-_ERROR_FROM = 400
+_MIN_ERROR_STATUS = 400
 
 
 class RequestSpan:
     """The span of one request. Ending it twice is harmless.
 
     Args:
-        url: what is asked for.
-        resend_count: requests this call has already made.
+        url: the requested URL.
+        resend_count: number of requests that this call has made before.
     """
 
     def __init__(self, url: httpx.URL, *, resend_count: int) -> None:
@@ -37,14 +38,14 @@ class RequestSpan:
         )
         self._ended = False
 
-    def answered(self, status: int) -> None:
-        """Record the status; from 400 on it is an error."""
+    def record_status(self, status: int) -> None:
+        """Record the response's status; from 400 on the span is an error."""
         self._span.set_attribute("http.response.status_code", status)
-        if status >= _ERROR_FROM:
-            self.failed(str(status))
+        if status >= _MIN_ERROR_STATUS:
+            self.record_error(str(status))
 
-    def failed(self, error_type: str) -> None:
-        """Record what went wrong, in one word."""
+    def record_error(self, error_type: str) -> None:
+        """Mark the span as failed, with one word as `error.type`."""
         self._span.set_attribute("error.type", error_type)
         self._span.set_status(trace.StatusCode.ERROR)
 

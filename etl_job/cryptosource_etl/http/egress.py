@@ -1,7 +1,7 @@
-"""Which addresses sources may reach: the public ones, and ranges that somebody allowed by name.
+"""The egress policy: sources may reach public addresses, and ranges that are allowed explicitly.
 
-The check is of the address that is connected to, after resolution: `127.1`, `0x7f000001` and a name
-with an A record of 10.0.0.1 are no different from the addresses they stand for.
+The check applies to the address that is connected to, after resolution: `127.1`, `0x7f000001` and a
+name with an A record of 10.0.0.1 are treated as the addresses they stand for.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DENIED = tuple(
     ipaddress.ip_network(text)
     for text in (
-        # IANA special-purpose registries; some count as global in some Python releases.
-        "0.0.0.0/8",  # this network: reaches the host itself on Linux
+        # IANA's special-purpose registries, listed here because `is_global` of some Python
+        # releases counts some of them as global.
+        "0.0.0.0/8",  # "this network": reaches the host itself on Linux
         "10.0.0.0/8",
         "100.64.0.0/10",  # carrier-grade NAT; also cluster networks and Alibaba's metadata
         "127.0.0.0/8",
@@ -54,10 +55,10 @@ _DENIED = tuple(
 
 
 def parse_cidrs(text: str) -> tuple[Network, ...]:
-    """Return the ranges of a setting: CIDRs or single addresses, between commas or blanks.
+    """Return the ranges of a setting: CIDRs or single addresses, separated by commas or blanks.
 
     Raises:
-        ValueError: one is not a range. The message says which, and what would be right.
+        ValueError: one is not a range; the message names it and shows a valid one.
     """
     return tuple(_parse_cidr(part) for part in text.replace(",", " ").split())
 
@@ -77,14 +78,15 @@ def _parse_cidr(text: str) -> Network:
 
 @dataclass(frozen=True)
 class EgressPolicy:
-    """Says of one address whether a source may connect to it."""
+    """Decides whether a source may connect to an address."""
 
     allow: tuple[Network, ...] = ()
     """Ranges that may be reached although they are not public."""
 
     def permits(self, address: str) -> bool:
-        """Return whether `address`, as a resolver gave it, may be connected to."""
+        """Return whether `address`, as returned by a resolver, may be connected to."""
         try:
+            # getaddrinfo appends the scope to a link-local address: fe80::1%eth0.
             parsed = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
             return False

@@ -1,4 +1,4 @@
-"""Redirects: within the same origin a few, to anywhere else none."""
+"""Redirects: a few within the same origin are followed, none to another one."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ MAX_HOPS = 3
 """Redirects followed in one attempt."""
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
-"""Statuses that send a GET elsewhere."""
+"""Statuses that redirect a GET."""
 
 _PORTS = {"http": 80, "https": 443}
 
 
 def follow(url: httpx.URL, location: str, *, hops: int) -> httpx.URL:
-    """Return where an answer sends us, if we go there.
+    """Return the URL that a redirect leads to, if it may be followed.
 
     Args:
-        url: what was asked for.
+        url: the requested URL.
         location: the header's value.
-        hops: redirects followed before this one.
+        hops: number of redirects followed before this one.
 
     Raises:
-        Permanent: another origin, too many hops, or no usable address.
+        Permanent: another origin, too many hops, or no usable URL.
     """
     if not location:
-        raise _refused(url, "redirects without saying where to")
+        raise _refusal(url, "redirects without saying where to")
     try:
         target = url.join(location)
     except (httpx.InvalidURL, ValueError):
-        raise _refused(url, "redirects to something that is no URL") from None
+        raise _refusal(url, "redirects to something that is no URL") from None
+    # Another origin would receive the API key, which is sent with every hop.
     if origin(target) != origin(url):
         there = f"{target.scheme}://{target.netloc.decode('ascii')}"[:100]
-        raise _refused(url, f"redirects to {there}; another origin is never followed")
+        raise _refusal(url, f"redirects to {there}; another origin is never followed")
     if target.userinfo:
-        raise _refused(url, "redirects to a URL with a user or a password")
+        raise _refusal(url, "redirects to a URL with a user or a password")
     if hops >= MAX_HOPS:
-        raise _refused(url, f"redirects more than {MAX_HOPS} times")
+        raise _refusal(url, f"redirects more than {MAX_HOPS} times")
     return target
 
 
@@ -48,7 +49,7 @@ def origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or _PORTS.get(url.scheme)
 
 
-def _refused(url: httpx.URL, what: str) -> Permanent:
+def _refusal(url: httpx.URL, what: str) -> Permanent:
     return Permanent(
         Reason.UPSTREAM_REFUSED,
         f"{url.host} {what}. If that is right, write the final URL into the spec.",

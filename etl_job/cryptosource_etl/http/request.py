@@ -1,4 +1,4 @@
-"""One call as asked for, and what is refused before anything is sent: a key outside its header."""
+"""A checked request. A key anywhere but in its header is refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from cryptosource_etl.http.validators import Validators
 from cryptosource_store.reasons import Reason
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
-_OURS = frozenset({"host", "accept-encoding", "connection", "cookie", "content-length"})
-_SHORTEST_SECRET = 6
-"""Shorter keys are not searched for in texts: they would be found everywhere."""
+_CLIENT_HEADERS = frozenset({"host", "accept-encoding", "connection", "cookie", "content-length"})
+# Shorter keys are not masked in texts: their characters occur in ordinary words.
+_MIN_SECRET_LENGTH = 6
 
 Params = Mapping[str, str | int | bool]
-"""A query's parameters."""
+"""The parameters of a query."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A GET that may be sent. Its repr shows neither headers nor the query."""
+    """A checked GET request. Its repr shows neither headers nor the query."""
 
     url: httpx.URL = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -38,30 +38,30 @@ class Call:
 
     @property
     def host(self) -> str:
-        """The host, with its port unless it is the scheme's own."""
+        """The host, with its port unless that is the scheme's default."""
         return self.url.netloc.decode("ascii")
 
     @property
     def bucket(self) -> str:
-        """The name of the bucket that pays for it."""
+        """The name of the token bucket that this call takes from."""
         return bucket_key(self.host, self.secret)
 
     @contextmanager
-    def scrubbed(self) -> Iterator[None]:
-        """Take the key out of errors that leave the block, should an upstream have echoed it."""
+    def mask_errors(self) -> Iterator[None]:
+        """Mask the key in errors that leave the block: an upstream may have echoed it."""
         try:
             yield
         except RunError as error:
-            error.message = self._without_key(error.message)
+            error.message = self._mask_key(error.message)
             error.args = (error.message,)
             raise
         except AttemptFailed as failure:
-            failure.detail = self._without_key(failure.detail)
+            failure.detail = self._mask_key(failure.detail)
             failure.args = (failure.detail,)
             raise
 
-    def _without_key(self, text: str) -> str:
-        return without(self.secret, text) if self.secret else text
+    def _mask_key(self, text: str) -> str:
+        return mask_secret(self.secret, text) if self.secret else text
 
 
 def prepare(
@@ -74,7 +74,7 @@ def prepare(
     classify: Classifier | None,
     user_agent: str,
 ) -> Call:
-    """Return the call, checked.
+    """Return the checked call.
 
     Raises:
         Permanent: the URL cannot be used or would carry a key, or a header cannot be sent.
@@ -85,7 +85,8 @@ def prepare(
     secret = auth_header[1] if auth_header else None
     refuse_keys(target, secret)
     sent = {name.lower(): value for name, value in (headers or {}).items()}
-    sent = {"accept": "*/*"} | {name: sent[name] for name in sent if name not in _OURS}
+    sent = {"accept": "*/*"} | {name: sent[name] for name in sent if name not in _CLIENT_HEADERS}
+    # gzip alone: `response_body` bounds its expansion, which no other decoder here does.
     sent |= {"user-agent": user_agent, "accept-encoding": "gzip"}
     sent |= validators.as_headers() if validators else {}
     _check_values(sent)
@@ -95,7 +96,7 @@ def prepare(
 
 
 def refuse_keys(url: httpx.URL, secret: str | None) -> None:
-    """Raise `Permanent` if a URL would carry a credential: URLs end up in everyone's logs."""
+    """Raise `Permanent` if a URL would carry a credential: servers and proxies log URLs."""
     if url.userinfo:
         raise Permanent(
             Reason.INVALID_SPEC, f"the URL of {url.host} holds a user or a password: remove them"
@@ -107,18 +108,20 @@ def refuse_keys(url: httpx.URL, secret: str | None) -> None:
             f"the query for {url.host} has the parameter {names[0][:40]!r}, which looks like a "
             "credential: keys go into a header, by apiKeySecretRef",
         )
+    # The second text is percent-decoded: a key may be spelled with escapes in the URL.
     if secret and (secret in str(url) or secret in f"{url.path}?{url.params.values()}"):
         raise Permanent(
             Reason.INVALID_SPEC, f"the URL for {url.host} holds the API key: it goes into a header"
         )
 
 
-def without(secret: str, text: str) -> str:
-    """Return `text` with `secret` masked, also where the text was cut in the middle of it."""
-    if len(secret) < _SHORTEST_SECRET:
+def mask_secret(secret: str, text: str) -> str:
+    """Return `text` with `secret` masked, also where `text` ends in the middle of it."""
+    if len(secret) < _MIN_SECRET_LENGTH:
         return text
     text = text.replace(secret, "[key]")
-    for size in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
+    # Messages are cut at a length, which may leave the first half of a key at their end.
+    for size in range(len(secret) - 1, _MIN_SECRET_LENGTH - 1, -1):
         if text.endswith(secret[:size]):
             return f"{text[:-size]}[key]"
     return text
@@ -128,7 +131,7 @@ def _parse(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
-        # Not chained: the cause quotes the URL.
+        # Not chained: the cause quotes the URL, which may hold a credential.
         raise Permanent(Reason.INVALID_SPEC, "the source's URL cannot be parsed") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise Permanent(
@@ -150,6 +153,6 @@ def _check_secret(value: str) -> str:
         raise Permanent(
             Reason.KEY_REJECTED,
             "the API key is empty or holds a line break, a blank at its end or a character beyond "
-            "ASCII: store it in the Secret again, without them",
+            "ASCII: store it in the Secret again, mask_secret them",
         )
     return value

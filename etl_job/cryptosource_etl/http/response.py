@@ -1,4 +1,4 @@
-"""What a call returns."""
+"""The responses that a client returns: read whole, or streamed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ NOT_MODIFIED: Literal[304] = 304
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """An answer that was read whole."""
+    """A response that was read whole."""
 
     status: Literal[200, 304]
     """304 only when validators were sent."""
     body: bytes = field(repr=False)
     """Decompressed; empty for a 304."""
     validators: Validators | None
-    """To send next time; for a 304 those that were sent, unless it brought newer ones."""
+    """To send with the next request; for a 304 those that were sent, unless it has newer ones."""
     attempts: int
-    """Attempts it took, from 1."""
+    """Number of attempts, at least 1."""
     waited_seconds: float
-    """Spent waiting for tokens and between attempts."""
+    """Time spent waiting for tokens and between attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamedResponse:
-    """An answer whose body is read while it comes."""
+    """A response whose body is read as it arrives."""
 
     status: Literal[200, 206, 304]
     """206 only when a Range was asked for, 304 only when validators were sent."""
@@ -40,9 +40,9 @@ class StreamedResponse:
     validators: Validators | None
     """See `Response`."""
     attempts: int
-    """Attempts it took to get the headers."""
+    """Number of attempts until the headers were in."""
     waited_seconds: float
     """See `Response`."""
     chunks: Iterator[bytes] = field(repr=False)
     """The decompressed body, to be read once, inside the `with`. Raises `Retryable` where it
-    breaks off: it is not asked for again, since what was yielded may be in use."""
+    breaks off; it is not retried, because what was yielded may be in use."""

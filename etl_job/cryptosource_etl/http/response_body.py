@@ -1,8 +1,4 @@
-"""Bodies within bounds: every byte counted before and after decompression, memory flat.
-
-A piece of 64 KiB of gzip can become 64 MiB, so decompression is asked for 64 KiB at a time
-(measured: 512 MiB from 522 KB costs 2 MiB this way, and 1068 MiB when the whole is inflated).
-"""
+"""Bounded decoding of bodies: bytes are counted before and after decompression, in flat memory."""
 
 from __future__ import annotations
 
@@ -14,14 +10,18 @@ from cryptosource_etl.errors import Retryable
 from cryptosource_etl.http.retry import AttemptFailed
 from cryptosource_store.reasons import Reason
 
+# 64 KiB of gzip can become 64 MiB, so the decompressor returns 64 KiB at a time. Measured: 512 MiB
+# from 522 KB take 2 MiB of memory this way, and 1068 MiB when a whole chunk is inflated at once.
 _PIECE_BYTES = 64 * 1024
+# A small body may well expand more than the cap allows: repetitive, and harmless.
 _EXPANSION_GRACE_BYTES = 4 * 1024 * 1024
+# zlib's code for a gzip header and trailer around the deflate stream.
 _GZIP = zlib.MAX_WBITS | 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class BodyCaps:
-    """How much one body may be. None: as much as it likes."""
+    """Limits on the size of one body; None for no limit."""
 
     sent_bytes: int | None
     decoded_bytes: int | None
@@ -29,11 +29,11 @@ class BodyCaps:
 
 
 class TooLarge(Exception):
-    """A body went beyond a cap; asking again would not make it smaller."""
+    """A body exceeds a cap. It is not retried: another attempt would not make it smaller."""
 
 
-def refuse_too_large(host: str, problem: TooLarge) -> Retryable:
-    """Return the error that ends the call."""
+def too_large_error(host: str, problem: TooLarge) -> Retryable:
+    """Return the error that ends a call whose body is too large."""
     return Retryable(
         Reason.BODY_TOO_LARGE,
         f"the answer of {host} is too large: {problem}. Nothing of it was used; ask for less per "
@@ -50,31 +50,33 @@ def decode(
         chunks: the body as received.
         content_encoding: the header's value, all its lines joined; empty when absent.
         content_length: the header's value; empty when absent.
-        caps: what is too much.
+        caps: limits on the body.
 
     Raises:
-        AttemptFailed: it is not what its headers say.
-        TooLarge: it goes beyond a cap.
+        AttemptFailed: the body contradicts its headers.
+        TooLarge: the body exceeds a cap.
     """
-    expected = _announced(content_length, caps)
+    expected = _parse_length(content_length, caps)
     encoding = content_encoding.strip().lower()
-    counted = _Meter(chunks, caps)
+    meter = _Meter(chunks, caps)
     if encoding in {"", "identity"}:
-        pieces: Iterator[bytes] = iter(counted)
+        pieces: Iterator[bytes] = iter(meter)
     elif encoding in {"gzip", "x-gzip"}:
-        pieces = _gunzip(counted)
+        pieces = _gunzip(meter)
     else:
-        raise _malformed(f"Content-Encoding {encoding[:40]!r}, though only gzip was asked for")
+        raise _malformed_body(f"Content-Encoding {encoding[:40]!r}, though only gzip was asked for")
     for piece in pieces:
-        counted.decoded(len(piece))
+        meter.count_decoded(len(piece))
         yield piece
-    if expected is not None and counted.sent != expected:
-        raise _malformed(f"{counted.sent} bytes came of {expected} announced")
+    # A body that was cut must never pass for a whole one.
+    if expected is not None and meter.sent != expected:
+        raise _malformed_body(f"{meter.sent} bytes came of {expected} announced")
 
 
-def _announced(content_length: str, caps: BodyCaps) -> int | None:
+def _parse_length(content_length: str, caps: BodyCaps) -> int | None:
     if not (content_length.isascii() and content_length.isdecimal()):
         return None
+    # 19 digits hold any 64-bit length; thousands of them would make `int` raise or take long.
     expected = int(content_length[:19])
     if caps.sent_bytes is not None and expected > caps.sent_bytes:
         raise TooLarge(f"{expected} bytes announced, {caps.sent_bytes} allowed")
@@ -82,7 +84,7 @@ def _announced(content_length: str, caps: BodyCaps) -> int | None:
 
 
 class _Meter:
-    """Counts a body on its way in and out, and stops it at a cap."""
+    """Counts the bytes of a body before and after decompression, and enforces the caps."""
 
     def __init__(self, chunks: Iterable[bytes], caps: BodyCaps) -> None:
         self._chunks = chunks
@@ -98,7 +100,7 @@ class _Meter:
                 raise TooLarge(f"more than {limit} bytes")
             yield chunk
 
-    def decoded(self, size: int) -> None:
+    def count_decoded(self, size: int) -> None:
         self._decoded += size
         limit = self._caps.decoded_bytes
         if limit is not None and self._decoded > limit:
@@ -109,7 +111,7 @@ class _Meter:
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Inflate one or several gzip members (RFC 1952 allows them); nothing else may follow."""
+    """Inflate one or several gzip members (RFC 1952 allows several); nothing else may follow."""
     inflater = zlib.decompressobj(_GZIP)
     try:
         for chunk in chunks:
@@ -120,9 +122,9 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield from _inflate(inflater, pending)
                 pending = inflater.unused_data
     except zlib.error as error:
-        raise _malformed(f"broken gzip: {error}") from error
+        raise _malformed_body(f"broken gzip: {error}") from error
     if not inflater.eof:
-        raise _malformed("gzip that ends early")
+        raise _malformed_body("gzip that ends early")
 
 
 def _inflate(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
@@ -131,10 +133,10 @@ def _inflate(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
         data = inflater.unconsumed_tail
         if piece:
             yield piece
-        # What zlib still holds back comes out with the next chunk: gzip's trailer always follows.
+        # What zlib still buffers comes out with the next chunk: gzip's trailer always follows.
         if inflater.eof or not data:
             return
 
 
-def _malformed(detail: str) -> AttemptFailed:
+def _malformed_body(detail: str) -> AttemptFailed:
     return AttemptFailed(Reason.MALFORMED_RESPONSE, detail)

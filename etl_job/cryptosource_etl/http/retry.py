@@ -1,4 +1,4 @@
-"""One call's attempts: how often, how long to wait in between, and when to give up."""
+"""The retry loop of one call: number of attempts, delays between them, and when to give up."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 
+# A Retry-After of more than a year counts as a year: `timedelta` overflows on absurd values.
 _MAX_SECONDS = 366 * 86_400.0
-"""An upstream that asks for more than a year is taken to mean a year."""
 
 _HINTS = {
     Reason.UPSTREAM_UNREACHABLE: "Check this machine's network and DNS, and the source's URL.",
@@ -28,13 +28,13 @@ _HINTS = {
 
 
 class AttemptFailed(Exception):
-    """One attempt failed in a way that another may not.
+    """One attempt failed, and another may succeed.
 
     Args:
-        reason: what the call ends with if no attempt is left.
+        reason: the reason of the call's error if no attempt is left.
         detail: what happened, for a person; no query, no secret.
-        status: the HTTP status, when there was an answer.
-        retry_after_seconds: how long the upstream asked us to stay away.
+        status: the HTTP status, if there was a response.
+        retry_after_seconds: the delay that the upstream asked for.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class AttemptFailed(Exception):
 
 
 def parse_retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Return how many seconds an answer asks us to wait; None if it does not say, or nonsense.
+    """Return the seconds that a response asks to wait; None without a valid value.
 
     Args:
-        headers: by lower-case name. `retry-after-ms` is CoinGecko's, and goes first.
-        now: what an HTTP date is measured against.
+        headers: by lower-case name. `retry-after-ms` is CoinGecko's and takes precedence.
+        now: the time that an HTTP date is compared with.
     """
-    milliseconds = _positive(headers.get("retry-after-ms", ""))
+    milliseconds = _parse_positive(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return min(milliseconds / 1000, _MAX_SECONDS)
     text = headers.get("retry-after", "").strip()
-    seconds = _positive(text)
+    seconds = _parse_positive(text)
     if seconds is None:
         seconds = _seconds_until(text, now)
     return None if seconds is None else min(seconds, _MAX_SECONDS)
 
 
-def _positive(text: str) -> float | None:
+def _parse_positive(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
@@ -80,7 +80,7 @@ def _positive(text: str) -> float | None:
 def _seconds_until(text: str, now: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:  # "-0000": UTC of unknown origin
+        if moment.tzinfo is None:  # "-0000" (RFC 5322): UTC from an unknown local zone
             moment = moment.replace(tzinfo=UTC)
         seconds = (moment - now).total_seconds()
     except (ValueError, OverflowError, IndexError, TypeError):
@@ -95,9 +95,9 @@ class Attempts:
         policy: how often and how long.
         clock: waits.
         random: returns a number in [0, 1), for the jitter.
-        host: whom the messages name.
-        single: make one attempt only, because it is a breaker's probe.
-        on_wait: told of every wait between attempts, in seconds.
+        host: named in messages.
+        single: make one attempt only, because it is a circuit breaker's probe.
+        on_wait: called with the seconds of every wait between attempts.
     """
 
     def __init__(
@@ -117,43 +117,45 @@ class Attempts:
         self._allowed = 1 if single else policy.max_attempts
         self._on_wait = on_wait
         self.number = 0
-        """The attempt that is being made, from 1."""
+        """Number of the current attempt, from 1."""
 
     def run(self, attempt: Callable[[], T]) -> T:
         """Return what `attempt` returns, trying again after an `AttemptFailed`.
 
         Raises:
-            Retryable: attempts ran out, or the upstream asks for a longer wait than the policy's.
-            Stopped: the process is to stop.
+            Retryable: attempts ran out, or the upstream asks for a longer delay than the policy
+                allows.
+            Stopped: the process is asked to stop.
         """
         while True:
             self.number += 1
             try:
                 return attempt()
             except AttemptFailed as failure:
-                if self.number >= self._allowed or self._asks_too_much(failure):
+                if self.number >= self._allowed or self._exceeds_max_delay(failure):
                     raise self.give_up(failure) from failure
-                wait = self._wait_after(failure)
+                wait = self._choose_wait(failure)
             self._clock.sleep(wait)
 
     def give_up(self, failure: AttemptFailed) -> Retryable:
         """Return the error that ends the call after this failure."""
-        asked = failure.retry_after_seconds
-        tries = "1 attempt" if self.number == 1 else f"{self.number} attempts"
-        wish = "" if asked is None else f"; it asks to wait {asked:.0f} s"
+        seconds = failure.retry_after_seconds
+        attempts = "1 attempt" if self.number == 1 else f"{self.number} attempts"
+        wait = "" if seconds is None else f"; it asks to wait {seconds:.0f} s"
         hint = _HINTS.get(failure.reason, "")
         return Retryable(
             failure.reason,
-            f"{self._host}: {failure.detail[:120]} ({tries}{wish}). {hint}".strip(),
-            retry_after=None if asked is None else timedelta(seconds=asked),
+            f"{self._host}: {failure.detail[:120]} ({attempts}{wait}). {hint}".strip(),
+            retry_after=None if seconds is None else timedelta(seconds=seconds),
         )
 
-    def _asks_too_much(self, failure: AttemptFailed) -> bool:
+    def _exceeds_max_delay(self, failure: AttemptFailed) -> bool:
         return (failure.retry_after_seconds or 0) > self._policy.max_delay_seconds
 
-    def _wait_after(self, failure: AttemptFailed) -> float:
+    def _choose_wait(self, failure: AttemptFailed) -> float:
         wait = failure.retry_after_seconds
         if wait is None:
+            # Full jitter: runs that failed together must not come back together.
             bound = self._policy.first_delay_seconds * 2.0 ** (self.number - 1)
             wait = self._random() * min(bound, self._policy.max_delay_seconds)
         self._on_wait(wait)

@@ -1,4 +1,4 @@
-"""What an answer means. A vendor's module may know better than its status says."""
+"""The interpretation of a response by its status, which a source's `Classifier` may override."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from cryptosource_store.reasons import Reason
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a `Classifier` judges by."""
+    """What a `Classifier` sees of a response."""
 
     status: int
     headers: Mapping[str, str]
     """By lower-case name; repeated lines joined with commas."""
     head: bytes
-    """The first 4 KiB of the decompressed body; less when it could not be read."""
+    """The first 4 KiB of the decompressed body, or as much as could be read."""
     host: str
-    """Who answered, for messages."""
+    """The host that answered, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TryAgain:
-    """Verdict: as good as a 503, whatever the status says."""
+    """A classifier's verdict: retry as after a 503, whatever the status is."""
 
     reason: Reason
-    """What the call ends with if no attempt is left."""
+    """The reason of the call's error if no attempt is left."""
     detail: str
     """What happened, for a person."""
     retry_after_seconds: float | None = None
-    """How long to stay away; None: what the answer's Retry-After says, or the usual back-off."""
+    """Delay before the next attempt; None: the response's Retry-After, or the usual back-off."""
 
 
 Classifier = Callable[[Answer], RunError | TryAgain | None]
-"""Judges an answer, also a 200 that was read whole. A `RunError` ends the call at once, None leaves
-it to the status."""
+"""Interprets a response, including a 200 that was read whole. Returning a `RunError` ends the call
+at once; None leaves the decision to the status."""
 
 HEAD_BYTES = 4096
-"""How much of a body a `Classifier` sees."""
+"""Bytes of a body that a `Classifier` sees."""
 
 _TRANSIENT: frozenset[int] = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -59,7 +59,7 @@ _ADVICE = {
 
 
 def phrase(status: int) -> str:
-    """Return a status as people know it: `404 Not Found`."""
+    """Return a status with its phrase, such as `404 Not Found`."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -67,18 +67,19 @@ def phrase(status: int) -> str:
 
 
 def judge(answer: Answer, *, path: str, retry_after_seconds: float | None) -> RunError:
-    """Return the error that a status means by itself, for any that is not a success.
+    """Return the permanent error of an unsuccessful status, or raise the retryable one.
 
     Args:
-        answer: what came.
+        answer: the response.
         path: the URL's path, for the message.
-        retry_after_seconds: what the answer asks for.
+        retry_after_seconds: the delay that the response asks for.
 
     Raises:
-        AttemptFailed: another attempt may succeed: 408, 425, 429, any 5xx (Cloudflare has its own
-            beyond 504), and statuses that answer no plain GET.
+        AttemptFailed: another attempt may succeed: 408, 425, 429, any 5xx, and statuses that are
+            no valid response to a plain GET.
     """
     status = answer.status
+    # Any 5xx and not a list of them: Cloudflare has statuses of its own beyond 504.
     if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         limited = status == HTTPStatus.TOO_MANY_REQUESTS
         raise AttemptFailed(

@@ -1,4 +1,4 @@
-"""Pace: no request leaves before its bucket has a token for it, retries included."""
+"""Rate limiting: every request, retries included, takes a token from its bucket first."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from cryptosource_etl.clock import Clock
 
 
 class RateLimiter(Protocol):
-    """A bucket per key, wherever its state lives."""
+    """One token bucket per key, in memory or in Postgres."""
 
     def acquire(self, key: str) -> None:
-        """Wait until one request may go out for this bucket.
+        """Wait until this bucket has a token for one request, and take it.
 
         Raises:
-            Stopped: the process is to stop.
+            Stopped: the process is asked to stop.
         """
         ...
 
     def penalize(self, key: str, until: datetime) -> None:
-        """Let nobody through before `until`: the upstream said so."""
+        """Give no token before `until`, as the upstream asked."""
         ...
 
 
 def bucket_key(host: str, secret: str | None) -> str:
-    """Name the bucket of a key at a host without naming the key: vendors count per key."""
+    """Return the name of the bucket of an API key at a host: vendors limit rates per key.
+
+    It holds a digest instead of the key itself, because it is stored in Postgres.
+    """
     if secret is None:
         return f"{host}#keyless"
     digest = hashlib.blake2b(secret.encode(), digest_size=8, person=b"cryptosource")
@@ -35,12 +38,12 @@ def bucket_key(host: str, secret: str | None) -> str:
 
 
 class TokenBucket:
-    """A bucket in memory (GCRA), for one process and any number of threads.
+    """Buckets in memory for one process, by the generic cell rate algorithm (GCRA). Thread-safe.
 
     Args:
         requests_per_minute: the sustained rate.
         burst: requests that may go out at once after a pause.
-        clock: measures and waits.
+        clock: measures time and waits.
     """
 
     def __init__(self, *, requests_per_minute: float, burst: int, clock: Clock) -> None:
@@ -48,30 +51,31 @@ class TokenBucket:
         self._tolerance = self._interval * (burst - 1)
         self._clock = clock
         self._lock = threading.Lock()
-        self._full_again: dict[str, float] = {}
+        self._arrival_times: dict[str, float] = {}
 
     def acquire(self, key: str) -> None:
-        """Wait until one request may go out. A penalty that comes meanwhile holds for waiters too.
+        """Wait until one request may go out.
 
         Raises:
-            Stopped: the process is to stop.
+            Stopped: the process is asked to stop.
         """
+        # A loop: a penalty may be set during the sleep, and holds for the threads that wait too.
         while (wait := self._take(key)) > 0:
             self._clock.sleep(wait)
 
     def penalize(self, key: str, until: datetime) -> None:
-        """Let nobody through before `until`; the burst is used up then."""
+        """Give no token before `until`, and no burst at that time."""
         with self._lock:
             wait = (until - self._clock.now()).total_seconds()
-            full = self._clock.monotonic() + wait + self._tolerance
-            self._full_again[key] = max(full, self._full_again.get(key, full))
+            arrival_time = self._clock.monotonic() + wait + self._tolerance
+            self._arrival_times[key] = max(arrival_time, self._arrival_times.get(key, arrival_time))
 
     def _take(self, key: str) -> float:
         """Take a token, or return the seconds after which one may be there."""
         with self._lock:
             now = self._clock.monotonic()
-            full = max(self._full_again.get(key, now), now)
-            wait = full - self._tolerance - now
+            arrival_time = max(self._arrival_times.get(key, now), now)
+            wait = arrival_time - self._tolerance - now
             if wait <= 0:
-                self._full_again[key] = full + self._interval
+                self._arrival_times[key] = arrival_time + self._interval
             return wait

@@ -1,4 +1,4 @@
-"""Sockets: resolved once, checked, connected to the checked address, read within a deadline."""
+"""Sockets: a host is resolved once, the checked address is connected to, reads have a deadline."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ from cryptosource_store.reasons import Reason
 _LOG = logging.getLogger(__name__)
 
 STOP_CHECK_SECONDS = 0.25
-"""How soon a read that waits for a slow upstream notices that the process is to stop."""
+"""Longest time until a blocked read notices that the process is asked to stop."""
 
 Resolver = Callable[[str, int], Sequence[str]]
-"""Returns the addresses of a host, best first, as text. Raises OSError when there is none."""
+"""Returns the addresses of a host as text, in order of preference. Raises OSError if it has none."""
 
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
-    """Ask the operating system, which also reads the numeric spellings that `connect` would."""
+    """Resolve by the operating system, which also reads every numeric spelling `connect` accepts."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Progress:
-    """How far one attempt is: what it has received, and how long it may still take."""
+    """Progress of one attempt: bytes received, and the time left."""
 
     def __init__(self, clock: Clock, *, total_seconds: float) -> None:
         self._clock = clock
-        self._ends = clock.monotonic() + total_seconds
+        self._deadline = clock.monotonic() + total_seconds
         self.received_bytes = 0
 
     @property
     def expired(self) -> bool:
         """Whether the attempt has used up its time."""
-        return self._clock.monotonic() >= self._ends
+        return self._clock.monotonic() >= self._deadline
 
     def clip(self, timeout: float | None) -> float:
         """Return the timeout of the next socket operation; 0 when there is no time left."""
-        left = max(0.0, self._ends - self._clock.monotonic())
+        left = max(0.0, self._deadline - self._clock.monotonic())
         return left if timeout is None else min(timeout, left)
 
     def slices(self, seconds: float) -> Iterator[tuple[float, bool]]:
-        """Yield `seconds` in pieces, each with whether it is the last.
+        """Yield `seconds` in slices, each with whether it is the last.
 
         Raises:
-            Stopped: before a piece, when the process is to stop.
+            Stopped: before a slice, when the process is asked to stop.
         """
         while True:
             self._clock.check()
@@ -68,12 +68,14 @@ class Progress:
                 return
 
 
+# A context variable and not an attribute of the stream: the pool reuses one connection for many
+# attempts, and httpcore passes no per-request object down to its streams.
 _CURRENT: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
 @contextmanager
-def within(progress: Progress) -> Iterator[None]:
-    """Let `progress` bound every socket operation inside the block: connections are shared."""
+def enforce_deadline(progress: Progress) -> Iterator[None]:
+    """Apply the deadline of `progress` to every socket operation inside the block."""
     token = _CURRENT.set(progress)
     try:
         yield
@@ -82,23 +84,24 @@ def within(progress: Progress) -> Iterator[None]:
 
 
 class DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every read and write ends with the attempt that makes it."""
+    """A connection whose reads and writes end at the deadline of the attempt that makes them."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return what has come.
+        """Return the bytes received, at most `max_bytes`.
 
         Raises:
-            httpcore.ReadTimeout: nothing came in time, or the attempt's time is up.
-            Stopped: the process is to stop.
+            httpcore.ReadTimeout: no byte in time, or the attempt's time is up.
+            Stopped: the process is asked to stop.
         """
         progress = _CURRENT.get()
         if progress is None:
             return self._inner.read(max_bytes, timeout)
-        patience = _positive(progress.clip(timeout), httpcore.ReadTimeout)
-        for piece, last in progress.slices(patience):
+        remaining = _require_time_left(progress.clip(timeout), httpcore.ReadTimeout)
+        # In slices, because a signal does not interrupt a blocked read: Python retries it (PEP 475).
+        for piece, last in progress.slices(remaining):
             try:
                 data = self._inner.read(max_bytes, piece)
             except httpcore.ReadTimeout:
@@ -113,7 +116,7 @@ class DeadlineStream(httpcore.NetworkStream):
         """Send `buffer`. Raises `WriteTimeout` also when the attempt's time is up."""
         progress = _CURRENT.get()
         if progress is not None:
-            timeout = _positive(progress.clip(timeout), httpcore.WriteTimeout)
+            timeout = _require_time_left(progress.clip(timeout), httpcore.WriteTimeout)
         self._inner.write(buffer, timeout)
 
     def start_tls(
@@ -122,7 +125,7 @@ class DeadlineStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        """Return the encrypted stream; the name checked is the host's, not the address."""
+        """Return the encrypted stream. The certificate is checked for the host, not the address."""
         return DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def close(self) -> None:
@@ -130,16 +133,16 @@ class DeadlineStream(httpcore.NetworkStream):
         self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks about the socket."""
+        """Return information about the socket, as httpcore's interface has it."""
         return self._inner.get_extra_info(info)
 
 
 class CheckedBackend(httpcore.NetworkBackend):
-    """Connects to addresses that the policy permits, and to nothing else.
+    """Connects to addresses that the egress policy permits, and to no others.
 
     Args:
-        policy: judges each address.
-        resolver: asked once per connection, so no second answer can differ from the checked one.
+        policy: decides about each address.
+        resolver: resolves the host, once per connection.
     """
 
     def __init__(self, policy: EgressPolicy, resolver: Resolver) -> None:
@@ -159,10 +162,12 @@ class CheckedBackend(httpcore.NetworkBackend):
 
         Raises:
             Permanent: `EgressDenied`, before any packet to the host.
-            httpcore.ConnectError, httpcore.ConnectTimeout: nobody there.
+            httpcore.ConnectError, httpcore.ConnectTimeout: no address accepts.
         """
         wait = timeout or 10.0
-        addresses = self._permitted(host, resolve(self._resolver, host, port, seconds=wait))
+        # Resolved once, and connected to by address: a second look-up could return an address that
+        # was not checked (DNS rebinding).
+        addresses = self._select_permitted(host, resolve(self._resolver, host, port, seconds=wait))
         failure: httpcore.NetworkError | httpcore.TimeoutException | None = None
         for address in addresses:
             try:
@@ -174,10 +179,11 @@ class CheckedBackend(httpcore.NetworkBackend):
                 failure = error
         raise failure or httpcore.ConnectError("the name has no address")
 
-    def _permitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
+    def _select_permitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
         permitted = [address for address in addresses if self._policy.permits(address)]
         if addresses and not permitted:
-            # The addresses go to the log alone: a manifest's author may not learn internal ones.
+            # The addresses go to the log only: the message is shown to the manifest's author, who
+            # must not learn internal addresses by it.
             _LOG.warning("egress denied", extra={"host": host, "addresses": list(addresses)[:8]})
             raise Permanent(
                 Reason.EGRESS_DENIED,
@@ -188,21 +194,23 @@ class CheckedBackend(httpcore.NetworkBackend):
 
 
 def resolve(resolver: Resolver, host: str, port: int, *, seconds: float) -> Sequence[str]:
-    """Return the addresses of `host`, bounding in time what the system's resolver does not.
+    """Return the addresses of `host` within a time limit.
 
     Raises:
         httpcore.ConnectError: there is no such name.
-        httpcore.ConnectTimeout: no answer in time.
+        httpcore.ConnectTimeout: not resolved in time.
     """
     outcome: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def look_up() -> None:
         try:
             outcome.put(resolver(host, port))
         except Exception as error:  # noqa: BLE001 - handed over to the waiting thread
             outcome.put(error)
 
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    # A thread, because getaddrinfo takes no timeout; a daemon, so that one that hangs does not keep
+    # the process alive.
+    threading.Thread(target=look_up, name="resolve", daemon=True).start()
     try:
         found = outcome.get(timeout=seconds)
     except queue.Empty:
@@ -219,7 +227,10 @@ def open_pool(
     resolver: Resolver,
     ssl_context: ssl.SSLContext | None,
 ) -> httpcore.ConnectionPool:
-    """Return a pool of checked HTTP/1.1 connections: no proxy, no environment, no cookies."""
+    """Return a pool of checked HTTP/1.1 connections.
+
+    It uses no proxy, no environment variable and no cookies.
+    """
     return httpcore.ConnectionPool(
         ssl_context=ssl_context,
         max_connections=limits.max_connections,
@@ -228,8 +239,8 @@ def open_pool(
     )
 
 
-def _positive(seconds: float, timeout: type[httpcore.TimeoutException]) -> float:
-    # A socket timeout of 0 would mean non-blocking.
+def _require_time_left(seconds: float, timeout: type[httpcore.TimeoutException]) -> float:
+    # A socket timeout of 0 would make the socket non-blocking instead of timing out.
     if seconds <= 0:
         raise timeout("the attempt's time is up")
     return seconds

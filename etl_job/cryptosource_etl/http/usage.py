@@ -1,4 +1,4 @@
-"""What a client did, for the run's log and row."""
+"""Counters of a client's requests, waits and bytes, for the run's log and row."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Usage:
     retries: int = 0
     """Attempts after the first of their call."""
     waits: int = 0
-    """Times somebody had to wait: for a token, after a failure, or as the upstream asked."""
+    """Number of waits: for a token, after a failure, or as the upstream asked."""
     waited_seconds: float = 0.0
-    """How long all of them took."""
+    """Total time of these waits."""
     body_bytes: int = 0
     """Bytes of bodies received, before decompression."""
 
 
 class Counters:
-    """A `Usage` that grows. Thread-safe."""
+    """Adds up a `Usage`. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Counters:
             return self._usage
 
     def add(self, *, requests: int = 0, retries: int = 0, body_bytes: int = 0) -> None:
-        """Count what was sent and received."""
+        """Count requests, retries and bytes."""
         with self._lock:
             now = self._usage
             self._usage = replace(

@@ -1,4 +1,4 @@
-"""One request on the wire and its answer, with every failure of the wire put into our words."""
+"""One HTTP exchange: a request, its response, and every transport error as an `AttemptFailed`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cryptosource_etl.clock import Clock
 from cryptosource_etl.errors import RunError
 from cryptosource_etl.http.client_spans import RequestSpan
 from cryptosource_etl.http.request_limits import HttpLimits
-from cryptosource_etl.http.response_body import BodyCaps, TooLarge, decode, refuse_too_large
+from cryptosource_etl.http.response_body import BodyCaps, TooLarge, decode, too_large_error
 from cryptosource_etl.http.retry import AttemptFailed
-from cryptosource_etl.http.transport import Progress, within
+from cryptosource_etl.http.transport import Progress, enforce_deadline
 from cryptosource_etl.http.usage import Counters
 from cryptosource_store.reasons import Reason
 
@@ -22,7 +22,7 @@ _WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.Proto
 
 
 class Incoming:
-    """An answer whose body is still on the wire. Close it."""
+    """A response whose body has not been read. The caller closes it."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class Incoming:
         """Yield the decompressed body.
 
         Raises:
-            AttemptFailed: it broke off, took too long, or is not what its headers say.
+            AttemptFailed: the body broke off, took too long, or contradicts its headers.
             Retryable: `BodyTooLarge`.
         """
         pieces = decode(
-            self._received(),
+            self._read_chunks(),
             content_encoding=self.headers.get("content-encoding", ""),
             content_length=self.headers.get("content-length", ""),
             caps=caps,
@@ -58,21 +58,23 @@ class Incoming:
         try:
             yield from pieces
         except TooLarge as problem:
-            self._span.failed(Reason.BODY_TOO_LARGE)
-            raise refuse_too_large(self._host, problem) from None
+            self._span.record_error(Reason.BODY_TOO_LARGE)
+            raise too_large_error(self._host, problem) from None
         except AttemptFailed as failure:
-            self._span.failed(failure.reason)
+            self._span.record_error(failure.reason)
             raise
 
     def close(self) -> None:
-        """Let go of the connection; what was not read of the body is not waited for."""
+        """Release the connection without waiting for the unread rest of the body."""
         self._response.close()
         self._span.end()
 
-    def _received(self) -> Iterator[bytes]:
+    def _read_chunks(self) -> Iterator[bytes]:
         chunks = self._response.iter_stream()
         while True:
-            with _translated(self._progress), within(self._progress):
+            # The deadline is entered for each chunk, not around the loop: a generator would leave
+            # its context variable set in the consumer between two chunks.
+            with _translate_errors(self._progress), enforce_deadline(self._progress):
                 chunk = next(chunks, None)
             if chunk is None:
                 return
@@ -84,10 +86,10 @@ class Wire:
     """Sends requests through a pool.
 
     Args:
-        pool: checked connections.
-        limits: caps on time and headers.
+        pool: connections from `open_pool`.
+        limits: limits on time and headers.
         clock: measures deadlines.
-        counters: told of every request and byte.
+        counters: counts every request and byte.
     """
 
     def __init__(
@@ -111,21 +113,21 @@ class Wire:
         resend_count: int,
         total_seconds: float,
     ) -> Incoming:
-        """Send a GET and return its answer as soon as the headers are in.
+        """Send a GET and return the response as soon as its headers are in.
 
         Raises:
-            AttemptFailed: no answer, or one that is not HTTP.
+            AttemptFailed: no response, or one that is not HTTP.
             Permanent: `EgressDenied`.
         """
         progress = Progress(self._clock, total_seconds=total_seconds)
         span = RequestSpan(url, resend_count=resend_count)
         self._counters.add(requests=1)
         try:
-            with _translated(progress), within(progress):
+            with _translate_errors(progress), enforce_deadline(progress):
                 response = self._pool.handle_request(self._request(url, headers))
-            span.answered(response.status)
+            span.record_status(response.status)
         except BaseException as error:
-            span.failed(
+            span.record_error(
                 error.reason
                 if isinstance(error, AttemptFailed | RunError)
                 else type(error).__name__
@@ -134,7 +136,7 @@ class Wire:
             raise
         incoming = Incoming(
             response,
-            _joined(response.headers),
+            _join_headers(response.headers),
             host=url.netloc.decode("ascii"),
             progress=progress,
             span=span,
@@ -173,7 +175,9 @@ class Wire:
             )
 
 
-def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _join_headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    # Lines of one name are one list (RFC 9110, section 5.3). latin-1 maps each byte to a character,
+    # so that no header can fail to decode.
     joined: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -182,16 +186,19 @@ def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 @contextmanager
-def _translated(progress: Progress) -> Iterator[None]:
+def _translate_errors(progress: Progress) -> Iterator[None]:
     try:
         yield
     except _WIRE_ERRORS as error:
-        # Not chained: h11 quotes what it received, and an upstream may echo the key.
-        raise AttemptFailed(*_meaning(error, progress)) from None
+        # Not chained: h11 quotes the bytes it received, and an upstream may echo the key.
+        raise AttemptFailed(*_classify_error(error, progress)) from None
 
 
-def _meaning(error: Exception, progress: Progress) -> tuple[Reason, str]:
-    """Return what a failure of the wire means: it depends on whether anything had come."""
+def _classify_error(error: Exception, progress: Progress) -> tuple[Reason, str]:
+    """Return reason and detail of a transport error.
+
+    They depend on whether any byte had arrived: without one, the upstream counts as unreachable.
+    """
     slow = isinstance(error, httpcore.TimeoutException)
     if progress.expired or isinstance(error, httpcore.PoolTimeout):
         return Reason.DEADLINE_EXCEEDED, "the answer took too long"

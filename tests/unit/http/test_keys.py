@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cryptosource_etl.errors import Permanent, RunError
 from cryptosource_etl.http import Answer, TryAgain
-from cryptosource_etl.http.request import prepare, without
+from cryptosource_etl.http.request import mask_secret, prepare
 from cryptosource_store.reasons import Reason
 from support.wire import Wire, answer, hang_up, raw, reset_after, truncated
 
@@ -79,7 +79,7 @@ def test_no_error_traceback_or_log_holds_the_key_even_if_the_upstream_echoes_it(
 
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(1, 200))
 def test_masking_leaves_no_part_of_the_key_that_could_be_recognised(before, after, cut):
-    masked = without(KEY, f"{before}{KEY}{after}"[:cut])
+    masked = mask_secret(KEY, f"{before}{KEY}{after}"[:cut])
 
     assert KEY[:6] not in masked or KEY[:6] in before + after
 
