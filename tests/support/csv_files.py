@@ -246,7 +246,7 @@ class StoppedClock:
 
 def make_reader(path: Path | None, *, http: Any = None, **settings: Any) -> CsvReader:
     """Return a reader of a file whose columns are `COLUMNS`, unless told otherwise."""
-    given = {"columns": COLUMNS, "shown_path": str(path), **settings}
+    given = {"columns": COLUMNS, "label": str(path), **settings}
     return CsvReader(FileFormat(path=path, **given), clock=StoppedClock(), http=http)
 
 

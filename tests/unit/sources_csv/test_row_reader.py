@@ -77,10 +77,10 @@ def test_cell_that_is_too_large_breaks_its_row_alone():
     assert len(broken.cells[0]) == lines.HEAD_BYTES
 
 
-@pytest.mark.parametrize("extra", [1, lines.BLOCK_BYTES, 3 * lines.LINE_LIMIT_BYTES])
+@pytest.mark.parametrize("extra", [1, lines.BLOCK_BYTES, 3 * lines.MAX_LINE_BYTES])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_line_that_is_too_long_is_passed_over(extra, end):
-    long_line = b"x" * (lines.LINE_LIMIT_BYTES + extra)
+    long_line = b"x" * (lines.MAX_LINE_BYTES + extra)
     content = end.join([b"a,b", long_line, b"c,d", b""])
     (before, _, _), (broken, stop, line), (after, last, _) = read(content)
     assert (before, after) == (["a", "b"], ["c", "d"])
@@ -90,7 +90,7 @@ def test_line_that_is_too_long_is_passed_over(extra, end):
 
 
 def test_quote_is_not_continued_behind_a_line_that_is_too_long():
-    long_line = b"x" * (lines.LINE_LIMIT_BYTES + 1)
+    long_line = b"x" * (lines.MAX_LINE_BYTES + 1)
     found = cells(b'a,"b\nc,d\n' + long_line + b"\ne,f\n")
     assert [type(row) for row in found] == [BrokenRow, list, BrokenRow, list]
 

@@ -195,8 +195,8 @@ row = st.lists(storable | figures, max_size=7)
 def test_any_cells_are_judged_and_restored_to_equal_records(rows):
     names = ["symbol", "name", "price", "change", "at"]
     reader = make_reader(None)
-    reader._layout = RowSchema(FileFormat(columns=COLUMNS), names)
-    for record in reader._layout.records(rows, lines=range(len(rows))):
+    reader._schema = RowSchema(FileFormat(columns=COLUMNS), names)
+    for record in reader._schema.records(rows, lines=range(len(rows))):
         assert isinstance(reader.normalize(record, received_at=NOW), Quote | Rejection)
         payload = msgspec.json.decode(reader.payload(record))
         in_jsonb_order = dict(sorted(payload.items(), key=lambda item: (len(item[0]), item[0])))

@@ -1,10 +1,13 @@
 """CSV files, local or behind a URL, of any size, in flat memory.
 
-The way of a row: `lines` cuts bytes, `rows` parses them, `layout` makes records and judges them,
-`paging` and `pages` group them with cursors; `files` and `remote` are where bytes come from,
-`header` and `binding` what the first line and the manifest make of each other. Only `settings`
-knows the resource's models. How numbers, symbols and times are written belongs beside this
-package, since every source needs it; what is stored, and when, belongs to the pipeline.
+`local_file` and `remote_file` supply bytes, `text_encoding` and `lines` cut them into lines, `rows`
+parses lines into rows, `row_schema` turns rows into records and normalizes them, and `page_builder`
+groups records into pages with cursors. `header` reads the column names, `column_binding` maps the
+manifest's columns to them, `cursor` defines the resume position, and `reader` is the source as a
+run sees it. Only `file_format` knows the resource's models.
+
+Never here: how numbers, symbols and times are written, which every source needs and which is
+beside this package; what is stored and when, which the pipeline decides.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The manifest's columns, bound to the columns that a file really has."""
+"""The binding of the manifest's columns to the columns of a file's header."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from cryptosource_store.quote_fields import BY_NAME, UPSTREAM_FIELDS, FieldKind
 from cryptosource_store.reasons import Reason
 
 Parser = Callable[[str], Any]
-"""Reads the text of a cell: a value, None for unknown, or what says why it is refused."""
-TEXTS_REMEMBERED = 32_768
-"""Symbols, ids and names whose reading is kept: more than there are coins, some 20 000."""
-_NAMES_SHOWN = 12
+"""Parses the text of a cell: a value, None for unknown, or the reason of a rejection."""
+# More than there are coins, some 20 000.
+CACHE_SIZE = 32_768
+"""Entries of the cache of parsed symbols, ids or names."""
+_MAX_NAMES_LISTED = 12
 
 
 _TEXTS: Mapping[str, Parser] = {
@@ -32,13 +33,13 @@ _TEXTS: Mapping[str, Parser] = {
 
 @dataclass(frozen=True)
 class BoundColumn:
-    """Where one field of a quote is found in a row, and how it is read."""
+    """The position of one field of a quote in a row, and its parser."""
 
     field: str
     header: str
-    """The column's name, or the field's where it is a constant."""
+    """The column's name; for a constant the field's name."""
     index: int
-    """Of the cell; 0 for a constant, which does not look at it."""
+    """Index of the cell; 0 for a constant, whose parser ignores the cell."""
     parse: Parser
     is_constant: bool = False
 
@@ -46,14 +47,14 @@ class BoundColumn:
 def _parser_of(field: str, column: ColumnSettings, settings: FileFormat) -> Parser:
     kind = BY_NAME[field].kind
     if kind is FieldKind.TEXT:
-        return lru_cache(maxsize=TEXTS_REMEMBERED)(_TEXTS[field])
+        return lru_cache(maxsize=CACHE_SIZE)(_TEXTS[field])
     if kind is FieldKind.TIME:
         return time_parser(column.format, zone=zone_named(column.time_zone))
     number = number_parser(decimal=settings.decimal, percent=kind is FieldKind.PERCENT)
     return (lambda text: rank_of(number(text))) if kind is FieldKind.RANK else number
 
 
-def _translated(parse: Parser, values: Mapping[str, str]) -> Parser:
+def _translate_values(parse: Parser, values: Mapping[str, str]) -> Parser:
     if not values:
         return parse
 
@@ -77,11 +78,11 @@ def _bind_one(
     index = header.get(column.column, header.get(column.column.strip()))
     if index is None:
         return None
-    return BoundColumn(field, column.column, index, _translated(parse, column.values))
+    return BoundColumn(field, column.column, index, _translate_values(parse, column.values))
 
 
 def bind(settings: FileFormat, names: Sequence[str]) -> dict[str, BoundColumn]:
-    """Return the fields that a row with these columns has; what is not there is left out."""
+    """Return the fields that a row with these columns has; others are left out."""
     header = {name: index for index, name in enumerate(names)}
     return {
         field: bound
@@ -91,17 +92,17 @@ def bind(settings: FileFormat, names: Sequence[str]) -> dict[str, BoundColumn]:
     }
 
 
-def _spelled(field: str) -> str:
+def _manifest_path(field: str) -> str:
     return f"csv.columns.{manifest_name(field)}"
 
 
-def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(name[:32] for name in names[:_NAMES_SHOWN]) + more
+def _format_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES_LISTED} more" if len(names) > _MAX_NAMES_LISTED else ""
+    return ", ".join(name[:32] for name in names[:_MAX_NAMES_LISTED]) + more
 
 
 def missing_columns(settings: FileFormat, names: Sequence[str]) -> list[str]:
-    """Return the columns that the manifest asks for by name and that are not there."""
+    """Return the columns that the manifest names explicitly and that are missing."""
     present = set(names)
     return [
         column.column
@@ -114,10 +115,10 @@ def missing_columns(settings: FileFormat, names: Sequence[str]) -> list[str]:
 
 
 def check_columns(settings: FileFormat, names: Sequence[str]) -> None:
-    """Refuse a mapping that cannot work on a file with these columns.
+    """Check that the manifest's mapping works on a file with these columns.
 
     Raises:
-        Permanent: InvalidSpec; it says what there is and what to map.
+        Permanent: InvalidSpec; the message lists the columns and says what to map.
     """
     missing = missing_columns(settings, names)
     if missing:
@@ -127,19 +128,19 @@ def check_columns(settings: FileFormat, names: Sequence[str]) -> None:
         hint = f"; did you mean {folded[close[0]]!r}?" if close else ""
         raise Permanent(
             Reason.INVALID_SPEC,
-            f"{_spelled(field)}: no column {missing[0][:64]!r}{hint} There are: {_shown(names)}",
+            f"{_manifest_path(field)}: no column {missing[0][:64]!r}{hint} There are: {_format_names(names)}",
         )
     bound = bind(settings, names)
     if "symbol" not in bound and "external_id" not in bound:
         raise Permanent(
             Reason.INVALID_SPEC,
             "map csv.columns.symbol or externalId to a column, or to {value: BTC} if the file is "
-            f"about one coin. There are: {_shown(names)}",
+            f"about one coin. There are: {_format_names(names)}",
         )
     if "price_usd" not in bound:
         raise Permanent(
             Reason.INVALID_SPEC,
-            f"map csv.columns.priceUsd to the column of prices. There are: {_shown(names)}",
+            f"map csv.columns.priceUsd to the column of prices. There are: {_format_names(names)}",
         )
     _check_constants(bound)
 
@@ -148,4 +149,4 @@ def _check_constants(bound: Mapping[str, BoundColumn]) -> None:
     for column in bound.values():
         detail = getattr(column.parse(""), "detail", None) if column.is_constant else None
         if detail is not None:
-            raise Permanent(Reason.INVALID_SPEC, f"{_spelled(column.field)}.value: {detail}")
+            raise Permanent(Reason.INVALID_SPEC, f"{_manifest_path(column.field)}.value: {detail}")

@@ -1,9 +1,7 @@
-"""Where in which file to go on, as JSON that lives in the checkpoint.
+"""The cursor of a local file: the place to resume at, as JSON in the checkpoint.
 
-A file is known by its content, not its name: by hashes of its first bytes, of those right before
-the place to go on at, and, once it has grown, of all that was read of it: a row that was changed in
-the middle must be read again, however the file ends. That costs a second a gigabyte. A cursor made
-under another mapping is worthless, because the rows before it would be read differently now.
+A file is identified by its content, not by its name: by hashes of its first bytes, of the bytes
+right before the place and, once it has grown, of all bytes before the place.
 """
 
 from __future__ import annotations
@@ -17,11 +15,10 @@ from cryptosource_etl.records import Cursor
 
 DIGEST_BYTES = 16
 PROBE_BYTES = 4096
-"""Bytes that are hashed at the start, and before the place to go on at."""
+"""Bytes that are hashed at the file's start, and before the place to resume at."""
 
 Fetch = Callable[[int, int], bytes]
 """Returns at most n bytes from an offset on."""
-
 
 FetchHash = Callable[[int], str]
 """Returns the hash of all bytes before an offset."""
@@ -41,13 +38,13 @@ class Place:
     line: int
     """Lines before it."""
     again: str | None = None
-    """Digest of the record that starts here, if that is loaded already and only has to be looked
-    at again: the file ended within it, and has grown since."""
+    """Digest of the record that starts here, if it was loaded already and only has to be compared:
+    the file ended within it, and has grown since."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """What is compared to tell whether a file is the one that was read."""
+    """The properties by which a file is recognized as the one that was read."""
 
     size: int
     mtime_ns: int
@@ -57,13 +54,13 @@ class FileState:
     def cursor(
         self, place: Place, *, tail: str, prefix: str, reopen: Place | None
     ) -> dict[str, Any]:
-        """Return the JSON of a place in this file.
+        """Return the JSON cursor of a place in this file.
 
         Args:
-            place: where to go on.
+            place: where to resume.
             tail: hash of the `PROBE_BYTES` before it.
             prefix: hash of all bytes before it.
-            reopen: where to go on instead once the file has grown.
+            reopen: where to resume instead once the file has grown.
         """
         cursor: dict[str, Any] = {
             "size": self.size,
@@ -80,7 +77,7 @@ class FileState:
 
 
 def tail_of(fetch: Fetch, offset: int) -> str:
-    """Return the hash of the bytes before an offset."""
+    """Return the hash of the `PROBE_BYTES` before an offset."""
     start = max(0, offset - PROBE_BYTES)
     return fingerprint(fetch(start, offset - start))
 
@@ -88,25 +85,26 @@ def tail_of(fetch: Fetch, offset: int) -> str:
 def place_in_file(
     cursor: Cursor, *, state: FileState, fetch: Fetch, prefix: FetchHash
 ) -> Place | None:
-    """Return where to go on in a file, or None if it is not the one the cursor was made for.
+    """Return the place to resume at, or None if the cursor was made for another file.
 
     Args:
-        cursor: as stored; whatever is wrong with it, the file is read from its start.
+        cursor: as stored; an invalid one counts as one of another file.
         state: the file as it is now.
-        fetch: reads from it.
-        prefix: hashes it.
+        fetch: reads from the file.
+        prefix: hashes the file up to an offset.
     """
     try:
         size, offset, line = int(cursor["size"]), int(cursor["offset"]), int(cursor["line"])
         same = size == state.size and int(cursor["mtime_ns"]) == state.mtime_ns
         grown = 0 < size < state.size
-        known = (same or grown) and 0 <= offset <= size
-        if not known or fingerprint(fetch(0, min(size, PROBE_BYTES))) != cursor["head"]:
+        possible = (same or grown) and 0 <= offset <= size
+        if not possible or fingerprint(fetch(0, min(size, PROBE_BYTES))) != cursor["head"]:
             return None
         if tail_of(fetch, offset) != cursor["tail"]:
             return None
-        # A cursor of an earlier version has none.
-        if grown and "prefix" in cursor and prefix(offset) != cursor["prefix"]:
+        # Of a file that has grown, all that was read is hashed, at a second a gigabyte: a row in
+        # the middle may have been rewritten, which neither head nor tail shows.
+        if grown and prefix(offset) != cursor["prefix"]:
             return None
         if grown and "open" in cursor:
             start, before, again = cursor["open"]

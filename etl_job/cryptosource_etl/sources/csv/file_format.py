@@ -1,6 +1,6 @@
-"""What the manifest says about a CSV file, as this package's own frozen dataclasses.
+"""The manifest's settings of a CSV file, as frozen dataclasses of this package.
 
-The one module here that knows the resource's models.
+The only module of the package that knows the resource's models.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSettings:
-    """Where one field comes from: a column, or a constant."""
+    """The origin of one field: a column or a constant."""
 
     column: str | None = None
     """Header of the column; None for a constant."""
     constant: str | None = None
     """The same text for every row."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """Cell texts to read as others; an empty text is unknown."""
+    """Cell text -> the text to read instead; an empty text is unknown."""
     explicit: bool = True
-    """The manifest asked for it, so that its absence is a mistake; False for a default."""
+    """The manifest names the column, so that its absence is an error; False for a default."""
     format: str = "auto"
-    """Of a time."""
+    """Format of a time."""
     time_zone: str = "Etc/UTC"
-    """Of a time that carries none."""
+    """Zone of a time that carries none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileFormat:
-    """How to read one CSV file."""
+    """The settings with which one CSV file is read."""
 
     path: Path | None = None
     """A local file; None for a URL."""
-    shown_path: str = ""
+    label: str = ""
     """The path as the manifest gives it, for messages."""
     url: str | None = None
-    """Where to fetch the file."""
+    """URL of the file; None for a local one."""
     delimiter: str = "auto"
     """One character, or `auto`."""
     encoding: str = "auto"
@@ -53,12 +53,16 @@ class FileFormat:
     decimal: Literal[".", ","] = "."
     """Decimal separator of numbers."""
     columns: Mapping[str, ColumnSettings] = field(default_factory=dict)
-    """Field of a quote -> where it comes from."""
+    """Field of a quote -> its origin."""
     batch_size: int = 1000
-    """Records of a page at most."""
+    """Largest number of records of a page."""
 
     def fingerprint(self) -> str:
-        """Return what stands for the reading of rows: another one makes a cursor worthless."""
+        """Return a digest of the settings that decide how rows are read.
+
+        A cursor made under another digest is not used.
+        """
+        # `path` and `batch_size` are left out: they do not change what a row means.
         columns = {
             name: [getattr(column, part.name) for part in fields(column) if part.name != "values"]
             + [sorted(column.values.items())]
@@ -97,14 +101,14 @@ def settings_of(source: CryptoSource, *, csv_path: Path | None) -> FileFormat:
 
     Args:
         source: the validated resource.
-        csv_path: the file, wherever `path`, a ConfigMap or a volume claim put it.
+        csv_path: the file that `path`, a ConfigMap or a volume claim resolves to.
     """
     spec = source.spec.csv
     if spec is None:
         raise TypeError("a source of type CSV has a member csv")
     return FileFormat(
         path=csv_path if spec.url is None else None,
-        shown_path=_shown(spec, csv_path),
+        label=_label_of(spec, csv_path),
         url=spec.url,
         delimiter=spec.delimiter,
         encoding=spec.encoding,
@@ -114,7 +118,7 @@ def settings_of(source: CryptoSource, *, csv_path: Path | None) -> FileFormat:
     )
 
 
-def _shown(spec: Any, csv_path: Path | None) -> str:
+def _label_of(spec: Any, csv_path: Path | None) -> str:
     if spec.config_map is not None:
         return f"{spec.config_map.key} of ConfigMap {spec.config_map.name}"
     if spec.volume_claim is not None:

@@ -1,4 +1,4 @@
-"""The first lines of a file: its encoding, its delimiter and the names of its columns."""
+"""The header of a file: its encoding, its delimiter and the names of its columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptosource_etl.sources.csv.text_encoding import Encoding, find_encoding
 from cryptosource_store.reasons import Reason
 
 SAMPLE_BYTES = 64 * 1024
-"""How much of a file is looked at before it is read; the header must be within."""
+"""Bytes of a file that are examined before it is read; the header must be within."""
 DELIMITERS = ",;\t|"
 _LINES_COMPARED = 30
 _ARCHIVES = {b"PK\x03\x04": "a zip archive or an Excel workbook", b"\x1f\x8b": "gzip"}
@@ -23,15 +23,15 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive or an Excel workbook", b"\x1f\x8b": "
 
 @dataclass(frozen=True)
 class Head:
-    """What the first lines say."""
+    """What is known of a file from its first lines."""
 
     dialect: Dialect
     names: tuple[str, ...]
-    """One for each column, all different, none empty."""
+    """A name for each column, all different, none empty."""
     end: int
     """Offset of the first record, in bytes."""
     lines: int
-    """Lines before the first record."""
+    """Number of lines before the first record."""
 
 
 def unique_names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -51,13 +51,13 @@ def unique_names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _agreement(lines: list[str], delimiter: str) -> tuple[int, int]:
-    """Return how many rows have the commonest width above one, and that width."""
+def _score_delimiter(lines: list[str], delimiter: str) -> tuple[int, int]:
+    """Return the number of rows with the most frequent width above one, and that width."""
     try:
         rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
         return 0, 0
-    # A quote left in a cell means that this delimiter cut a quoted cell in two.
+    # An unpaired quote in a cell means that this delimiter has split a quoted cell in two.
     whole = (row for row in rows if not any(cell.count('"') % 2 for cell in row))
     widths = Counter(len(row) for row in whole if len(row) > 1)
     if not widths:
@@ -67,42 +67,40 @@ def _agreement(lines: list[str], delimiter: str) -> tuple[int, int]:
 
 
 def find_delimiter(lines: list[str]) -> str:
-    """Return the delimiter by which the most lines have the same number of columns."""
-    scores = {delimiter: _agreement(lines, delimiter) for delimiter in DELIMITERS}
+    """Return the delimiter by which most lines have the same number of columns."""
+    scores = {delimiter: _score_delimiter(lines, delimiter) for delimiter in DELIMITERS}
     return max(DELIMITERS, key=lambda delimiter: scores[delimiter])
 
 
 def _sample_lines(sample: bytes, encoding: Encoding, *, whole: bool) -> list[str]:
     data = sample[encoding.bom :]
     lines = encoding.split(data[: len(data) - len(data) % encoding.unit])
+    # The sample may end within its last line.
     if not whole and len(lines) > 1:
         lines.pop()
     return [encoding.decode_visibly(line) for line in lines[:_LINES_COMPARED]]
 
 
-def _refuse(what: str, why: str) -> Permanent:
+def _unreadable(what: str, why: str) -> Permanent:
     return Permanent(Reason.FILE_UNREADABLE, f"{what} {why}")
 
 
 def _check_text(sample: bytes, encoding: Encoding, what: str) -> None:
     for magic, kind in _ARCHIVES.items():
         if sample.startswith(magic):
-            raise _refuse(what, f"is {kind}, not CSV: unpack it, or export it as CSV")
+            raise _unreadable(what, f"is {kind}, not CSV: unpack it, or export it as CSV")
     if encoding.unit == 1 and b"\0" in sample.partition(b"\n")[0]:
-        raise _refuse(what, "is not a text file: its first line holds NUL bytes")
+        raise _unreadable(what, "is not a text file: its first line holds NUL bytes")
 
 
 def read_head(sample: bytes, settings: FileFormat, *, what: str, whole: bool) -> Head:
-    """Return what the first lines of a file say.
-
-    A file with a header and nothing else is fine, and has no records. One without even a header is
-    an export that failed, which must not pass for a success.
+    """Return the header of a file, with its encoding and delimiter.
 
     Args:
-        sample: its first bytes.
-        settings: what the manifest says about it.
+        sample: the file's first bytes.
+        settings: the manifest's settings.
         what: names the file in errors.
-        whole: the sample is all of it.
+        whole: the sample is the whole file.
 
     Raises:
         Permanent: FileUnreadable, it is empty or no CSV; InvalidSpec, see `find_encoding`.
@@ -118,10 +116,12 @@ def read_head(sample: bytes, settings: FileFormat, *, what: str, whole: bool) ->
         if rows.values:
             first, end = rows.values[0], rows.ends[0]
             if isinstance(first, BrokenRow):
-                raise _refuse(what, f"has no readable header: {first.detail}")
+                raise _unreadable(what, f"has no readable header: {first.detail}")
             if end < len(sample) or whole:
                 return Head(dialect, unique_names(first), end, rows.lines[0])
             break
+    # A header without records is a valid file. Without even a header it is a failed export, which
+    # must not count as a success with no records.
     if whole:
-        raise _refuse(what, "is empty: it has not even a header line")
-    raise _refuse(what, f"has no header line within its first {SAMPLE_BYTES} bytes: is it CSV?")
+        raise _unreadable(what, "is empty: it has not even a header line")
+    raise _unreadable(what, f"has no header line within its first {SAMPLE_BYTES} bytes: is it CSV?")

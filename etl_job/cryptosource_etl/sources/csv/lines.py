@@ -1,4 +1,4 @@
-"""A stream of bytes, cut into lines without ever holding more than one too long."""
+"""Splitting a stream of bytes into lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 from cryptosource_etl.sources.csv.text_encoding import Encoding
 
+# Some 3000 rows, and small beside the memory of an idle interpreter.
 BLOCK_BYTES = 256 * 1024
-"""Bytes read at once: some 3000 rows, far below the memory of an idle interpreter."""
-LINE_LIMIT_BYTES = 1024 * 1024
+"""Bytes read at once."""
+MAX_LINE_BYTES = 1024 * 1024
 """Longest line, and longest record of several lines, that is read."""
 HEAD_BYTES = 1000
-"""How much of a line that is too long is kept, to show where it is."""
+"""Bytes of an overlong line that are kept, to show which one it is."""
 
 Read = Callable[[int], bytes]
-"""Returns at most that many bytes, none at the end."""
+"""Returns at most that many bytes; none at the end."""
 
 
 class LongLine(NamedTuple):
@@ -24,14 +25,14 @@ class LongLine(NamedTuple):
     head: bytes
     """Its first `HEAD_BYTES`."""
     length: int
-    """Bytes of all of it, its end included."""
+    """Length of the whole line in bytes, line end included."""
 
 
 def _bounded(lines: list[bytes]) -> Iterator[list[bytes] | LongLine]:
-    """Yield runs of lines that are short enough, and each that is not."""
+    """Yield runs of lines within the limit, and each overlong line."""
     start = 0
     for index, line in enumerate(lines):
-        if len(line) > LINE_LIMIT_BYTES:
+        if len(line) > MAX_LINE_BYTES:
             if index > start:
                 yield lines[start:index]
             yield LongLine(line[:HEAD_BYTES], len(line))
@@ -41,17 +42,15 @@ def _bounded(lines: list[bytes]) -> Iterator[list[bytes] | LongLine]:
 
 
 def read_lines(read: Read, encoding: Encoding) -> Iterator[list[bytes] | LongLine]:
-    """Yield blocks of whole lines, and each line that is too long.
-
-    Only the very last line of all may be without an end.
+    """Yield blocks of whole lines, and each overlong line. Only the last line may have no end.
 
     Args:
-        read: the bytes, from the start of a line on.
-        encoding: how they are cut.
+        read: reads the bytes, from the start of a line on.
+        encoding: tells lines apart.
     """
     pending, dropped = b"", 0
     for data in iter(lambda: read(BLOCK_BYTES), b""):
-        data = pending + data  # noqa: PLW2901 - what was left over comes first
+        data = pending + data  # noqa: PLW2901 - the rest of the block before comes first
         whole = len(data) - len(data) % encoding.unit
         lines = encoding.split(data[:whole])
         pending = data[whole:]
@@ -61,9 +60,9 @@ def read_lines(read: Read, encoding: Encoding) -> Iterator[list[bytes] | LongLin
             yield LongLine(lines[0][:HEAD_BYTES], dropped + len(lines[0]))
             lines, dropped = lines[1:], 0
         if lines:
-            yield from _bounded(lines) if len(data) > LINE_LIMIT_BYTES else (lines,)
-        if len(pending) > LINE_LIMIT_BYTES:
-            # The last bytes stay, for they may be the first half of a line end.
+            yield from _bounded(lines) if len(data) > MAX_LINE_BYTES else (lines,)
+        if len(pending) > MAX_LINE_BYTES:
+            # The last bytes are kept, because they may be the first half of a line end.
             kept = pending[:HEAD_BYTES] + pending[-2 - len(pending) % encoding.unit :]
             pending, dropped = kept, dropped + len(pending) - len(kept)
     if dropped:

@@ -1,4 +1,4 @@
-"""Rows to pages of records: never too many, never too large, each with its exact cursors."""
+"""Pages of records with exact cursors, bounded in records and in bytes."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from cryptosource_etl.sources.csv.remote_file import remote_cursor
 from cryptosource_etl.sources.csv.row_schema import RowSchema
 from cryptosource_etl.sources.csv.rows import Rows
 
+# Besides the limit on records, so that pages of long rows do not fill the memory.
 PAGE_BYTES = 8 * 1024 * 1024
-"""Bytes of a file that one page holds at most, so that long rows do not fill the memory."""
+"""Bytes of a file in one page, at most."""
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Records that become a page, and the places between them."""
+class PageRecords:
+    """The records of one page, and the places between them."""
 
     records: list[RawRecord]
     start: Place
     ends: array[int]
-    """Offset behind each record."""
+    """Offset of the end of each record."""
     lines: array[int]
-    """Lines before the end of each record."""
+    """Number of lines up to the end of each record."""
     reopen: Place | None
     """Start of the record that the end of the file may have cut off, if it is among these."""
     is_last: bool
-    """Nothing follows."""
+    """No record follows."""
 
     def place_after(self, count: int) -> Place:
-        """Return the place behind the first `count` records."""
+        """Return the place after the first `count` records."""
         return Place(self.ends[count - 1], self.lines[count - 1]) if count else self.start
 
 
 @dataclass
-class _Waiting:
-    """Records that were read and are in no page yet."""
+class _PendingRecords:
+    """Records that were read and are not part of a page yet."""
 
     start: Place
     records: list[RawRecord] = field(default_factory=list)
@@ -50,8 +51,8 @@ class _Waiting:
     lines: array[int] = field(default_factory=lambda: array("q"))
     reopen: Place | None = None
 
-    def add(self, rows: Rows, layout: RowSchema) -> None:
-        records = layout.records(rows.values, lines=rows.lines)
+    def add(self, rows: Rows, schema: RowSchema) -> None:
+        records = schema.records(rows.values, lines=rows.lines)
         if rows.open_from is not None:
             offset, line = rows.open_from
             first = bisect_right(rows.ends, offset)
@@ -61,19 +62,20 @@ class _Waiting:
         self.ends.extend(rows.ends)
         self.lines.extend(rows.lines)
 
-    def drop_if_known(self, digest: str | None) -> None:
-        """Pass over the first record if it is the one that was loaded before."""
+    def drop_if_loaded(self, digest: str | None) -> None:
+        """Drop the first record if it is the one that was loaded before."""
         if digest is not None and self.records and self.records[0].digest == digest:
             self.start = Place(self.ends[0], self.lines[0])
             del self.records[:1], self.ends[:1], self.lines[:1]
 
-    def size_of_next(self, most: int) -> int:
-        """Return how many records the next page has."""
-        within = bisect_right(self.ends, self.start.offset + PAGE_BYTES)
-        return min(most, max(within, 1), len(self.records))
+    def size_of_next(self, max_records: int) -> int:
+        """Return the number of records of the next page."""
+        fitting = bisect_right(self.ends, self.start.offset + PAGE_BYTES)
+        # At least one, or a record longer than PAGE_BYTES would never leave.
+        return min(max_records, max(fitting, 1), len(self.records))
 
-    def cut(self, count: int) -> Cut:
-        cut = Cut(
+    def take(self, count: int) -> PageRecords:
+        taken = PageRecords(
             self.records[:count],
             self.start,
             self.ends[:count],
@@ -82,81 +84,90 @@ class _Waiting:
             is_last=count == len(self.records),
         )
         del self.records[:count], self.ends[:count], self.lines[:count]
-        self.start = cut.place_after(count)
-        return cut
+        self.start = taken.place_after(count)
+        return taken
 
 
-def cut_pages(
-    blocks: Iterable[Rows], layout: RowSchema, *, start: Place, most: int
-) -> Iterator[Cut]:
+def build_pages(
+    blocks: Iterable[Rows], schema: RowSchema, *, start: Place, max_records: int
+) -> Iterator[PageRecords]:
     """Yield the records of a file in pages.
-
-    Each page waits for the record behind it, so that the last one knows that it is the last.
 
     Args:
         blocks: the rows, from `start` on.
-        layout: makes records of them.
+        schema: turns rows into records.
         start: the place of the first row.
-        most: records of a page.
+        max_records: largest number of records of a page.
     """
-    waiting = _Waiting(start)
+    pending = _PendingRecords(start)
     again = start.again
     for rows in blocks:
-        waiting.add(rows, layout)
-        if waiting.records:
-            waiting.drop_if_known(again)
+        pending.add(rows, schema)
+        if pending.records:
+            pending.drop_if_loaded(again)
             again = None
-        while (count := waiting.size_of_next(most)) < len(waiting.records):
-            yield waiting.cut(count)
-    if waiting.records:
-        yield waiting.cut(len(waiting.records))
+        # `<` and not `<=`: a page is held back until the record after it is known, so that the
+        # last page knows that it is the last.
+        while (count := pending.size_of_next(max_records)) < len(pending.records):
+            yield pending.take(count)
+    if pending.records:
+        yield pending.take(len(pending.records))
 
 
-def _estimate(file: LocalFile, cut: Cut, *, done: int) -> int:
-    """Return how many records there will be, if the rest are like these."""
-    end, count = cut.ends[-1], len(cut.records)
-    if cut.is_last:
+def _estimate(file: LocalFile, page_records: PageRecords, *, done: int) -> int:
+    """Return the expected number of records of the file, by the size of this page's."""
+    end, count = page_records.ends[-1], len(page_records.records)
+    if page_records.is_last:
         return done + count
-    return done + count + (file.size - end) * count // max(1, end - cut.start.offset)
+    return done + count + (file.size - end) * count // max(1, end - page_records.start.offset)
 
 
-def local_page(file: LocalFile, cut: Cut, *, contract: str, done: int) -> Page:
-    """Return a page of a local file, after making sure that the file is still the same.
+def local_page(file: LocalFile, page_records: PageRecords, *, contract: str, done: int) -> Page:
+    """Return a page of a local file, after checking that the file has not changed.
 
     Args:
-        file: the file, open.
-        cut: the records.
-        contract: what the cursor is worth something under.
-        done: records before these in this pass.
+        file: the open file.
+        page_records: the records.
+        contract: the contract version, kept in the cursor.
+        done: number of records before these in this run.
 
     Raises:
         Retryable: FileChanged.
     """
-    end = cut.ends[-1]
-    base = max(0, cut.start.offset - PROBE_BYTES)
-    # Kept with the page: when its cursor is asked for, the file may be closed or another one.
+    end = page_records.ends[-1]
+    base = max(0, page_records.start.offset - PROBE_BYTES)
+    # The page keeps its own bytes: when its cursor is made, the file may be closed or replaced.
     window = file.fetch(base, end - base)
-    read_before = file.prefix.upto(cut.start.offset)
+    prefix_before = file.prefix.upto(page_records.start.offset)
     file.check_unchanged(upto=end)
     state = file.state
 
     def cursor_after(count: int) -> Cursor:
-        place = cut.place_after(count)
+        place = page_records.place_after(count)
         tail = window[max(0, place.offset - PROBE_BYTES) - base : place.offset - base]
-        reopen = cut.reopen if cut.reopen and place.offset > cut.reopen.offset else None
-        prefix = read_before.copy()
-        prefix.update(window[cut.start.offset - base : place.offset - base])
+        reopen = (
+            page_records.reopen
+            if page_records.reopen and place.offset > page_records.reopen.offset
+            else None
+        )
+        prefix = prefix_before.copy()
+        prefix.update(window[page_records.start.offset - base : place.offset - base])
         cursor = state.cursor(
             place, tail=fingerprint(tail), prefix=prefix.hexdigest(), reopen=reopen
         )
         return {"contract": contract, **cursor}
 
-    return Page(cut.records, cursor_after, file.written_at, total=_estimate(file, cut, done=done))
+    return Page(
+        page_records.records,
+        cursor_after,
+        file.written_at,
+        total=_estimate(file, page_records, done=done),
+    )
 
 
 def remote_page(
     url: str,
-    cut: Cut,
+    page_records: PageRecords,
     *,
     contract: str,
     validators: Validators | None,
@@ -165,18 +176,18 @@ def remote_page(
     """Return a page of a file behind a URL.
 
     Args:
-        url: where it is.
-        cut: the records.
-        contract: what the cursor is worth something under.
-        validators: the version that is being read.
-        received_at: when it was written, or else received.
+        url: the file's URL.
+        page_records: the records.
+        contract: the contract version, kept in the cursor.
+        validators: those of the version that is being read.
+        received_at: time at which it was written, or else received.
     """
 
     def cursor_after(count: int) -> Cursor:
-        complete = cut.is_last and count == len(cut.records)
+        complete = page_records.is_last and count == len(page_records.records)
         cursor = remote_cursor(
-            url, validators=validators, place=cut.place_after(count), complete=complete
+            url, validators=validators, place=page_records.place_after(count), complete=complete
         )
         return {"contract": contract, **cursor}
 
-    return Page(cut.records, cursor_after, received_at)
+    return Page(page_records.records, cursor_after, received_at)

@@ -1,4 +1,4 @@
-"""The CSV source as the run sees it."""
+"""The source type CSV: its `SourceReader`, and the JSON form of its rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from cryptosource_etl.sources.csv.file_format import FileFormat, settings_of
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, Head, read_head
 from cryptosource_etl.sources.csv.lines import Read
 from cryptosource_etl.sources.csv.local_file import LocalFile
-from cryptosource_etl.sources.csv.page_builder import Cut, cut_pages, local_page, remote_page
+from cryptosource_etl.sources.csv.page_builder import (
+    PageRecords,
+    build_pages,
+    local_page,
+    remote_page,
+)
 from cryptosource_etl.sources.csv.remote_file import ByteStream, RemoteCursor, written_at
 from cryptosource_etl.sources.csv.row_schema import RowSchema, broken_digest
 from cryptosource_etl.sources.csv.rows import BrokenRow, RowReader
@@ -31,25 +36,26 @@ from cryptosource_etl.sources.times import FUTURE_TOLERANCE
 from cryptosource_store.reasons import Reason, RejectReason
 
 CONTRACT = "csv-1"
-"""Changes with every change of how a row is judged."""
-_LAYOUTS_KEPT = 64
+"""Changes with every change of how rows are normalized."""
+# A replay reads rows under every header that a file has ever had.
+_MAX_FOREIGN_SCHEMAS = 64
 _NOT_MODIFIED = 304
 
 
 class ForeignRow(NamedTuple):
-    """A whole row under a header that is not that of the file being read."""
+    """A valid row under another header than that of the file being read."""
 
-    layout: RowSchema
+    schema: RowSchema
     cells: list[str]
 
 
 class CsvReader:
-    """One CSV file, for one run.
+    """Reads one CSV file, for one run.
 
     Args:
-        settings: what the manifest says.
-        clock: says what is in the future.
-        http: the way to a URL; None for a local file.
+        settings: the manifest's settings.
+        clock: gives the time by which a row is in the future.
+        http: fetches a URL; None for a local file.
     """
 
     uniform = True
@@ -63,17 +69,18 @@ class CsvReader:
         self._fingerprint = settings.fingerprint()
         self.contract_version = f"{CONTRACT}-{self._fingerprint}"
         self._latest = clock.now() + FUTURE_TOLERANCE
-        self._layout: RowSchema | None = None
+        self._schema: RowSchema | None = None
         self._foreign: dict[tuple[str, ...], RowSchema] = {}
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield pages from the cursor on.
 
         Raises:
-            Retryable: FileChanged, or what the network has to say.
+            Retryable: FileChanged, or an error of the HTTP client.
             Permanent: FileNotFound, FileUnreadable, or InvalidSpec.
         """
         self._latest = self._clock.now() + FUTURE_TOLERANCE
+        # A cursor of another mapping is dropped: the rows before it would be read differently now.
         usable = cursor if cursor.get("contract") == self.contract_version else {}
         if self._settings.url is None:
             return self._local_pages(usable)
@@ -83,69 +90,74 @@ class CsvReader:
         path = self._settings.path
         if path is None:
             raise Permanent(Reason.INVALID_SPEC, "csv has no path: it was not resolved to a file")
-        with closing(LocalFile(path, shown=self._settings.shown_path or str(path))) as file:
+        with closing(LocalFile(path, label=self._settings.label or str(path))) as file:
             sample = file.fetch(0, min(SAMPLE_BYTES, file.size))
-            head = self._read_head(sample, what=file.shown, whole=len(sample) >= file.size)
+            head = self._read_head(sample, what=file.label, whole=len(sample) >= file.size)
             start = file.resume(cursor) or Place(head.end, head.lines)
-            file.go_to(start.offset)
+            file.seek(start.offset)
             done = 0
-            for cut in self._cuts(head, file.read, start=start):
-                page = local_page(file, cut, contract=self.contract_version, done=done)
-                yield replace(page, starts_pass=cut.start.offset == head.end)
-                done += len(cut.records)
+            for page_records in self._build_pages(head, file.read, start=start):
+                page = local_page(file, page_records, contract=self.contract_version, done=done)
+                yield replace(page, starts_pass=page_records.start.offset == head.end)
+                done += len(page_records.records)
+            # Once more after the last page, and for a file whose cursor left no page to read.
             file.check_unchanged(upto=file.size)
 
     def _remote_pages(self, cursor: Cursor, url: str) -> Iterator[Page]:
         if self._http is None:
             raise Permanent(Reason.INVALID_SPEC, "csv.url needs the network, and there is none")
-        known = RemoteCursor.parse(cursor, url=url)
-        with self._http.stream(url, validators=known.condition) as response:
+        stored = RemoteCursor.parse(cursor, url=url)
+        with self._http.stream(url, validators=stored.condition) as response:
             if response.status == _NOT_MODIFIED:
                 return
             received_at = written_at(response.validators) or self._clock.now()
             stream = ByteStream(response.chunks)
             sample, whole = stream.peek(SAMPLE_BYTES)
-            head = self._read_head(sample, what=_shown(url), whole=whole)
-            start = known.resume(response.validators) or Place(head.end, head.lines)
+            head = self._read_head(sample, what=_display_url(url), whole=whole)
+            start = stored.resume(response.validators) or Place(head.end, head.lines)
+            # Skipped and not asked for by Range, which counts bytes as sent: of a gzip-encoded
+            # body they are not the bytes that the cursor counts.
             stream.skip(start.offset)
-            for cut in self._cuts(head, stream.read, start=start):
+            for page_records in self._build_pages(head, stream.read, start=start):
                 page = remote_page(
                     url,
-                    cut,
+                    page_records,
                     contract=self.contract_version,
                     validators=response.validators,
                     received_at=received_at,
                 )
-                yield replace(page, starts_pass=cut.start.offset == head.end)
+                yield replace(page, starts_pass=page_records.start.offset == head.end)
 
     def _read_head(self, sample: bytes, *, what: str, whole: bool) -> Head:
         head = read_head(sample, self._settings, what=what, whole=whole)
         check_columns(self._settings, head.names)
-        self._layout = RowSchema(self._settings, head.names)
+        self._schema = RowSchema(self._settings, head.names)
         return head
 
-    def _cuts(self, head: Head, read: Read, *, start: Place) -> Iterator[Cut]:
+    def _build_pages(self, head: Head, read: Read, *, start: Place) -> Iterator[PageRecords]:
         rows = RowReader(head.dialect, offset=start.offset, line=start.line).read(read)
-        return cut_pages(rows, self._known_layout(), start=start, most=self._settings.batch_size)
+        return build_pages(
+            rows, self._require_schema(), start=start, max_records=self._settings.batch_size
+        )
 
-    def _known_layout(self) -> RowSchema:
-        if self._layout is None:
+    def _require_schema(self) -> RowSchema:
+        if self._schema is None:
             raise RuntimeError("the header comes first")
-        return self._layout
+        return self._schema
 
     def normalize(self, record: RawRecord, *, received_at: datetime) -> Quote | Rejection:
-        """Judge one row. Total."""
+        """Return the quote of one row or its rejection; raises nothing for any row."""
         value = record.value
         if type(value) is list:
-            layout, cells = self._known_layout(), value
+            schema, cells = self._require_schema(), value
         elif isinstance(value, BrokenRow):
             return Rejection(value.reason, None, value.detail)
         else:
-            layout, cells = value
-        if layout.missing:
-            detail = f"the row has no column {layout.missing[0][:64]!r}"
-            return Rejection(RejectReason.RAGGED_ROW, layout.missing[0], detail)
-        return layout.judge(record, cells, received_at=received_at, latest=self._latest)
+            schema, cells = value
+        if schema.missing:
+            detail = f"the row has no column {schema.missing[0][:64]!r}"
+            return Rejection(RejectReason.RAGGED_ROW, schema.missing[0], detail)
+        return schema.judge(record, cells, received_at=received_at, latest=self._latest)
 
     def payload(self, record: RawRecord) -> str:
         """Return the row as a JSON object, column -> cell."""
@@ -153,49 +165,50 @@ class CsvReader:
         if isinstance(value, BrokenRow):
             return broken_json(value)
         if isinstance(value, ForeignRow):
-            return row_json(value.layout.names, value.cells)
-        return row_json(self._known_layout().names, value)
+            return row_json(value.schema.names, value.cells)
+        return row_json(self._require_schema().names, value)
 
     def restore(self, payload: str) -> RawRecord:
-        """Return the record of a stored payload, under whatever header it was written."""
-        return self._restored(exact_json(payload))
+        """Return the record of a stored payload, whichever header it was written under."""
+        return self._restore(exact_json(payload))
 
-    def _restored(self, payload: Any) -> RawRecord:
+    def _restore(self, payload: Any) -> RawRecord:
         broken = parse_broken(payload)
         if broken is not None:
             return RawRecord(None, broken_digest(broken), broken)
-        layout = self._layout
-        if layout is not None and layout.names_set == payload.keys():
-            return layout.restored(payload)[0]
-        layout = self._layout_of(payload)
-        record, cells = layout.restored(payload)
-        return record._replace(value=ForeignRow(layout, cells))
+        schema = self._schema
+        if schema is not None and schema.names_set == payload.keys():
+            return schema.restore(payload)[0]
+        schema = self._schema_of(payload)
+        record, cells = schema.restore(payload)
+        return record._replace(value=ForeignRow(schema, cells))
 
-    def _layout_of(self, payload: Mapping[str, Any]) -> RowSchema:
+    def _schema_of(self, payload: Mapping[str, Any]) -> RowSchema:
+        # Sorted: a JSON object, unlike a header, has no order of names.
         names = tuple(sorted(payload))
         if names not in self._foreign:
-            if len(self._foreign) >= _LAYOUTS_KEPT:
+            if len(self._foreign) >= _MAX_FOREIGN_SCHEMAS:
                 self._foreign.clear()
             self._foreign[names] = RowSchema(self._settings, names)
         return self._foreign[names]
 
     def shape(self, record: RawRecord) -> Mapping[str, str]:
-        """Return column -> `string`, or `null` for an empty cell; a broken row tells nothing."""
+        """Return column -> `string`, or `null` for an empty cell and for all of a broken row."""
         value = record.value
         if isinstance(value, BrokenRow):
-            names = self._layout.names if self._layout else ()
+            names = self._schema.names if self._schema else ()
             return dict.fromkeys(names, "null")
-        layout, cells = value if isinstance(value, ForeignRow) else (self._known_layout(), value)
+        schema, cells = value if isinstance(value, ForeignRow) else (self._require_schema(), value)
         return {
             name: "string" if cell else "null"
-            for name, cell in zip(layout.names, cells, strict=True)
+            for name, cell in zip(schema.names, cells, strict=True)
         }
 
     def close(self) -> None:
         """Do nothing: the file is closed when `pages` ends."""
 
 
-def _shown(url: str) -> str:
+def _display_url(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
@@ -207,7 +220,8 @@ def open_csv(context: SourceContext) -> CsvReader:
 
 
 _encode = msgspec.json.Encoder().encode
-_MARK = ""
+# The key of a broken row's reason: no column has an empty name, so that no valid row has this key.
+_REASON = ""
 _CELLS = "cells"
 
 
@@ -217,18 +231,18 @@ def row_json(names: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def broken_json(row: BrokenRow) -> str:
-    """Return a row that cannot be read as a JSON object that says why."""
-    return _encode({_MARK: f"{row.reason}: {row.detail}", _CELLS: row.cells}).decode()
+    """Return the JSON object of a broken row: its reason and its cells."""
+    return _encode({_REASON: f"{row.reason}: {row.detail}", _CELLS: row.cells}).decode()
 
 
 def parse_broken(payload: Any) -> BrokenRow | None:
-    """Return the broken row that a payload stands for, or None if it stands for a whole one."""
+    """Return the broken row of a parsed payload, or None if the payload is a valid row."""
     if not isinstance(payload, Mapping) or not payload:
         detail = f"{type(payload).__name__} {str(payload)[:20]!r} where a row was expected"
         return BrokenRow(RejectReason.NOT_AN_OBJECT, detail, (str(payload)[:256],))
-    if _MARK not in payload:
+    if _REASON not in payload:
         return None
-    reason, _, detail = str(payload[_MARK]).partition(": ")
+    reason, _, detail = str(payload[_REASON]).partition(": ")
     known = reason in RejectReason.__members__.values()
     cells = payload.get(_CELLS)
     return BrokenRow(

@@ -1,4 +1,4 @@
-"""One file behind a URL: streamed, never stored, and not fetched again while it is unchanged."""
+"""One file behind a URL: streamed without being stored, and fetched again only when it changed."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from cryptosource_etl.sources.csv.cursor import Place, fingerprint
 
 
 class ByteStream:
-    """Chunks of any size, read like a file, with a first part that can be read twice."""
+    """Reads chunks of any size like a file, and can peek at their beginning."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks: Iterator[bytes] = iter(chunks)
-        self._kept = b""
+        self._buffer = b""
         self._ended = False
 
     def peek(self, length: int) -> tuple[bytes, bool]:
-        """Return the next bytes without taking them, and whether nothing follows them."""
-        parts, size = [self._kept], len(self._kept)
+        """Return the next bytes without consuming them, and whether they are the last."""
+        parts, size = [self._buffer], len(self._buffer)
         while size <= length and (chunk := self._next()):
             parts.append(chunk)
             size += len(chunk)
-        self._kept = b"".join(parts)
-        return self._kept[:length], len(self._kept) <= length
+        self._buffer = b"".join(parts)
+        return self._buffer[:length], len(self._buffer) <= length
 
     def read(self, length: int) -> bytes:
-        """Take the next bytes, at most that many, none at the end."""
-        data = self._kept or self._next()
-        self._kept = data[length:]
+        """Return the next bytes, at most `length`; none at the end."""
+        data = self._buffer or self._next()
+        self._buffer = data[length:]
         return data[:length]
 
     def skip(self, length: int) -> None:
-        """Pass over bytes; stops at the end."""
+        """Discard the next bytes; stops at the end."""
         while length > 0 and (data := self.read(length)):
             length -= len(data)
 
     def _next(self) -> bytes:
-        # Some chunks are empty without being the last.
+        # A chunk may be empty without being the last: a decompressor may need more input.
         while not self._ended:
             chunk = next(self._chunks, None)
             if chunk:
@@ -53,17 +53,17 @@ class ByteStream:
 
 @dataclass(frozen=True)
 class RemoteCursor:
-    """How far a URL was read, and which version of it."""
+    """A position in one version of the file behind a URL."""
 
     url: str
     validators: Validators | None
     place: Place | None = None
     complete: bool = False
-    """All of it was read, so that an answer of 304 means that there is nothing to do."""
+    """The whole file was read."""
 
     @classmethod
     def parse(cls, cursor: Cursor, *, url: str) -> RemoteCursor:
-        """Return what a stored cursor says about this URL: nothing if it is of another."""
+        """Return the stored cursor, or an empty one if it is invalid or belongs to another URL."""
         try:
             if cursor["url"] != fingerprint(url.encode()):
                 return cls(url, None)
@@ -75,14 +75,14 @@ class RemoteCursor:
 
     @property
     def condition(self) -> Validators | None:
-        """What makes the next request conditional: nothing while a part is missing."""
+        """The validators for the next request; None while a part of the file is missing."""
+        # A 304 for a file that was read in part would leave the rest unread for ever.
         return self.validators if self.complete else None
 
     def resume(self, now: Validators | None) -> Place | None:
-        """Return where to go on in the version that was just sent; None: at its start.
-
-        Only a strong ETag promises that the bytes before that place are the same.
-        """
+        """Return the place to resume at in the version `now`; None to read it from its start."""
+        # Only a strong ETag promises identical bytes (RFC 9110, section 8.8.1), and so that an
+        # offset means the same in both.
         before = self.validators.etag if self.validators else None
         same = now is not None and before is not None and before == now.etag
         return self.place if same and before and not before.startswith("W/") else None
@@ -91,7 +91,8 @@ class RemoteCursor:
 def remote_cursor(
     url: str, *, validators: Validators | None, place: Place, complete: bool
 ) -> dict[str, Any]:
-    """Return the JSON of a place in a version of a URL."""
+    """Return the JSON cursor of a place in one version of the file behind a URL."""
+    # The URL's digest and not the URL, which would be shown wherever a checkpoint is.
     return {
         "url": fingerprint(url.encode()),
         "validators": validators.as_json() if validators else {},
@@ -102,7 +103,7 @@ def remote_cursor(
 
 
 def written_at(validators: Validators | None) -> datetime | None:
-    """Return when an upstream says that a file was last written, UTC."""
+    """Return the time of Last-Modified in UTC; None without a valid one."""
     try:
         written = parsedate_to_datetime((validators and validators.last_modified) or "")
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""Bytes to text: which encoding a file has, and how its lines are told apart in bytes.
+"""The encoding of a file: detecting it, splitting bytes into lines, and decoding them.
 
-Offsets are counted in bytes, so lines are cut before they are decoded. That works for every
-encoding in which ASCII means itself, and for UTF-16, which is cut by code units.
+Cursors count bytes, so lines are split before they are decoded. That works for every encoding that
+contains ASCII, and for UTF-16, which is split by code units.
 """
 
 from __future__ import annotations
@@ -24,35 +24,37 @@ _WIDE_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 @dataclass(frozen=True)
 class Encoding:
-    """How bytes become lines of text."""
+    """An encoding, with the length of the byte order mark."""
 
     name: str
     """Python's name of the codec."""
     bom: int = 0
-    """Bytes of the byte order mark that the file starts with."""
+    """Length in bytes of the byte order mark at the file's start; 0 without one."""
 
     @property
     def unit(self) -> int:
-        """Bytes of a code unit."""
+        """Size of a code unit in bytes."""
         return 2 if self.name.startswith("utf-16") else 1
 
     def split(self, data: bytes) -> list[bytes]:
-        """Cut whole code units into lines that keep their ends; the last may have none."""
+        """Split whole code units into lines that keep their ends; the last may have none."""
         if self.unit == 1:
             return data.splitlines(keepends=True)
+        # By a pattern: `str.splitlines` also splits at U+2028, form feeds and more, which a cell
+        # may contain.
         text = data.decode(self.name, "surrogatepass")
         return [line.encode(self.name, "surrogatepass") for line in _WIDE_LINES.findall(text)]
 
     def ends_line(self, line: bytes) -> bool:
-        r"""Return whether a line is over: after a bare \r, a \n may still follow."""
+        r"""Return whether a line ends in \n. After a bare \r, a \n may follow in the next block."""
         return line.endswith("\n".encode(self.name))
 
     def has_end(self, line: bytes) -> bool:
-        """Return whether a line has any end, rather than being cut off by the end of the file."""
+        r"""Return whether a line ends in \n or \r; False where the file ends within it."""
         return line.endswith(("\n".encode(self.name), "\r".encode(self.name)))
 
     def decode_visibly(self, line: bytes) -> str:
-        r"""Return the text with undecodable bytes spelled out as `\xff`."""
+        r"""Return the text, with undecodable bytes written as `\xff`."""
         return line.decode(self.name, "backslashreplace")
 
 
@@ -64,6 +66,7 @@ def _canonical(name: str) -> str:
 def _supported(name: str) -> bool:
     if name in {"utf-16-le", "utf-16-be"}:
         return True
+    # `unicode_escape` contains ASCII too, but reads backslashes in cells as escapes.
     if name.endswith("escape"):
         return False
     try:
@@ -73,9 +76,11 @@ def _supported(name: str) -> bool:
 
 
 def _guess(sample: bytes) -> str:
-    """UTF-8 unless more lines speak against it than for it: one bad byte condemns no file."""
+    """Return UTF-8 unless more non-ASCII lines are invalid in it than valid."""
+    # By majority: one line with a bad byte is rejected later, and does not change how all others
+    # are read.
     good = bad = 0
-    # The last line may be cut in the middle of a character.
+    # The sample's last line may end in the middle of a character.
     for line in sample.splitlines()[:-1] or [sample]:
         if not line.isascii():
             try:
@@ -85,6 +90,7 @@ def _guess(sample: bytes) -> str:
                 bad += 1
     if bad <= good:
         return "utf-8"
+    # cp1252 leaves five bytes undefined; latin-1 decodes any byte.
     try:
         sample.decode("cp1252")
     except UnicodeDecodeError:
@@ -97,10 +103,10 @@ def find_encoding(sample: bytes, *, given: str = "auto") -> Encoding:
 
     Args:
         sample: its first bytes.
-        given: what the manifest says. A byte order mark knows better.
+        given: the manifest's encoding, or `auto`. A byte order mark takes precedence.
 
     Raises:
-        Permanent: InvalidSpec; this encoding cannot be read line by line.
+        Permanent: InvalidSpec; the encoding cannot be read line by line.
     """
     for mark, name in _BOMS:
         if sample.startswith(mark):
