@@ -1,5 +1,6 @@
-"""Vendors and files: how to read each of them, page by page, and what their fields mean.
+"""The source types, vendors and files: fetching their records page by page, and normalizing them.
 
-Belongs here: one module or package per source type and the registry that finds them. Never here:
-SQL, transactions, or how a run is claimed; a source never learns what became of its records.
+Belongs here: one module or package per source type, what several of them share, and the registry.
+Never here: SQL, transactions or the claim of a run; a source does not learn how its records were
+loaded.
 """

@@ -1,7 +1,7 @@
-"""A cursor is worth something only to the question it was made under.
+"""The scope of a vendor's cursor: the question (URL and selection) it was made under.
 
-A spec whose URL or selection has changed asks something else: going on in the middle would leave
-coins out, and the validators of the old answer would make the upstream say that nothing is new.
+A cursor is dropped when the spec's URL or selection has changed. Resuming in the middle would leave
+coins out, and the validators of the old response would make the upstream answer 304.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ FIELD = "question"
 
 
 def question_of(*parts: str) -> str:
-    """Return what stands for a question in a cursor: 32 hex digits."""
+    """Return the digest that identifies a question in a cursor: 32 hex digits."""
     return digest_of("\0".join(parts).encode("utf-8", errors="replace"))
 
 
 def pages_of_question(
     question: str, cursor: Cursor, pages: Callable[[Cursor], Iterator[Page]]
 ) -> Iterator[Page]:
-    """Yield pages whose cursors carry the question; a cursor of another question counts as none.
+    """Yield pages whose cursors carry the question; a cursor of another question is dropped.
 
     Args:
         question: from `question_of`.
-        cursor: of the checkpoint.
-        pages: reads on from a cursor of this question.
+        cursor: the checkpoint's.
+        pages: yields the pages from a cursor of this question on.
     """
 
     def with_question(page: Page) -> Page:

@@ -1,8 +1,7 @@
-"""JSON from strangers: split into records without losing a digit or trusting a byte.
+"""Untrusted JSON: split into records with exact numbers, so that one bad record is rejected alone.
 
-`json.loads` alone would turn 1e400 into inf, accept NaN, die on 5 000-digit integers and on deep
-nesting. Here numbers stay exact, and what cannot be a number is marked, so
-that one poisoned record is rejected and its page goes on.
+`json.loads` alone would turn 1e400 into inf, accept NaN, and fail on integers of 5 000 digits and
+on deep nesting, each of which would fail the whole page.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ import msgspec
 from cryptosource_etl.errors import Retryable
 from cryptosource_store.reasons import Reason
 
+# Market data stays below 40.
 MAX_DIGITS = 400
-"""Characters of a number that are still read; market data stays below 40."""
+"""Longest number token that is parsed, in characters."""
 
 
 class NotANumber(str):
-    """A number token that is none we would store: NaN, an infinity, or absurdly long."""
+    """A number token that cannot be stored: NaN, an infinity, or an overlong number."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ class NotANumber(str):
 def _exact(token: str) -> Decimal | NotANumber:
     try:
         return Decimal(token) if len(token) <= MAX_DIGITS else NotANumber(token[:MAX_DIGITS])
-    except InvalidOperation:  # an exponent of twenty digits
+    except InvalidOperation:  # such as an exponent of twenty digits
         return NotANumber(token)
 
 
@@ -44,10 +44,10 @@ _split = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def exact_json(text: str) -> Any:
-    """Return parsed JSON with `Decimal` for fractions and `NotANumber` for what is none.
+    """Return parsed JSON, with `Decimal` for fractions and `NotANumber` for unusable numbers.
 
     Raises:
-        ValueError: it is no JSON, or nested too deep.
+        ValueError: the text is no JSON, or nested too deep.
     """
     try:
         return _decoder.decode(text)
@@ -61,10 +61,11 @@ class Element(NamedTuple):
     text: str
     """The bytes received, decoded."""
     value: Any
-    """Parsed exactly; None where the element alone cannot be parsed."""
+    """Parsed with exact numbers; None if the element cannot be parsed."""
 
 
-def _element(raw: bytes) -> Element:
+def _parse_element(raw: bytes) -> Element:
+    # Surrogate escapes keep invalid bytes, so that the digest of the text is that of the bytes.
     text = raw.decode("utf-8", errors="surrogateescape")
     try:
         return Element(text, exact_json(text))
@@ -80,8 +81,9 @@ def _split_tolerantly(body: bytes, what: str) -> list[Element]:
     """Split an array that is not strict JSON, as long as its structure can be followed.
 
     Every element keeps its own bytes, so that one with a NaN, a NUL or a million brackets is
-    refused alone and does not make the others look changed.
+    rejected alone and does not change the digests of the others.
     """
+    # By strings, brackets and commas only, and with a counter: no recursion on nested brackets.
     body = body.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
     if not body.startswith((b"[", b"{")):
         raise Retryable(Reason.MALFORMED_RESPONSE, f"{what} is not JSON")
@@ -107,7 +109,7 @@ def _split_tolerantly(body: bytes, what: str) -> list[Element]:
             Reason.MALFORMED_RESPONSE, f"{what} is not JSON: it was cut off or mixed up"
         )
     last = body[start:-1].strip(_SPACE)
-    return [_element(raw) for raw in ([*elements, last] if elements or last else [])]
+    return [_parse_element(raw) for raw in ([*elements, last] if elements or last else [])]
 
 
 def split_array(body: bytes, *, what: str) -> list[Element]:
@@ -118,10 +120,11 @@ def split_array(body: bytes, *, what: str) -> list[Element]:
         what: names the response in errors, such as "the answer to /tickers".
 
     Raises:
-        Retryable: MalformedResponse; it is no JSON array, or it was cut off.
+        Retryable: MalformedResponse; the body is no JSON array, or it was cut off.
     """
+    # msgspec splits fast but refuses an array for one element that is not strict JSON.
     try:
-        return [_element(bytes(raw)) for raw in _split.decode(body)]
+        return [_parse_element(bytes(raw)) for raw in _split.decode(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _split_tolerantly(body, what)
 

@@ -1,7 +1,7 @@
-"""Numbers as strangers write them, read exactly or refused with a reason. Pure; never a float.
+"""Numbers in upstreams' notations, parsed exactly or rejected with a reason. Pure; never a float.
 
-Amounts are US dollars: a dollar sign is passed over, the sign of another currency is a mistake in
-the file and is refused rather than stored as dollars.
+Amounts are US dollars: a dollar sign is ignored, and the sign of another currency is rejected
+instead of being stored as dollars.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from typing import Any, Literal, NamedTuple
 
 from cryptosource_store.reasons import RejectReason
 
+# 1e18 with 18 decimals has 37 digits.
 MAX_DIGITS = 100
-"""Digits of a number that are still read; 1e18 with 18 decimals has 37."""
+"""Most digits of a number that is stored."""
+# Far beyond any market, and far below what Postgres' numeric can hold.
 MAX_EXPONENT = 400
-"""Largest power of ten of the first digit, either way; far beyond any market."""
+"""Largest power of ten of the first digit, positive or negative."""
 MAX_LENGTH = 256
-"""Characters of a number that are looked at."""
+"""Longest text that is parsed as a number, in characters."""
 MAX_RANK = 2_147_483_647
-"""A rank is stored as a 32-bit integer."""
-EXCERPT = 40
-"""Characters of an offending value that a sentence shows."""
+"""Largest rank: it is stored as a 32-bit integer."""
+MAX_EXCERPT_LENGTH = 40
+"""Characters of an invalid value that a message shows."""
 
 UNKNOWN = frozenset(
     {"", "-", "--", "–", "—", "?", "n/a", "na", "#n/a", "null", "none", "nil", "unknown"}
 )
-"""What stands for "not known", in lower case."""
+"""Texts that mean "unknown", in lower case."""
 
 _NOT_FINITE = re.compile(r"[+\-−]?(?:s?nan[0-9]*|inf(?:inity)?|∞)", re.IGNORECASE).fullmatch
 _SCALES = {"": 0, "k": 3, "m": 6, "b": 9, "t": 12}
+# Separators of thousands: blank, no-break space, thin space, narrow no-break space.
 _SPACES = " \u00a0\u2009\u202f"
 _SIGNS = "+-−"
 _PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?").fullmatch
@@ -43,7 +46,7 @@ _JSON = re.compile(
 
 
 class BadNumber(NamedTuple):
-    """Why something is not a number that can be stored."""
+    """The reason why a value is not a number that can be stored."""
 
     reason: RejectReason
     detail: str
@@ -51,17 +54,17 @@ class BadNumber(NamedTuple):
 
 
 Number = Decimal | None | BadNumber
-"""Read exactly, or known to be unknown, or refused."""
+"""An exact number; None for unknown; or a rejection."""
 
 
 def excerpt(value: object) -> str:
-    """Return a value fit for a sentence: quoted, printable, at most `EXCERPT` characters of it."""
+    """Return a value for a message: quoted, in printable ASCII, cut at `MAX_EXCERPT_LENGTH`."""
     text = value if isinstance(value, str) else str(value)
-    return ascii(text if len(text) <= EXCERPT else text[:EXCERPT] + "...")
+    return ascii(text if len(text) <= MAX_EXCERPT_LENGTH else text[:MAX_EXCERPT_LENGTH] + "...")
 
 
 def _grammar(decimal: str) -> Callable[[str], re.Match[str] | None]:
-    """Return a matcher of digits, grouped in threes or not, with an exponent or a scale letter."""
+    """Return a matcher of digits, optionally grouped in threes, with an exponent or a scale letter."""
     group = "," if decimal == "." else "."
     return re.compile(
         rf"(?P<whole>[0-9]{{1,3}}(?:(?P<group>[{re.escape(group)}'’{_SPACES}])[0-9]{{3}}"
@@ -93,44 +96,48 @@ def _negative(text: str) -> BadNumber:
 
 
 def _assemble(text: str, match: re.Match[str], *, negative: bool, signed: bool) -> Number:
-    """Put the parts of a match together without rounding anything."""
+    """Return the number of a match, without rounding."""
     whole = _GROUPING.sub("", match["whole"])
     fraction = match["fraction"] or ""
     digits = (whole + fraction).lstrip("0")
     if not whole and not fraction:
         return _refusal(text)
     exponent = (match["exponent"] or "0").replace("−", "-")
+    # Before `int` and `Decimal`, which raise for texts of thousands of digits.
     if len(digits) > MAX_DIGITS or len(fraction) > MAX_EXPONENT or len(exponent) > 1 + len("0400"):
         return _out_of_range(text)
     power = int(exponent) + _SCALES[match.groupdict().get("scale", "").lower()]
     value = Decimal(f"{'-' if negative else ''}{whole}{'.' if fraction else ''}{fraction}E{power}")
-    return _checked(text, value, signed=signed)
+    return _check_bounds(text, value, signed=signed)
 
 
-def _checked(text: object, value: Decimal, *, signed: bool) -> Number:
+def _check_bounds(text: object, value: Decimal, *, signed: bool) -> Number:
     if not value.is_finite():
         return BadNumber(RejectReason.NOT_FINITE, f"{excerpt(text)} is not a finite number")
     if abs(value.adjusted()) > MAX_EXPONENT or len(value.as_tuple().digits) > MAX_DIGITS:
         return _out_of_range(excerpt(text))
     if value.is_signed():
-        if not value:
+        if not value:  # -0 is no negative amount
             return value.copy_abs()
         if not signed:
             return _negative(str(text))
     return value
 
 
-def _without_percent(text: str) -> str:
+def _drop_percent(text: str) -> str:
     return text[:-1].rstrip() if text.endswith("%") else text
 
 
 def _unwrap(text: str, *, percent: bool) -> tuple[str, bool] | None:
-    """Take off sign, parentheses, dollar and percent sign. None: two signs, or a stray one."""
-    body, negative = _without_percent(text) if percent else text, False
+    """Remove sign, parentheses, dollar and percent sign; return the rest and if it is negative.
+
+    None for two signs, or one at the wrong place.
+    """
+    body, negative = _drop_percent(text) if percent else text, False
     if body.startswith("(") and body.endswith(")"):
         body, negative = body[1:-1].strip(), True
         if percent and not text.endswith("%"):
-            body = _without_percent(body)
+            body = _drop_percent(body)
     before = body
     body = _DOLLARS.sub("", body, count=1).strip()
     if body != before and body and body[0] in _SIGNS and before[0] not in _SIGNS + "$Uu":
@@ -142,7 +149,7 @@ def _unwrap(text: str, *, percent: bool) -> tuple[str, bool] | None:
     return body, negative
 
 
-def _read_slowly(text: str, *, decimal: str, percent: bool) -> Number:
+def _parse_any_notation(text: str, *, decimal: str, percent: bool) -> Number:
     text = text.strip()
     if text.lower() in UNKNOWN:
         return None
@@ -159,26 +166,27 @@ def _read_slowly(text: str, *, decimal: str, percent: bool) -> Number:
 def number_parser(
     *, decimal: Literal[".", ","] = ".", percent: bool = False
 ) -> Callable[[str], Number]:
-    """Return a function that reads the text of a cell.
+    """Return a function that parses the text of a cell.
 
-    It understands `7,199.4`, `7 199.4`, `1.31M`, `904.50K`, `1E+11`, `$5`, `(5)`, and for a
-    percentage `3.97%`. Thousands separators must stand between groups of three.
+    It accepts `7,199.4`, `7 199.4`, `1.31M`, `904.50K`, `1E+11`, `$5`, `(5)`, and for a percentage
+    `3.97%`. Thousands separators must stand between groups of three.
 
     Args:
         decimal: the decimal separator; the other one separates thousands.
-        percent: a percentage: may be negative and may carry its sign. Everything else is an
-            amount, which is refused as `Negative` below 0.
+        percent: parse a percentage, which may be negative and may end in `%`, instead of an amount,
+            which is rejected as `Negative` below 0.
     """
 
     def parse(text: str) -> Number:
-        return _read_slowly(text, decimal=decimal, percent=percent)
+        return _parse_any_notation(text, decimal=decimal, percent=percent)
 
+    # Fast paths: nearly every cell is plain digits, which `Decimal` parses in C.
     def parse_amount(text: str) -> Number:
         return Decimal(text) if _PLAIN(text) else parse(text)
 
     def parse_percentage(text: str) -> Number:
         value = Decimal(text) if _PLAIN_SIGNED(text) else None
-        return value or parse(text)
+        return value or parse(text)  # zero too: -0 loses its sign there
 
     if decimal == ",":
         return parse
@@ -197,32 +205,33 @@ def _from_text(text: str, *, signed: bool) -> Number:
 
 
 def json_number(value: Any, *, signed: bool = False) -> Number:
-    """Read a value of parsed JSON that should be a number.
+    """Return the number of a parsed JSON value.
 
     Args:
         value: a `Decimal`, an int, a JSON number inside a string, or null. An empty string and
-            the usual words for "unknown" are None. Booleans, arrays and objects are refused.
+            the usual words for "unknown" give None. Booleans, arrays and objects are rejected.
         signed: whether it may be negative; only changes may.
     """
     if value is None:
         return None
     if type(value) is Decimal:
-        return _checked(value, value, signed=signed)
+        return _check_bounds(value, value, signed=signed)
     if isinstance(value, str):
         return _from_text(value, signed=signed)
     if type(value) is int:
+        # By its bits: turning an int of thousands of digits into text takes long, or raises.
         too_long = value.bit_length() > MAX_DIGITS * 4
         return (
             _out_of_range("an integer")
             if too_long
-            else _checked(value, Decimal(value), signed=signed)
+            else _check_bounds(value, Decimal(value), signed=signed)
         )
     kind = type(value).__name__
     return BadNumber(RejectReason.INVALID_NUMBER, f"a {kind} where a number was expected")
 
 
 def rank_of(number: Number) -> int | BadNumber | None:
-    """Return a number as a rank: whole, 1 is the best, at most `MAX_RANK`."""
+    """Return a number as a rank: a whole number from 1, the best, to `MAX_RANK`."""
     if number is None or isinstance(number, BadNumber):
         return number
     if not 1 <= number <= MAX_RANK or number != int(number):

@@ -1,7 +1,7 @@
-"""From a vendor's JSON object to an observation: what all vendors' records have in common.
+"""Building an observation from the fields of a vendor's JSON object, for all vendors alike.
 
-A vendor module says where its fields are; here is what they must be. Total: whatever the fields
-hold, the result is a quote or a rejection that names the field at fault.
+A vendor's module names its fields; `VendorFields` checks and converts them. It is total: whatever a
+record holds, the result is a quote, or a rejection that names the invalid field.
 """
 
 from __future__ import annotations
@@ -26,61 +26,61 @@ from cryptosource_store.reasons import RejectReason
 _read_time = time_parser("iso8601")
 
 
-_Found = tuple[str, Any]
-"""The vendor's own name of a field, for rejections, and its value."""
-_NOWHERE: Any = object()
-"""A key that no JSON object has."""
+_NamedValue = tuple[str, Any]
+"""The vendor's name of a field, for rejections, and its value."""
+# The key of a field that a vendor does not have: no JSON object has it.
+_NO_MEMBER: Any = object()
 _FIGURES = tuple(
     (field.name, field.kind is FieldKind.PERCENT, field.zero_is_unknown) for field in FIGURES
 )
-"""Name, whether it may be negative, whether 0 stands for unknown."""
+"""Name, whether it may be negative, whether 0 means unknown."""
 
 
-class _Refused(Exception):
+class _RecordRejected(Exception):
     def __init__(self, rejection: Rejection) -> None:
         self.rejection = rejection
 
 
-def _text(found: _Found, result: str | BadText | None) -> str | None:
+def _text(found: _NamedValue, result: str | BadText | None) -> str | None:
     name, value = found
     if isinstance(value, NotANumber):
-        raise _Refused(_no_number(name, value))
+        raise _RecordRejected(_reject_number(name, value))
     if isinstance(result, BadText):
-        raise _Refused(Rejection(result.reason, name, result.detail))
+        raise _RecordRejected(Rejection(result.reason, name, result.detail))
     return result
 
 
-def _number(found: _Found, *, signed: bool = False) -> Decimal | None:
+def _number(found: _NamedValue, *, signed: bool = False) -> Decimal | None:
     name, value = found
     if isinstance(value, NotANumber):
-        raise _Refused(_no_number(name, value))
+        raise _RecordRejected(_reject_number(name, value))
     number = json_number(value, signed=signed)
     if isinstance(number, BadNumber):
-        raise _Refused(Rejection(number.reason, name, number.detail))
+        raise _RecordRejected(Rejection(number.reason, name, number.detail))
     return number
 
 
-def _no_number(field: str, value: NotANumber) -> Rejection:
+def _reject_number(field: str, value: NotANumber) -> Rejection:
     digits = any(character.isdigit() for character in value)
     reason = RejectReason.OUT_OF_RANGE if digits else RejectReason.NOT_FINITE
     return Rejection(reason, field, f"{excerpt(str(value))} cannot be stored as a number")
 
 
-def _rank(found: _Found) -> int | None:
+def _rank(found: _NamedValue) -> int | None:
     number = _number(found)
     rank = rank_of(number or None)
     if isinstance(rank, BadNumber):
-        raise _Refused(Rejection(rank.reason, found[0], rank.detail))
+        raise _RecordRejected(Rejection(rank.reason, found[0], rank.detail))
     return rank
 
 
-def _observed_at(found: _Found, received_at: datetime) -> tuple[datetime, bool]:
+def _observed_at(found: _NamedValue, received_at: datetime) -> tuple[datetime, bool]:
     name, value = found
     if value is None or value == "":
         return received_at, True
     if not isinstance(value, str):
         detail = f"a {type(value).__name__} where a time was expected"
-        raise _Refused(Rejection(RejectReason.INVALID_TIME, name, detail))
+        raise _RecordRejected(Rejection(RejectReason.INVALID_TIME, name, detail))
     moment = _read_time(value)
     if moment is None:
         return received_at, True
@@ -90,17 +90,17 @@ def _observed_at(found: _Found, received_at: datetime) -> tuple[datetime, bool]:
         else check_time(moment, latest=received_at + FUTURE_TOLERANCE)
     )
     if bad is not None:
-        raise _Refused(Rejection(bad.reason, name, bad.detail))
+        raise _RecordRejected(Rejection(bad.reason, name, bad.detail))
     assert isinstance(moment, datetime)  # noqa: S101 - a BadTime has been refused above
     return moment, False
 
 
 class VendorFields:
-    """Where a vendor keeps the fields of a quote.
+    """The fields of a quote in a vendor's records.
 
     Args:
         names: field of a quote -> the vendor's name of it, with dots between the names of nested
-            objects (`quotes.USD.price`). A field that is left out is unknown of every coin.
+            objects (`quotes.USD.price`). A field that is left out is unknown for every coin.
 
     Raises:
         ValueError: a quote has no such field, or nothing names the vendor's id.
@@ -113,25 +113,25 @@ class VendorFields:
             raise ValueError(f"no upstream gives {', '.join(strange)} of a quote, only {known}")
         if "external_id" not in names:
             raise ValueError("external_id must be mapped: nothing else says which coin it is")
-        nowhere: tuple[str, Sequence[str], str] = ("", (), _NOWHERE)
-        self._paths = dict.fromkeys(UPSTREAM_FIELDS, nowhere)
+        absent: tuple[str, Sequence[str], str] = ("", (), _NO_MEMBER)
+        self._paths = dict.fromkeys(UPSTREAM_FIELDS, absent)
         for field, name in names.items():
             *objects, member = name.split(".")
             self._paths[field] = (name, objects, member)
 
     def observe(self, record: Mapping[str, Any], *, received_at: datetime) -> Quote | Rejection:
-        """Return the observation that a record holds, or why it holds none.
+        """Return the observation of a record, or its rejection.
 
         Args:
             record: the vendor's object.
-            received_at: stands in for a missing time, and bounds times in the future.
+            received_at: replaces a missing time, and limits times in the future.
         """
         try:
             return self._quote(record, received_at)
-        except _Refused as refused:
+        except _RecordRejected as refused:
             return refused.rejection
 
-    def _find(self, record: Mapping[str, Any], field: str) -> _Found:
+    def _find(self, record: Mapping[str, Any], field: str) -> _NamedValue:
         name, objects, member = self._paths[field]
         for each in objects:
             inner = record.get(each)
@@ -145,7 +145,7 @@ class VendorFields:
         external_id = _text(identifier, clean_id(identifier[1]))
         if external_id is None:
             detail = "the record has no id"
-            raise _Refused(Rejection(RejectReason.MISSING_ID, identifier[0], detail))
+            raise _RecordRejected(Rejection(RejectReason.MISSING_ID, identifier[0], detail))
         symbol, name = self._find(record, "symbol"), self._find(record, "name")
         observed_at, inferred = _observed_at(self._find(record, "observed_at"), received_at)
         return Quote(

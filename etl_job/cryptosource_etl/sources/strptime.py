@@ -1,7 +1,7 @@
-"""A strptime format, compiled once into a parser that is several times faster than strptime.
+"""Compiled strptime formats, which parse several times faster than `datetime.strptime`.
 
-It accepts what `datetime.strptime` accepts in the C locale and gives the same result. Directives
-that depend on weeks or on the machine's locale are left to `datetime.strptime` itself.
+A compiled format accepts what `datetime.strptime` accepts in the C locale, with the same result.
+Formats whose directives depend on weeks or on the locale are left to `datetime.strptime` itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _FULL_MONTHS = [
 MONTH_NUMBERS = {name: 1 + index % 12 for index, name in enumerate((*_MONTHS, *_FULL_MONTHS))}
 """English names of months, full and short, in lower case -> 1 to 12."""
 
-# The same alternatives in the same order as CPython's _strptime, which a greedy match depends on.
+# The same alternatives in the same order as in CPython's _strptime: which one matches first decides
+# how many digits a directive takes.
 _PATTERNS = {
     "d": r"(?P<d>3[0-1]|[1-2]\d|0[1-9]|[1-9]| [1-9])",
     "m": r"(?P<m>1[0-2]|0[1-9]|[1-9])",
@@ -48,12 +49,13 @@ _PATTERNS = {
     "%": "%",
 }
 _PIECES = re.compile(r"%(.)|(\s+)|([^%\s]+)", re.DOTALL)
+# As POSIX has it: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068.
 _CENTURY_PIVOT = 69
 NOON = 12
 
 
 def full_year(short: int) -> int:
-    """Return the year that two digits stand for, as POSIX has it: 69 to 99 are 1969 to 1999."""
+    """Return the year of two digits, by the rule of POSIX."""
     return short + (2000 if short < _CENTURY_PIVOT else 1900)
 
 
@@ -62,12 +64,13 @@ def hour_of_day(hour: int, meridiem: str) -> int:
     return hour % NOON + (NOON if meridiem.lower() == "pm" else 0)
 
 
-def _pattern(form: str) -> re.Pattern[str] | None:
-    """Return the expression of a format, or None where strptime itself has to do it."""
+def _compile_pattern(form: str) -> re.Pattern[str] | None:
+    """Return the regular expression of a format; None for one that is left to strptime."""
     directives = re.findall(r"%(.)", form, re.DOTALL)
     named = [directive for directive in directives if directive != "%"]
     if set(directives) - _PATTERNS.keys() or len(named) != len(set(named)):
         return None
+    # Two directives for one value: strptime has its own rules for which of them counts.
     if (
         {"y", "Y"} <= set(named)
         or {"b", "B"} & {"m"} & set(named)
@@ -80,7 +83,7 @@ def _pattern(form: str) -> re.Pattern[str] | None:
     return re.compile("".join(parts), re.IGNORECASE)
 
 
-def _offset(text: str) -> timezone:
+def _parse_offset(text: str) -> timezone:
     if text in {"Z", "z"}:
         return UTC
     digits = text[1:].replace(":", "").partition(".")[0]
@@ -91,7 +94,7 @@ def _offset(text: str) -> timezone:
 
 
 def _date_reader(names: frozenset[str]) -> Callable[[dict[str, str]], tuple[int, int, int]]:
-    """Return a function from named groups to year, month and day."""
+    """Return a function that reads year, month and day from a match's named groups."""
     month_key = "m" if "m" in names else "b" if "b" in names else "B"
     year_key = "Y" if "Y" in names else "y"
 
@@ -118,13 +121,13 @@ def compile_strptime(form: str) -> Callable[[str], datetime]:
     """Return a parser of one strptime format.
 
     Args:
-        form: the format, holding year, month and day.
+        form: the format, with year, month and day.
 
     Returns:
-        A function that gives a datetime, aware where the format has `%z`, and raises ValueError
-        for a text that is not so written or is no real date.
+        A function that returns a datetime, aware if the format has `%z`. It raises ValueError for a
+        text that does not match the format or is no valid date.
     """
-    pattern = _pattern(form)
+    pattern = _compile_pattern(form)
     names = frozenset(pattern.groupindex) if pattern else frozenset()
     if pattern is None or not (names & {"y", "Y"} and names & {"m", "b", "B"} and "d" in names):
         return lambda text: datetime.strptime(text, form)  # noqa: DTZ007 - the caller attaches it
@@ -148,7 +151,7 @@ def compile_strptime(form: str) -> Callable[[str], datetime]:
             int(found.get("M", 0)),
             int(found.get("S", 0)),
             int(found.get("f", "0").ljust(6, "0")),
-            _offset(found["z"]) if "z" in found else None,
+            _parse_offset(found["z"]) if "z" in found else None,
         )
 
     return parse

@@ -1,4 +1,4 @@
-"""Times as strangers write them, read as UTC or refused with a reason. Pure."""
+"""Times in upstreams' notations, parsed to UTC or rejected with a reason. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from cryptosource_etl.sources.strptime import (
 from cryptosource_store.reasons import RejectReason
 
 EARLIEST = datetime(2009, 1, 3, tzinfo=UTC)
-"""The day of the first Bitcoin block: nothing was traded before."""
+"""The day of the first Bitcoin block: no coin was traded before."""
 FUTURE_TOLERANCE = timedelta(minutes=5)
-"""How far ahead of us an upstream's clock may be (docs/faults.md, F61)."""
+"""How far an upstream's clock may be ahead of ours (docs/faults.md, F61)."""
 MAX_LENGTH = 64
-"""Characters of a time that are looked at."""
-REMEMBERED = 4096
-"""Texts whose time is kept: the rows of a snapshot share one, the coins of a history share days."""
+"""Longest text that is parsed as a time, in characters."""
+# The rows of a snapshot share one time, and the coins of a history share its days.
+CACHE_SIZE = 4096
+"""Entries of the cache of parsed times."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(
@@ -35,8 +36,8 @@ _ISO = re.compile(
 ).fullmatch
 _SPACED_ZONE = re.compile(r" (?=[Z+-])")
 _UNIX = re.compile(r"(?P<whole>[0-9]{1,16})(?:\.(?P<fraction>[0-9]{1,9}))?").fullmatch
+# In seconds this is the year 5138, in milliseconds 1973: no market data is ambiguous.
 _MILLISECONDS_FROM = 100_000_000_000
-"""As seconds this is the year 5138, as milliseconds 1973."""
 _NUMERIC = re.compile(
     r"(?P<first>[0-9]{1,4})(?P<by>[/.-])(?P<second>[0-9]{1,2})(?P=by)(?P<third>[0-9]{1,4})"
     r"(?:[T ] *(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<sec>[0-9]{2})"
@@ -55,7 +56,7 @@ _ORDERS = {
 
 
 class BadTime(NamedTuple):
-    """Why something is not a time that can be stored."""
+    """The reason why a text is not a time that can be stored."""
 
     reason: RejectReason
     detail: str
@@ -63,10 +64,12 @@ class BadTime(NamedTuple):
 
 
 Time = datetime | None | BadTime
-"""Aware and UTC, or known to be unknown, or refused."""
+"""A time, aware and in UTC; None for unknown; or a rejection."""
 
 
 def _parse_iso(text: str) -> datetime:
+    # `fromisoformat` alone would also accept week dates, dates without hyphens and, in newer
+    # releases of Python, the hour 24.
     if not _ISO(text) or text[11:13] == "24":
         raise ValueError("not ISO 8601, such as 2019-12-04 or 2019-12-04T23:59:00Z")
     try:
@@ -125,7 +128,7 @@ def _parse_month_name(text: str) -> datetime:
 
 
 def _parse_auto(text: str) -> datetime:
-    """Read what can mean one thing only; day-or-month puzzles are not guessed."""
+    """Parse a notation that is unambiguous; day-first or month-first is not guessed."""
     if _ISO(text):
         return _parse_iso(text)
     if _UNIX(text):
@@ -138,7 +141,7 @@ def _parse_auto(text: str) -> datetime:
     raise ValueError("day first or month first? Give the format dmy, mdy or a strptime format")
 
 
-def _reader_of(form: str) -> Callable[[str], datetime]:
+def _select_reader(form: str) -> Callable[[str], datetime]:
     if form in _ORDERS:
         return lambda text: _parse_numeric(text, order=form)
     if form in {"unix", "unix_ms"}:
@@ -147,51 +150,53 @@ def _reader_of(form: str) -> Callable[[str], datetime]:
     return {"auto": _parse_auto, "iso8601": _parse_iso}.get(form) or compile_strptime(form)
 
 
-def _bad(text: str, why: str) -> BadTime:
+def _bad_time(text: str, why: str) -> BadTime:
     return BadTime(RejectReason.INVALID_TIME, f"{excerpt(text)}: {why}")
 
 
 def time_parser(form: str = "auto", *, zone: tzinfo = UTC) -> Callable[[str], Time]:
-    """Return a function that reads the text of a cell.
+    """Return a function that parses the text of a cell.
 
     Args:
         form: `auto`, `iso8601`, `unix`, `unix_ms`, `dmy`, `mdy`, `ymd` or a strptime format. `auto`
             reads ISO 8601, seconds and milliseconds (told apart by magnitude), `ymd` and English
             month names with a four-digit year.
-        zone: of times that carry none. Where clocks go back the first of the two is taken; where
-            they go forward, a time that never was counts on.
+        zone: zone of times that carry none. Where clocks go back, the first of the two times is
+            taken; a time that clocks skip is read with the offset before the change.
     """
-    read = _reader_of(form)
+    read = _select_reader(form)
 
-    @lru_cache(maxsize=REMEMBERED)
+    @lru_cache(maxsize=CACHE_SIZE)
     def parse(text: str) -> Time:
         stripped = text.strip()
         if stripped.lower() in UNKNOWN:
             return None
         if len(stripped) > MAX_LENGTH:
-            return _bad(text, f"longer than {MAX_LENGTH} characters")
+            return _bad_time(text, f"longer than {MAX_LENGTH} characters")
         try:
             found = read(stripped)
             if found.tzinfo is None:
                 found = found.replace(tzinfo=zone)
+            # The usual case is already in UTC, and a comparison is cheaper than a conversion.
             return found if found.tzinfo is UTC else found.astimezone(UTC)
         except (ValueError, OverflowError) as error:
-            return _bad(stripped, str(error))
+            return _bad_time(stripped, str(error))
 
     return parse
 
 
 def zone_named(name: str) -> tzinfo:
-    """Return an IANA time zone; `UTC` itself for its usual names, which is cheapest."""
+    """Return an IANA time zone."""
+    # `UTC` itself for its usual names: `time_parser` need not convert such times.
     return UTC if name in {"UTC", "Etc/UTC"} else ZoneInfo(name)
 
 
 def check_time(observed_at: datetime, *, latest: datetime) -> BadTime | None:
-    """Return why a time cannot be one of market data, or None if it can.
+    """Return the rejection of a time outside the range of market data; None for a time within.
 
     Args:
         observed_at: aware.
-        latest: the newest time that is believed: now plus `FUTURE_TOLERANCE`.
+        latest: the newest time that is accepted: now plus `FUTURE_TOLERANCE`.
     """
     if observed_at > latest:
         return BadTime(

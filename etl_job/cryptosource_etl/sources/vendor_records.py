@@ -16,10 +16,10 @@ from cryptosource_store.reasons import RejectReason
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """What a vendor's records mean."""
+    """The rules by which a vendor's records are read."""
 
     version: str
-    """Changes whenever a record would be judged differently."""
+    """Changes whenever a record would be normalized differently."""
     fields: Mapping[str, str]
     """Field of a quote -> the vendor's name of it; see `VendorFields`."""
     nested: tuple[str, ...] = ()
@@ -27,10 +27,8 @@ class Contract:
 
 
 def _external_id(value: Any) -> str | None:
-    """Return the id under which `normalize` will know the record; None if it will refuse it.
-
-    What it refuses (a NUL, a megabyte) must not reach cursors and look-ups either.
-    """
+    """Return the record's id, cleaned as `normalize` does; None if `normalize` would reject it."""
+    # Cleaned here already: a NUL or a megabyte of text must not reach cursors and look-ups either.
     identifier = value.get("id") if isinstance(value, dict) else None
     cleaned = None if isinstance(identifier, NotANumber) else clean_id(identifier)
     return cleaned if isinstance(cleaned, str) else None
@@ -48,7 +46,7 @@ def records_of(elements: Iterable[Element]) -> list[RawRecord]:
 
 
 class VendorRecords:
-    """The pure half of a vendor's `SourceReader`: everything but fetching."""
+    """The pure part of a vendor's `SourceReader`: everything but fetching."""
 
     uniform = False
 
@@ -58,7 +56,7 @@ class VendorRecords:
         self.contract_version = contract.version
 
     def normalize(self, record: RawRecord, *, received_at: datetime) -> Quote | Rejection:
-        """Judge one record; never raises."""
+        """Return the quote of one record or its rejection; raises nothing for any record."""
         value = record.value.value
         if not isinstance(value, dict):
             detail = "the record is not a JSON object that can be read"
@@ -66,14 +64,14 @@ class VendorRecords:
         return self._fields.observe(value, received_at=received_at)
 
     def payload(self, record: RawRecord) -> str:
-        """Return the record's own text."""
+        """Return the record's text as received."""
         element: Element = record.value
         return element.text
 
     def restore(self, payload: str) -> RawRecord:
-        """Return the record whose payload was stored; its text is JSON as Postgres prints it."""
+        """Return the record of a stored payload, which is JSON text as Postgres prints it."""
         return record_of(Element(payload, exact_json(payload)))
 
     def shape(self, record: RawRecord) -> Mapping[str, str]:
-        """Return field -> JSON type."""
+        """Return field -> JSON type of the record."""
         return shape_of(record.value.value, nested=self._nested)

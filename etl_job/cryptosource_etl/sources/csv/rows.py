@@ -175,7 +175,7 @@ class _Block:
         values.pop()
         self.consumed = count
         lines = range(self._lines_before + 1, self._lines_before + count + 1)
-        rows = Rows(values, self._ends[1:], list(lines))  # type: ignore[arg-type] - list is invariant
+        rows = Rows(values, self._ends[1:], list(lines))  # type: ignore[arg-type]
         return rows if all(values) else _drop_blanks(rows)
 
     def _has_end(self, index: int) -> bool:
