@@ -18,7 +18,7 @@ from cryptosource_cli.schema_check import require_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import Clock, Stopped, SystemClock
 from cryptosource_etl.pipeline.run.plan import RunKind
-from cryptosource_etl.run_spans import parent_context, planning_links, traced
+from cryptosource_etl.run_spans import parent_context, planning_links, trace_runs
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.environment import InvalidSetting, whole_number
 from cryptosource_store.reasons import TERMINATED_EXIT_CODE
@@ -53,7 +53,7 @@ def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int
     expect_pages_of_objects()
     switch_threads_soon()
     variables = environment.variables
-    with traced(variables, secrets=secrets), open_database(environment) as url:
+    with trace_runs(variables, secrets=secrets), open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
         factory = RunFactory.open(environment, manifests, url, stop=stop)
         run = factory.run(

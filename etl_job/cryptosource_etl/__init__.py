@@ -1,6 +1,6 @@
 """One run of one CryptoSource: claim, extract, normalize, load, checkpoint.
 
-Belongs here: everything between an upstream's bytes and a committed page. `pipeline` owns the
-run and the transaction, `sources` know vendors and files, `http` knows the network; each may use
-only what stands to its right. Never here: Kubernetes, the API, or schedules.
+Belongs here: everything between an upstream's bytes and a committed page. `pipeline` controls the
+run and the transaction, `sources` reads vendors and files, `http` accesses the network; each
+imports only those named after it. Never here: Kubernetes, the API, or schedules.
 """

@@ -1,4 +1,4 @@
-"""Time as a dependency, so that tests own it. The only module that reads the system's clocks."""
+"""The clock as a dependency, which tests replace. Only this module reads the system's clocks."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Protocol
 
 
 class Stopped(Exception):
-    """A wait was cut short because the process was asked to stop."""
+    """A wait ended early because the process is asked to stop."""
 
 
 class Clock(Protocol):
-    """What the ETL needs of time."""
+    """A clock that can also wait."""
 
     def now(self) -> datetime:
         """Return the current time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never step back; only differences mean anything."""
+        """Return seconds that never go back; only differences have a meaning."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Raises `Stopped` at once when the process is asked to stop."""
+        """Wait. Raises `Stopped` as soon as the process is asked to stop."""
         ...
 
     def check(self) -> None:
-        """Raise `Stopped` when the process is asked to stop: for waits that are not sleeps."""
+        """Raise `Stopped` if the process is asked to stop; for waits other than `sleep`."""
         ...
 
 
 class SystemClock:
-    """The machine's clock. Sleeps end at once when `stop` is set."""
+    """The machine's clock. A sleep ends as soon as `stop` is set."""
 
     def __init__(self, stop: threading.Event | None = None) -> None:
         self._stop = stop or threading.Event()
@@ -43,15 +43,15 @@ class SystemClock:
         return datetime.now(tz=UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never step back."""
+        """Return seconds that never go back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait `seconds`. Raises `Stopped` when the stop event is set before or meanwhile."""
+        """Wait `seconds`. Raises `Stopped` if the stop event is set, or becomes set meanwhile."""
         if self._stop.wait(max(0.0, seconds)):
             raise Stopped
 
     def check(self) -> None:
-        """Raise `Stopped` when the stop event is set."""
+        """Raise `Stopped` if the stop event is set."""
         if self._stop.is_set():
             raise Stopped

@@ -1,7 +1,4 @@
-"""What flows through a run: a page of raw records, and what each of them normalizes to.
-
-Named tuples, because a run makes one of each per record and nothing else is as cheap.
-"""
+"""The records of a run: pages of raw records, and the quote or rejection of each."""
 
 from __future__ import annotations
 
@@ -15,18 +12,20 @@ from typing import Any, NamedTuple
 from cryptosource_store.reasons import RejectReason
 
 Cursor = Mapping[str, Any]
-"""Where to go on: JSON of the source's own making, opaque to everyone else. Empty: from the start."""
+"""The position at which a source resumes: JSON in the source's own form, which only the source
+reads. Empty: from the start."""
 
 
+# Named tuples, because a run creates one of each for every record, and they are the cheapest.
 class RawRecord(NamedTuple):
-    """One record as the upstream gave it, before anyone judged it."""
+    """One record as received from the upstream, before it is normalized."""
 
     external_id: str | None
-    """The upstream's own id, kept whole. None: it has none, and `normalize` must reject it."""
+    """The upstream's id, never shortened. None: it has none, and `normalize` must reject it."""
     digest: str
     """`digest_of` the bytes received: equal digests are equal payloads."""
     value: Any
-    """The source's own parsed form, read only by its `normalize`, `payload` and `shape`."""
+    """The source's parsed form, read only by its `normalize`, `payload` and `shape`."""
 
 
 class Quote(NamedTuple):
@@ -38,14 +37,14 @@ class Quote(NamedTuple):
 
     external_id: str
     symbol: str | None
-    """Upper-case, NFKC, kept whole."""
+    """Upper-case, NFKC, never shortened."""
     name: str | None
     rank: int | None
-    """1 is the best; None when the upstream does not rank it."""
+    """1 is the best; None if the upstream does not rank it."""
     observed_at: datetime
-    """When the upstream says it was so, aware, UTC."""
+    """Time of the observation as dated by the upstream, aware, UTC."""
     inferred_time: bool
-    """The record had no time of its own; `observed_at` is when it was received or written."""
+    """The record has no time; `observed_at` is the time at which it was received or written."""
     price_usd: Decimal | None = None
     market_cap_usd: Decimal | None = None
     volume_24h_usd: Decimal | None = None
@@ -53,13 +52,13 @@ class Quote(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """Why a record is not loaded. It goes to quarantine with its payload."""
+    """The reason why a record is not loaded. It goes to quarantine with the record's payload."""
 
     reason: RejectReason
     field: str | None
-    """The upstream's name of the field at fault."""
+    """The upstream's name of the invalid field."""
     detail: str
-    """One short sentence for a person, with the offending value cut short."""
+    """One short sentence for a person, with the invalid value cut short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +67,18 @@ class Page:
 
     records: Sequence[RawRecord]
     cursor_after: Callable[[int], Cursor]
-    """The cursor once the first n records of this page are in, 0 <= n <= len(records)."""
+    """Returns the cursor after the first n records of this page, 0 <= n <= len(records)."""
     received_at: datetime
-    """When the bytes came in (or the file was last written), aware, UTC."""
+    """Time at which the bytes were received (or the file was last written), aware, UTC."""
     total: int | None = None
-    """How many records the whole pass will have, where that is known: for progress bars."""
+    """Number of records of the whole pass, if known; for progress bars."""
     starts_pass: bool = False
     """This page is the first of a new pass, so the count of committed records starts again."""
     complete: bool = True
-    """False when the upstream answered 304 for a part: fields may seem to be missing."""
+    """False if the upstream answered 304 for a part, so that fields may seem to be missing."""
 
 
 def digest_of(payload: bytes) -> str:
-    """Return 32 hex digits that stand for a payload (BLAKE2b, 128 bits; Postgres stores a uuid)."""
+    """Return the digest of a payload: 32 hex digits (BLAKE2b, 128 bits)."""
+    # 128 bits, because Postgres stores them as a uuid: 16 bytes, and compared fast.
     return hashlib.blake2b(payload, digest_size=16).hexdigest()

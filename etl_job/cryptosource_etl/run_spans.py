@@ -1,7 +1,7 @@
-"""Tracing of a run: one span for the run, one per page; exported where OTEL_* says so.
+"""Tracing of runs: one span for a run and one for each page, exported as OTEL_* says.
 
-Without an endpoint nothing leaves the process, but trace ids exist all the same, so that logs,
-run rows and statuses can be joined.
+Without an endpoint no span is exported, but trace ids exist all the same, so that logs, run rows
+and statuses can be joined.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def configure_tracing(
 
 
 @contextmanager
-def traced(environ: Mapping[str, str], *, secrets: Iterable[str] = ()) -> Iterator[None]:
-    """Trace the runs made within; at the end, whatever it is, no span is lost.
+def trace_runs(environ: Mapping[str, str], *, secrets: Iterable[str] = ()) -> Iterator[None]:
+    """Trace the runs made inside the block; however it ends, all spans are exported.
 
     Args:
         environ: the standard OTEL_* settings.
-        secrets: what never shows in a span, beside the secrets of the environment.
+        secrets: values that are masked in spans, beside the secrets of the environment.
     """
     provider = configure_tracing(environ, secrets=secrets)
     try:
@@ -47,20 +47,18 @@ def traced(environ: Mapping[str, str], *, secrets: Iterable[str] = ()) -> Iterat
 
 
 def parent_context(environ: Mapping[str, str]) -> Context:
-    """Return the trace that a run which was asked for goes on, from TRACEPARENT."""
+    """Return the parent context of a requested run, from TRACEPARENT."""
     return trace_context.parent_of(environ.get("TRACEPARENT", ""))
 
 
 def planning_links(environ: Mapping[str, str]) -> tuple[Link, ...]:
-    """Return a link to the reconcile that made this run's CronJob, from CRYPTOSOURCE_PLANNED_BY.
-
-    A scheduled run begins a trace of its own: the CronJob's template cannot carry one for each.
-    """
+    """Return a link to the reconcile that wrote this run's CronJob, from CRYPTOSOURCE_PLANNED_BY."""
+    # A link and no parent: all runs of a CronJob share its template, and each has its own trace.
     return trace_context.links_to(environ.get("CRYPTOSOURCE_PLANNED_BY", ""))
 
 
 def trace_id_of(span: Span) -> str | None:
-    """Return a span's trace id as 32 hex digits; None when there is no tracing."""
+    """Return a span's trace id as 32 hex digits; None without tracing."""
     context = span.get_span_context()
     return format_trace_id(context.trace_id) if context.is_valid else None
 
@@ -69,7 +67,7 @@ def trace_id_of(span: Span) -> str | None:
 def run_span(
     source: str, source_type: str, parent: Context | None, links: Sequence[Link] = ()
 ) -> Iterator[Span]:
-    """Open the span that holds a whole run."""
+    """Open the span of a whole run."""
     attributes = {"cryptosource.source": source, "cryptosource.source_type": source_type}
     with tracer.start_as_current_span(
         "etl.run", context=parent, attributes=attributes, links=links
@@ -79,7 +77,7 @@ def run_span(
 
 @contextmanager
 def page_span(records: int) -> Iterator[Span]:
-    """Open the span of one page's load."""
+    """Open the span of loading one page."""
     attributes = {"cryptosource.records": records}
     with tracer.start_as_current_span("etl.page", attributes=attributes) as span:
         yield span

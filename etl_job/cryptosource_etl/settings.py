@@ -1,4 +1,4 @@
-"""What a run can be told from outside the resource, parsed once from the environment."""
+"""The settings of a run that are not in the resource, parsed once from the environment."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from cryptosource_store.environment import InvalidSetting, whole_number
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """One run's circumstances."""
+    """The settings of one run."""
 
     job_name: str
     """Identifies the run together with the source's uid; the Job's name in a cluster."""
     trigger: str = "manual"
     """schedule, manual, create, api or replay."""
     host: str = ""
-    """Where it ran: the pod's or the machine's name."""
+    """Name of the pod or the machine on which it runs."""
     fail_after_records: int | None = None
     """Commit exactly that many records, then fail. FAIL_AFTER_N_RECORDS."""
     heartbeat_seconds: float = 10.0
-    """A run shows that it is alive at least that often."""
+    """Longest interval between two heartbeats."""
     idle_check_seconds: float = 0.5
-    """While it waits for its upstream, a run looks that often whether it should end."""
+    """Interval at which a run that waits for its upstream checks whether it should end."""
     holder_silence_seconds: float = 120.0
-    """A holder of the lock without a heartbeat for that long is taken over."""
+    """Time without a heartbeat after which the claim of another run is taken over."""
     shutdown_seconds: float = 5.0
-    """How long a stopping run waits for its extracting thread."""
+    """Longest time that a stopping run waits for its extracting thread."""
     crash_points: CrashPoints = field(default_factory=CrashPoints)
-    """Where to die, for tests. CRYPTOSOURCE_CRASH_AT."""
+    """The crash point, for tests. CRYPTOSOURCE_CRASH_AT."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> RunSettings:
         """Read the environment of a Job's pod or of a person's shell.
 
         Raises:
-            InvalidSetting: a variable cannot be used.
+            InvalidSetting: a variable is invalid.
         """
         host = environ.get("CRYPTOSOURCE_POD_NAME") or socket.gethostname()
         try:

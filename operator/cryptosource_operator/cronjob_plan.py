@@ -21,7 +21,7 @@ from cryptosource_operator.names import (
 from cryptosource_operator.run_pod import CONTAINER, pod_template
 from cryptosource_operator.settings import JobSettings
 from cryptosource_store.reasons import PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE
-from cryptosource_telemetry.trace_context import parsed
+from cryptosource_telemetry.trace_context import parse_traceparent
 
 START_DELAY = "CRYPTOSOURCE_START_DELAY_SECONDS"
 
@@ -109,7 +109,7 @@ def signature_of(cronjob: Mapping[str, Any] | None) -> str:
     template = cronjob["spec"]["jobTemplate"]["spec"]["template"]
     annotations = template.get("metadata", {}).get("annotations") or {}
     signature = str(annotations.get(PLANNED_BY, ""))
-    return signature if parsed(signature) else ""
+    return signature if parse_traceparent(signature) else ""
 
 
 def signed(cronjob: Mapping[str, Any], traceparent: str) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
-"""What every process says of itself: JSON logs and traces, in one form.
+"""JSON logs and traces, in the same form for every process.
 
-Belongs here: how a log line looks and where spans go. Never here: what is logged or traced, which
-is for the parts; nor anything of ours, so that every part can use it.
+Belongs here: the format of log lines, the export of spans, and the redaction of secrets in both.
+Never here: which events are logged or traced, which each part decides; nor an import of another
+package of this repository, so that every part can use this one.
 """

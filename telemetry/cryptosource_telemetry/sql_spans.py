@@ -1,8 +1,8 @@
-"""A span for each SQL statement, of our own: who is not traced pays one look-up a statement.
+"""A client span for each SQL statement; outside a recorded span it costs one look-up a statement.
 
-The statement is recorded with its placeholders; values are bound and never recorded, and of an
-error no more than its SQLSTATE, because Postgres quotes values in its messages. Listeners of
-SQLAlchemy see neither a COPY nor what the driver is asked directly: `statement_span` is for that.
+A span holds the statement with its placeholders and never the bound values; of an error it holds
+the SQLSTATE only, because Postgres quotes values in its messages. SQLAlchemy's events cover neither
+COPY nor statements that are sent by the driver directly: `statement_span` is for these.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from sqlalchemy.engine import ExceptionContext
 MAX_TEXT_LENGTH = 8_000
 """Characters of a statement that are recorded."""
 
+# The limit of OpenTelemetry's semantic conventions for `db.query.summary`.
 MAX_SUMMARY_LENGTH = 255
-"""Characters of a summary: OpenTelemetry's conventions allow no more."""
+"""Characters of a summary."""
 
+# Between statements that are sent in one message.
 _SEPARATOR = "\n;\n"
-"""Between statements that are sent in one message."""
 
 _SCOPE = "cryptosource.sql"
 _KEY = "cryptosource.span"
@@ -35,7 +36,7 @@ _TARGET = re.compile(r"\b(?:INTO|UPDATE|FROM|COPY)\s+(?:ONLY\s+)?(\w+)")
 
 @lru_cache(maxsize=512)
 def summary(statement: str) -> str:
-    """Return what is sent in two words a statement, such as `INSERT etl_runs; UPDATE sources`."""
+    """Return verb and table of each statement in a text: `INSERT etl_runs; UPDATE sources`."""
     return "; ".join(map(_summary, statement.split(_SEPARATOR)))[:MAX_SUMMARY_LENGTH]
 
 
@@ -46,7 +47,7 @@ def _summary(statement: str) -> str:
     return " ".join(filter(None, words))
 
 
-def _begun(statement: str, database: str | None, tracer: trace.Tracer) -> Span:
+def _start_span(statement: str, database: str | None, tracer: trace.Tracer) -> Span:
     attributes = {
         "db.system.name": "postgresql",
         "db.query.text": statement[:MAX_TEXT_LENGTH].strip(),
@@ -56,7 +57,7 @@ def _begun(statement: str, database: str | None, tracer: trace.Tracer) -> Span:
     return tracer.start_span(summary(statement), kind=SpanKind.CLIENT, attributes=attributes)
 
 
-def _failed(span: Span, error: BaseException | None) -> None:
+def _record_error(span: Span, error: BaseException | None) -> None:
     code = getattr(error, "pgcode", None)
     span.set_attribute("error.type", type(error).__name__)
     if code:
@@ -65,33 +66,34 @@ def _failed(span: Span, error: BaseException | None) -> None:
 
 
 def trace_statements(engine: Engine, provider: TracerProvider | None = None) -> None:
-    """Record a span for every statement of an engine that runs within a recorded span.
+    """Record a span for every statement of an engine that runs inside a recorded span.
 
     Args:
-        engine: whose statements.
-        provider: makes the spans; the process's by default.
+        engine: the engine.
+        provider: creates the spans; the process's provider by default.
     """
     tracer = trace.get_tracer(_SCOPE, tracer_provider=provider)
     database = engine.url.database
 
     @event.listens_for(engine, "before_cursor_execute")
-    def _before(*told: Any) -> None:
-        connection, _, statement = told[:3]
+    def _before(*args: Any) -> None:
+        connection, _, statement = args[:3]
         if trace.get_current_span().is_recording():
-            connection.info[_KEY] = _begun(statement, database, tracer)
+            connection.info[_KEY] = _start_span(statement, database, tracer)
 
     @event.listens_for(engine, "after_cursor_execute")
-    def _after(*told: Any) -> None:
-        connection = told[0]
+    def _after(*args: Any) -> None:
+        connection = args[0]
         connection.info.pop(_KEY, INVALID_SPAN).end()
 
     @event.listens_for(engine, "handle_error")
     def _error(context: ExceptionContext) -> None:
+        # Reading `info` of an invalidated connection would make it connect again.
         if context.connection is None or context.connection.invalidated:
             return
         span = context.connection.info.pop(_KEY, None)
         if span is not None:
-            _failed(span, context.original_exception)
+            _record_error(span, context.original_exception)
             span.end()
 
 
@@ -99,21 +101,23 @@ def trace_statements(engine: Engine, provider: TracerProvider | None = None) -> 
 def statement_span(
     statement: str, database: str | None = None, provider: TracerProvider | None = None
 ) -> Iterator[None]:
-    """Record a statement that SQLAlchemy does not see, within a recorded span.
+    """Record a span for a statement that SQLAlchemy's events do not cover.
+
+    Outside a recorded span it does nothing.
 
     Args:
-        statement: with its placeholders, or `COPY … FROM STDIN`.
-        database: its name.
-        provider: makes the span; the process's by default.
+        statement: the statement with its placeholders, or `COPY … FROM STDIN`.
+        database: the database's name.
+        provider: creates the span; the process's provider by default.
     """
     if not trace.get_current_span().is_recording():
         yield
         return
-    span = _begun(statement, database, trace.get_tracer(_SCOPE, tracer_provider=provider))
+    span = _start_span(statement, database, trace.get_tracer(_SCOPE, tracer_provider=provider))
     try:
         yield
     except Exception as error:
-        _failed(span, error)
+        _record_error(span, error)
         raise
     finally:
         span.end()

@@ -16,7 +16,7 @@ from sqlalchemy import URL
 
 from cryptosource_store.api_keys import Scope, digest_of
 from cryptosource_store.engine import session_engine
-from cryptosource_telemetry.trace_context import parsed
+from cryptosource_telemetry.trace_context import parse_traceparent
 from support.api_keys import bearer, make_key
 from support.collector import Collector, collecting
 from support.commands import LOOPBACK, environment
@@ -167,7 +167,7 @@ def test_a_triggered_run_is_one_trace_from_the_request_to_the_status(system: Sys
     run = system.last_run("gecko", job)
 
     assert answer.status_code == 202, answer.text
-    trace_id = f"{parsed(answer.headers['traceresponse']).trace_id:032x}"
+    trace_id = f"{parse_traceparent(answer.headers['traceresponse']).trace_id:032x}"
     assert system.finished[-1].returncode == 0, system.finished[-1].stderr
     assert run["traceId"] == trace_id
     assert rows(system.database, f"SELECT trace_id FROM etl_runs WHERE job_name = '{job}'") == [

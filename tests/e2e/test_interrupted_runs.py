@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from cryptosource_etl.crash_points import OF_A_RUN
+from cryptosource_etl.crash_points import RUN_CRASH_POINTS
 from support import postgres as postgres_support
 from support.commands import cryptosource, environment, started
 from support.held_upstream import held_upstream
@@ -86,7 +86,7 @@ def test_fail_after_ten_records_leaves_ten_and_the_next_run_loads_fifteen(
 @pytest.mark.parametrize(
     ("kind", "point"),
     [
-        *(("csv", point) for point in OF_A_RUN),
+        *(("csv", point) for point in RUN_CRASH_POINTS),
         ("csv", "checkpoint-moved:3"),
         ("gecko", "page-merged:2"),
         ("gecko", "page-committed:1"),

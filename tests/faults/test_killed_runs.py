@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import URL
 
-from cryptosource_etl.crash_points import OF_A_RUN
+from cryptosource_etl.crash_points import RUN_CRASH_POINTS
 from support.oracle import (
     committed,
     contradictions,
@@ -28,7 +28,7 @@ COINS = [
 ] + [{"external_id": "bad", "bad": "Negative"}]
 RECORDS = [coin(**fields) for fields in COINS]
 BATCH = 3
-PER_PAGE = [name for name in OF_A_RUN if name.startswith(("page-", "checkpoint-"))]
+PER_PAGE = [name for name in RUN_CRASH_POINTS if name.startswith(("page-", "checkpoint-"))]
 POINTS = ["claimed", "pages-done", "finished"] + [
     f"{name}:{page}" for name in PER_PAGE for page in (1, 2, 3)
 ]

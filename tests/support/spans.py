@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from cryptosource_telemetry.redaction import Redactor
-from cryptosource_telemetry.span_scrubber import ScrubbingExporter
+from cryptosource_telemetry.tracing import ScrubbingExporter
 
 
 class CaughtSpans:

@@ -9,7 +9,7 @@ from starlette.types import Scope
 
 from cryptosource_api.http.request_context import RequestContext
 from cryptosource_api.tracing.instrumentation import trace_id_of
-from cryptosource_telemetry.redaction import BLOT
+from cryptosource_telemetry.redaction import REDACTED
 
 logger = logging.getLogger("cryptosource.api.access")
 
@@ -20,7 +20,7 @@ _SECRET_PARAMETER = re.compile(
 
 def _shown_query(query: bytes) -> str:
     """Return a query string without what was sent as a key by mistake."""
-    return _SECRET_PARAMETER.sub(rf"\1{BLOT}", query.decode("latin-1"))
+    return _SECRET_PARAMETER.sub(rf"\1{REDACTED}", query.decode("latin-1"))
 
 
 def log_access(scope: Scope, context: RequestContext, *, status: int, sent_bytes: int) -> None:

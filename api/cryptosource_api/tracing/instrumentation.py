@@ -80,7 +80,7 @@ def traceparent_of(scope: Scope) -> str:
         return own
     for name, value in scope["headers"]:
         if name == b"traceparent":
-            context = trace_context.parsed(value.decode("latin-1"))
+            context = trace_context.parse_traceparent(value.decode("latin-1"))
             return "" if context is None else trace_context.traceparent_of(context)
     return ""
 

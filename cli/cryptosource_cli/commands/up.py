@@ -27,7 +27,7 @@ from cryptosource_cli.schema_check import migrate_schema
 from cryptosource_cli.signals import stop_on_signals
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
-from cryptosource_etl.run_spans import traced
+from cryptosource_etl.run_spans import trace_runs
 from cryptosource_etl.settings import RunSettings
 from cryptosource_store.reasons import RunStatus
 from cryptosource_telemetry.json_logs import configure_logging
@@ -126,7 +126,7 @@ def command(
     expect_pages_of_objects()
     switch_threads_soon()
     with ExitStack() as stack:
-        stack.enter_context(traced(environment.variables, secrets=secrets))
+        stack.enter_context(trace_runs(environment.variables, secrets=secrets))
         url = stack.enter_context(open_database(environment))
         migrate_schema(url)
         if not once:

@@ -10,7 +10,7 @@ import pytest
 
 from cryptosource_store.api_keys import mint
 from cryptosource_telemetry.json_logs import configure_logging
-from cryptosource_telemetry.redaction import BLOT, Redactor, secrets_in
+from cryptosource_telemetry.redaction import REDACTED, Redactor, secrets_in
 
 CANARY = "canary-4f1d/9+c"
 ENVIRON = {
@@ -42,7 +42,7 @@ def stream():
 def test_each_secret_of_the_environment_is_blotted_out(secret: str):
     shown = Redactor(secrets_in(ENVIRON))(f"before {secret} behind")
 
-    assert shown == f"before {BLOT} behind"
+    assert shown == f"before {REDACTED} behind"
 
 
 def test_a_secret_that_the_process_read_from_a_file_is_blotted_out_of_its_log(stream):
@@ -50,7 +50,7 @@ def test_a_secret_that_the_process_read_from_a_file_is_blotted_out_of_its_log(st
 
     logging.getLogger("plugin").info("a key: file-canary, a short word")
 
-    assert json.loads(stream.getvalue())["message"] == f"a key: {BLOT}, a short word"
+    assert json.loads(stream.getvalue())["message"] == f"a key: {REDACTED}, a short word"
 
 
 def test_what_is_no_secret_stays():
@@ -61,14 +61,14 @@ def test_what_is_no_secret_stays():
 
 
 def test_a_password_in_any_url_is_blotted_out_with_its_user():
-    assert Redactor()("to postgresql://u:p@h:1/d now") == f"to postgresql://{BLOT}@h:1/d now"
+    assert Redactor()("to postgresql://u:p@h:1/d now") == f"to postgresql://{REDACTED}@h:1/d now"
     assert Redactor()("https://h/path@v1?x=u:p@y") == "https://h/path@v1?x=u:p@y"
 
 
 def test_of_an_issued_key_only_its_public_part_stays():
     key = mint()
 
-    assert Redactor()(f"key {key.key}") == f"key csk_{key.key_id}_{BLOT}"
+    assert Redactor()(f"key {key.key}") == f"key csk_{key.key_id}_{REDACTED}"
 
 
 def test_no_line_of_the_log_tells_one(stream):
@@ -80,7 +80,7 @@ def test_no_line_of_the_log_tells_one(stream):
 
     written = stream.getvalue()
     assert "canary" not in written
-    assert json.loads(written)["message"] == f"with {BLOT}"
+    assert json.loads(written)["message"] == f"with {REDACTED}"
 
 
 def test_a_secret_across_the_limit_of_a_field_is_not_half_told(stream):

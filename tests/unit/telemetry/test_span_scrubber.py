@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from cryptosource_telemetry.redaction import BLOT, Redactor
-from cryptosource_telemetry.trace_context import parsed
+from cryptosource_telemetry.redaction import REDACTED, Redactor
+from cryptosource_telemetry.trace_context import parse_traceparent
 from support.spans import CaughtSpans
 
 CANARY = "canary-secret"
@@ -36,8 +36,8 @@ def test_queries_headers_parameters_and_the_words_of_errors_stay_behind():
         "http.url": "https://api.test/data",
         "url.full": "https://api.test/data",
         "http.target": "/data",
-        "note": f"said {BLOT}",
-        "several": ["a", BLOT],
+        "note": f"said {REDACTED}",
+        "several": ["a", REDACTED],
         "http.response.status_code": 200,
     }
     assert "secret" not in sent.to_json()
@@ -48,7 +48,7 @@ def test_queries_headers_parameters_and_the_words_of_errors_stay_behind():
 def test_everything_else_of_a_span_is_kept():
     plain, scrubbing = CaughtSpans(), CaughtSpans(redact=Redactor([CANARY]))
     for caught in (plain, scrubbing):
-        link = Link(parsed(TRACEPARENT))
+        link = Link(parse_traceparent(TRACEPARENT))
         tracer = caught.provider.get_tracer("t", "1")
         span = tracer.start_span("x", kind=SpanKind.CLIENT, links=[link], start_time=1)
         span.add_event("e", {"a": 1}, timestamp=2)
@@ -57,5 +57,5 @@ def test_everything_else_of_a_span_is_kept():
     (one,), (other,) = plain.all, scrubbing.all
     for field in ("name", "kind", "start_time", "end_time", "parent", "instrumentation_scope"):
         assert getattr(one, field) == getattr(other, field), field
-    assert [link.context for link in other.links] == [parsed(TRACEPARENT)]
+    assert [link.context for link in other.links] == [parse_traceparent(TRACEPARENT)]
     assert [(e.name, dict(e.attributes), e.timestamp) for e in other.events] == [("e", {"a": 1}, 2)]

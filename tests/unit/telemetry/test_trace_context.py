@@ -6,7 +6,12 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from cryptosource_telemetry.trace_context import links_to, parent_of, parsed, traceparent_of
+from cryptosource_telemetry.trace_context import (
+    links_to,
+    parent_of,
+    parse_traceparent,
+    traceparent_of,
+)
 
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -15,7 +20,7 @@ GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_a_traceparent_is_read_and_written_alike(flags: str):
     text = GIVEN[:-2] + flags
 
-    assert traceparent_of(parsed(text)) == text
+    assert traceparent_of(parse_traceparent(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,7 @@ def test_a_traceparent_is_read_and_written_alike(flags: str):
     ],
 )
 def test_anything_else_names_no_trace(text: str):
-    assert parsed(text) is None
+    assert parse_traceparent(text) is None
     assert parent_of(text) == Context()
     assert links_to(text) == ()
 
