@@ -1,5 +1,5 @@
-"""The `cryptosource` command: everything the other parts can do, for people and for containers.
+"""The `cryptosource` command, for people and for containers.
 
-Belongs here: arguments, what is printed, exit codes, and the places where the parts are put
-together (`assembly` for a run, `scheduling` for many). Never here: what a part itself does.
+Belongs here: arguments, output, exit codes, and the wiring of the parts (`run_factory` for one run,
+`scheduler` for many). Never here: what a part itself does.
 """

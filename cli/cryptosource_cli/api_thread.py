@@ -1,4 +1,4 @@
-"""Serve the API in a thread of this process."""
+"""The API served in a thread of this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cryptosource_store.environment import InvalidSetting
 
 
 @contextmanager
-def published(
+def serve_api(
     environment: Environment,
     url: URL,
     *,
@@ -30,16 +30,16 @@ def published(
     """Serve the API while the block runs.
 
     Args:
-        environment: for CRYPTOSOURCE_API_* settings.
+        environment: holds the CRYPTOSOURCE_API_* settings.
         url: the database.
-        host: where to listen.
-        port: 0 lets the system choose.
+        host: the address to listen on.
+        port: the port to listen on; 0 lets the system choose.
 
     Yields:
-        The address, for a person to click on, and where the documentation is.
+        The URL of the API and of its documentation, for a person.
 
     Raises:
-        CommandError: a setting cannot be used, or the port is in use.
+        CommandError: a setting is invalid, or the port is in use.
     """
     try:
         settings = ApiSettings.from_environ(environment.variables)

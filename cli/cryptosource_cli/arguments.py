@@ -1,4 +1,4 @@
-"""What commands that work on manifests ask for and check in the same way."""
+"""Options and checks shared by the commands that read manifests."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ source_option = click.option(
 """`--source NAME`."""
 
 
-def readable_manifests(files: tuple[Path, ...]) -> Manifests:
-    """Load manifests.
+def require_manifests(files: tuple[Path, ...]) -> Manifests:
+    """Load manifests, all of which must be valid.
 
     Raises:
-        CommandError: one of them has a problem; the message lists them all.
+        CommandError: there are problems; the message lists them all.
     """
     manifests = load_manifests(files)
     if manifests.problems:
@@ -41,11 +41,11 @@ def readable_manifests(files: tuple[Path, ...]) -> Manifests:
     return manifests
 
 
-def one_source(manifests: Manifests, name: str | None) -> LoadedSource:
-    """Return the source that was asked for.
+def select_source(manifests: Manifests, name: str | None) -> LoadedSource:
+    """Return the source of a name, or the only one.
 
     Raises:
-        CommandError: there is none of that name, or several and no name was given.
+        CommandError: there is no source of that name, or several and no name is given.
     """
     sources = [
         loaded
@@ -55,15 +55,15 @@ def one_source(manifests: Manifests, name: str | None) -> LoadedSource:
     if len(sources) == 1:
         return sources[0]
     known = ", ".join("/".join(loaded.key) for loaded in manifests.sources)
-    wanted = f"no source named {name!r}" if name else "more than one source"
-    raise CommandError(f"there is {wanted} in these files; choose one with --source: {known}")
+    problem = f"no source named {name!r}" if name else "more than one source"
+    raise CommandError(f"there is {problem} in these files; choose one with --source: {known}")
 
 
 def run_settings(environment: Environment) -> RunSettings:
-    """Read the run's circumstances.
+    """Return the settings of a run.
 
     Raises:
-        CommandError: an environment variable cannot be used.
+        CommandError: an environment variable is invalid.
     """
     try:
         return RunSettings.from_environ(environment.variables)

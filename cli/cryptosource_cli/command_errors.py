@@ -1,20 +1,20 @@
-"""Errors a person can act on: one line on standard error and an exit code, never a traceback."""
+"""Errors of commands: a message on standard error and an exit code, never a traceback."""
 
 from __future__ import annotations
 
 import click
 
 CONFIGURATION_EXIT_CODE = 78
-"""EX_CONFIG of sysexits: somebody has to change a file, a variable or an argument."""
+"""EX_CONFIG of sysexits: a person has to change a file, a variable or an argument."""
 UNAVAILABLE_EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits: the same command may work later."""
 
 
 class CommandError(click.ClickException):
-    """A command cannot do what it was asked to.
+    """A command fails in a way that a person can act on.
 
     Args:
-        message: what is wrong and what to do, one sentence or one line per problem.
+        message: what is wrong and what to do; one sentence, or one line for each problem.
         exit_code: see the constants of this module.
     """
 

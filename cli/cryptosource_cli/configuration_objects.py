@@ -1,4 +1,4 @@
-"""ConfigMaps and Secrets found beside the sources, as far as a run on one machine needs them."""
+"""ConfigMaps and Secrets in manifest files, read for runs without a cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_NAMESPACE = "default"
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationObject:
-    """A ConfigMap or a Secret. Its contents never show in a repr."""
+    """A ConfigMap or a Secret. Its repr does not show its contents."""
 
     kind: str
     namespace: str
@@ -38,14 +38,14 @@ class _UnusableError(Exception):
 
 
 def read_configuration_object(document: Document, *, file: str) -> ConfigurationObject | Problem:
-    """Return the ConfigMap or Secret that a document holds, or what is wrong with it.
+    """Return the ConfigMap or Secret of a document, or its problem.
 
     Args:
         document: a document of kind ConfigMap or Secret.
-        file: its file's name.
+        file: the name of its file.
     """
     try:
-        namespace, name = _identity(document.value)
+        namespace, name = _namespace_and_name(document.value)
         contents = _contents(document.value)
     except _UnusableError as error:
         line = document.line_of(tuple(error.path.split(".")))
@@ -59,7 +59,7 @@ def read_configuration_object(document: Document, *, file: str) -> Configuration
     )
 
 
-def _identity(value: Mapping[str, Any]) -> tuple[str, str]:
+def _namespace_and_name(value: Mapping[str, Any]) -> tuple[str, str]:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or not isinstance(name, str) or not name:
@@ -72,16 +72,16 @@ def _identity(value: Mapping[str, Any]) -> tuple[str, str]:
 
 def _contents(value: Mapping[str, Any]) -> dict[str, bytes]:
     if value["kind"] == "ConfigMap":
-        return _plain(value, "data") | _encoded(value, "binaryData")
-    # As in the API server, stringData goes before data.
-    return _encoded(value, "data") | _plain(value, "stringData")
+        return _plain_contents(value, "data") | _base64_contents(value, "binaryData")
+    # As in the API server, stringData takes precedence over data.
+    return _base64_contents(value, "data") | _plain_contents(value, "stringData")
 
 
-def _plain(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
+def _plain_contents(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
     return {key: text.encode() for key, text in _texts(value, member).items()}
 
 
-def _encoded(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
+def _base64_contents(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
     found = {}
     for key, text in _texts(value, member).items():
         try:

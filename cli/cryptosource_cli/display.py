@@ -1,4 +1,4 @@
-"""What `up` shows while it works: progress bars on a terminal, plain lines everywhere else."""
+"""The output of `up` during runs: progress bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _COLOURS = {RunStatus.SUCCESS: "green", RunStatus.SKIPPED: "cyan", RunStatus.FAI
 
 
 class Display(Protocol):
-    """Told what happens; may be called from several threads."""
+    """Shows the progress of runs. Its methods are called from several threads."""
 
     def live(self) -> AbstractContextManager[object]:
-        """Return what surrounds the first runs."""
+        """Return the context manager in which the first runs are made."""
         ...
 
-    def begins(self, loaded: LoadedSource) -> None:
-        """Show that a run begins."""
+    def run_began(self, loaded: LoadedSource) -> None:
+        """Show that a run has begun."""
         ...
 
-    def progresses(self, loaded: LoadedSource, progress: RunProgress) -> None:
-        """Show that a page is in."""
+    def page_loaded(self, loaded: LoadedSource, progress: RunProgress) -> None:
+        """Show that a page is committed."""
         ...
 
-    def ends(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
-        """Show how a run ended."""
+    def run_ended(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
+        """Show the outcome of a run."""
         ...
 
 
@@ -50,26 +50,26 @@ def _line(loaded: LoadedSource, outcome: RunOutcome) -> str:
 
 
 class PlainDisplay:
-    """One line when a run begins and one when it ends."""
+    """Prints a line at the beginning and at the end of each run."""
 
     def live(self) -> AbstractContextManager[object]:
-        """Return nothing special."""
+        """Return a context manager that does nothing."""
         return nullcontext()
 
-    def begins(self, loaded: LoadedSource) -> None:
+    def run_began(self, loaded: LoadedSource) -> None:
         """Print a line."""
         click.echo(f"{'/'.join(loaded.key)}: running")
 
-    def progresses(self, loaded: LoadedSource, progress: RunProgress) -> None:
-        """Print nothing: a log file is no place for a bar."""
+    def page_loaded(self, loaded: LoadedSource, progress: RunProgress) -> None:
+        """Print nothing."""
 
-    def ends(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
+    def run_ended(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
         """Print a line."""
         click.echo(_line(loaded, outcome), err=outcome.exit_code != 0)
 
 
 class TerminalDisplay:
-    """A bar per source while the first runs are made, and lines for those that follow."""
+    """Shows a progress bar per source during the first runs, and prints a line for later ones."""
 
     def __init__(self) -> None:
         self._console = Console()
@@ -85,22 +85,22 @@ class TerminalDisplay:
         self._tasks: dict[tuple[str, str], TaskID] = {}
 
     def live(self) -> AbstractContextManager[object]:
-        """Return the bars."""
+        """Return the progress bars."""
         return self._progress
 
-    def begins(self, loaded: LoadedSource) -> None:
+    def run_began(self, loaded: LoadedSource) -> None:
         """Add a bar, the first time."""
         if loaded.key not in self._tasks:
             name = loaded.key[1]
             self._tasks[loaded.key] = self._progress.add_task(name, total=None, note="")
 
-    def progresses(self, loaded: LoadedSource, progress: RunProgress) -> None:
+    def page_loaded(self, loaded: LoadedSource, progress: RunProgress) -> None:
         """Move the bar."""
         task = self._tasks[loaded.key]
         self._progress.update(task, completed=progress.counts.processed, total=progress.total)
 
-    def ends(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
-        """Fill the bar, or print a line once the bars are gone."""
+    def run_ended(self, loaded: LoadedSource, outcome: RunOutcome) -> None:
+        """Fill the bar; after the first runs, print a line."""
         if not self._progress.live.is_started:
             self._console.print(Text(_line(loaded, outcome)))
             return
@@ -132,6 +132,7 @@ def print_outcomes(
         outcome = outcomes.get(loaded.key)
         cells = _cells(outcome) if outcome else ("not run",)
         table.add_row(Text("/".join(loaded.key)), *cells)
+    # rich assumes 80 columns where it finds no terminal, and would wrap every line of a log.
     width = None if sys.stdout.isatty() else 160
     Console(width=width).print(table)
 
@@ -150,26 +151,26 @@ def _cells(outcome: RunOutcome) -> tuple[str | Text, ...]:
 
 
 class DueTimes:
-    """Says when each source runs next. What is learnt during the first runs waits for their table."""
+    """Prints when each source runs next; during the first runs, only once their table is shown."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], datetime | None] = {}
+        self._due_times: dict[tuple[str, str], datetime | None] = {}
         self._shown = False
 
-    def waits(self, loaded: LoadedSource, due: datetime | None) -> None:
-        """Take in when a source runs next; None: it is suspended."""
+    def set_due_time(self, loaded: LoadedSource, due: datetime | None) -> None:
+        """Set the time of a source's next run; None: it is suspended."""
         with self._lock:
             if self._shown:
                 _print_due(loaded.key, due)
             else:
-                self._held[loaded.key] = due
+                self._due_times[loaded.key] = due
 
     def show(self) -> None:
-        """Print what is known by now, by name, and from now on at once."""
+        """Print the due times set so far, sorted by name; later ones are printed at once."""
         with self._lock:
             self._shown = True
-            for key, due in sorted(self._held.items()):
+            for key, due in sorted(self._due_times.items()):
                 _print_due(key, due)
 
 

@@ -1,4 +1,4 @@
-"""What the command learns from its environment, read once and passed down."""
+"""The environment of the command, parsed once and passed down, and the database it names."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Environment:
     """The process's environment, parsed."""
 
     variables: Mapping[str, str] = field(repr=False)
-    """As found; holds secrets, so it is never shown."""
+    """All variables; they hold secrets, so the repr does not show them."""
     database: DatabaseSettings
     data_dir: Path
-    """Home of the embedded Postgres and of what `up` keeps."""
+    """Folder of the embedded Postgres and of the logs of `up`."""
     log_level: str
 
     @classmethod
@@ -33,7 +33,7 @@ class Environment:
         """Parse the process's environment.
 
         Raises:
-            CommandError: a variable cannot be used.
+            CommandError: a variable is invalid.
         """
         variables = dict(os.environ)
         try:
@@ -58,13 +58,13 @@ def _default_data_dir() -> Path:
 
 @contextmanager
 def open_database(environment: Environment) -> Iterator[URL]:
-    """Yield the URL of the database: the given one, or the embedded one, started for us.
+    """Yield the URL of the configured database, or of the embedded one, which is started.
 
     Raises:
-        CommandError: it cannot be reached or started.
+        CommandError: the database cannot be reached or started.
     """
     if environment.database.url is not None:
-        _check(environment.database.url)
+        _check_connection(environment.database.url)
         yield environment.database.url
         return
     try:
@@ -74,7 +74,7 @@ def open_database(environment: Environment) -> Iterator[URL]:
         raise CommandError(str(error), exit_code=UNAVAILABLE_EXIT_CODE) from error
 
 
-def _check(url: URL) -> None:
+def _check_connection(url: URL) -> None:
     try:
         session_engine(url, application="cryptosource").connect().close()
     except OperationalError as error:

@@ -1,8 +1,4 @@
-"""The `cryptosource` command.
-
-Each subcommand is imported when it is called, and not before, so that an image with one extra
-starts with that extra alone.
-"""
+"""The `cryptosource` command and its table of subcommands."""
 
 from __future__ import annotations
 
@@ -31,16 +27,16 @@ SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Name -> module of `cryptosource_cli.commands`, and the line that `--help` shows."""
 
+UNEXPECTED_EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits: a bug in this program."""
 
-UNFORESEEN_EXIT_CODE = 70
-"""EX_SOFTWARE of sysexits: a mistake in this program."""
 
-
+# An image installs the extra of one part only: importing the other commands would fail there.
 class LazyGroup(click.Group):
-    """Lists its commands without importing them."""
+    """A group that imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names, in the order of their use."""
+        """Return the names of the commands, in the order of the table."""
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -69,7 +65,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command; what nobody foresaw becomes one line too."""
+    """Run the command; an unexpected exception is shown as one line as well."""
     try:
         cli()
     except Exception as error:
@@ -77,4 +73,4 @@ def main() -> None:
             raise
         message = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
         click.echo(f"Error: unforeseen {message}; set LOG_LEVEL=DEBUG to see where", err=True)
-        sys.exit(UNFORESEEN_EXIT_CODE)
+        sys.exit(UNEXPECTED_EXIT_CODE)

@@ -1,4 +1,4 @@
-"""Partitions ahead and retention behind, while `up` runs: what a CronJob does in a cluster."""
+"""Maintenance of the database while `up` runs, as a CronJob does it in a cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptosource_store.maintenance import Retention, maintain
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 6 * 3600.0
+INTERVAL_SECONDS = 6 * 3600.0
 
 
 class MaintenanceThread:
@@ -23,7 +23,7 @@ class MaintenanceThread:
 
     Args:
         url: the database.
-        clock: waits; its `sleep` ends when the process is to stop.
+        clock: waits; its `sleep` ends when the process is asked to stop.
     """
 
     def __init__(self, url: URL, clock: Clock) -> None:
@@ -32,7 +32,7 @@ class MaintenanceThread:
         self._thread = threading.Thread(target=self._work, name="housekeeping", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the thread."""
         self._thread.start()
         return self
 
@@ -42,14 +42,14 @@ class MaintenanceThread:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait a moment for work in hand; a piece of it that is cut off is rolled back."""
+        """Wait for the current step for some seconds; a step that is cut off is rolled back."""
         self._thread.join(timeout=5.0)
 
     def _work(self) -> None:
         try:
             while True:
                 self._maintain()
-                self._clock.sleep(EVERY_SECONDS)
+                self._clock.sleep(INTERVAL_SECONDS)
         except Stopped:
             return
 

@@ -1,4 +1,4 @@
-"""Reading manifests from files and folders, the way `kubectl apply -f` does."""
+"""Manifests in files and folders, read as `kubectl apply -f` reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptosource_crd.explanations import Problem, closest, explain_syntax, pars
 from cryptosource_crd.v1alpha1 import KIND, CryptoSource
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-"""What is read of a folder; subfolders are not."""
+"""Suffixes of the files of a folder that are read; subfolders are not."""
 
 ObjectKey = tuple[str, str]
 """Namespace and name."""
@@ -20,7 +20,7 @@ ObjectKey = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSource:
-    """A source and where it was found."""
+    """A source, with its position in the files."""
 
     source: CryptoSource
     file: Path
@@ -42,7 +42,7 @@ class LoadedSource:
 
 @dataclass
 class Manifests:
-    """Everything found in the given files."""
+    """The contents of the given files."""
 
     files: list[Path] = field(default_factory=list)
     """The files read, in order."""
@@ -50,9 +50,9 @@ class Manifests:
     config_maps: dict[ObjectKey, ConfigurationObject] = field(default_factory=dict)
     secrets: dict[ObjectKey, ConfigurationObject] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    """What could not be read; everything else was."""
+    """Problems of documents that could not be read; all others were."""
     notes: list[str] = field(default_factory=list)
-    """What was passed over, one sentence each."""
+    """Documents that were ignored, one sentence each."""
 
 
 def load_manifests(paths: Iterable[str | Path]) -> Manifests:
@@ -62,13 +62,13 @@ def load_manifests(paths: Iterable[str | Path]) -> Manifests:
         paths: files, or folders whose *.yaml, *.yml and *.json are read in order of name.
 
     Returns:
-        What was found. Nothing is raised for bad input: it is among the problems.
+        The contents of the files. Invalid input raises nothing: it is listed in `problems`.
     """
     found = Manifests()
     for file in _files(paths, found):
         found.files.append(file)
         for document in _documents(file, found):
-            _sort(document, file, found)
+            _add_document(document, file, found)
     if not found.sources and not found.problems:
         names = ", ".join(str(path) for path in paths) or "no file"
         found.problems.append(Problem(names, 1, "", f"holds no {KIND}", "see samples/"))
@@ -78,13 +78,13 @@ def load_manifests(paths: Iterable[str | Path]) -> Manifests:
 def _files(paths: Iterable[str | Path], found: Manifests) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in map(Path, paths):
-        for file in _within(path, found):
+        for file in _files_of(path, found):
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
 
-def _within(path: Path, found: Manifests) -> Sequence[Path]:
+def _files_of(path: Path, found: Manifests) -> Sequence[Path]:
     if not path.is_dir():
         return [path]
     try:
@@ -102,6 +102,7 @@ def _within(path: Path, found: Manifests) -> Sequence[Path]:
 def _documents(file: Path, found: Manifests) -> Iterator[Document]:
     try:
         with file.open(encoding="utf-8-sig") as stream:
+            # One more than the limit, which `read_documents` then refuses: a file may be endless.
             documents = read_documents(stream.read(MAX_TEXT + 1))
     except OSError as error:
         found.problems.append(_unreadable(file, error))
@@ -111,7 +112,7 @@ def _documents(file: Path, found: Manifests) -> Iterator[Document]:
         found.problems.append(explain_syntax(error, file=str(file)))
     else:
         for document in documents:
-            yield from _unlisted(document)
+            yield from _unpack_list(document)
 
 
 def _unreadable(path: Path, error: OSError) -> Problem:
@@ -119,19 +120,19 @@ def _unreadable(path: Path, error: OSError) -> Problem:
     return Problem(str(path), 1, "", f"cannot be read: {error.strerror or error}", hint)
 
 
-def _unlisted(document: Document) -> Iterator[Document]:
-    """Yield the items of a `List`, which is how `kubectl get -o yaml` writes several objects."""
+def _unpack_list(document: Document) -> Iterator[Document]:
+    """Yield the items of a `List`, as which `kubectl get -o yaml` writes several objects."""
     value = document.value
     if isinstance(value, dict) and value.get("kind") == "List":
         items = value.get("items")
         if isinstance(items, list):
             for position in range(len(items)):
-                yield from _unlisted(document.item("items", position))
+                yield from _unpack_list(document.item("items", position))
             return
     yield document
 
 
-def _sort(document: Document, file: Path, found: Manifests) -> None:
+def _add_document(document: Document, file: Path, found: Manifests) -> None:
     value, line = document.value, document.line_of(())
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(kind, str):
@@ -145,7 +146,7 @@ def _sort(document: Document, file: Path, found: Manifests) -> None:
                 line,
             )
         )
-    elif kind == KIND or _is_ours(value.get("apiVersion")):
+    elif kind == KIND or _is_our_group(value.get("apiVersion")):
         _add_source(document, file, found)
     elif kind in {"ConfigMap", "Secret"}:
         _add_object(document, file, found)
@@ -159,7 +160,7 @@ def _sort(document: Document, file: Path, found: Manifests) -> None:
         found.notes.append(f"{file}:{line}: a {kind[:64]} is not read here and was passed over")
 
 
-def _is_ours(api_version: object) -> bool:
+def _is_our_group(api_version: object) -> bool:
     return isinstance(api_version, str) and api_version.startswith("cryptosource.io/")
 
 

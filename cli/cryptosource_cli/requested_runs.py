@@ -1,9 +1,9 @@
-"""Runs that somebody asks for while `up` serves: what the operator does for them in a cluster.
+"""Requested runs while `up` serves: what the operator does with run requests in a cluster.
 
-Where a request has become a Job, the Job is a row: it stands for the run until the run has ended,
-whatever becomes of this process. Of all processes on a database one at a time takes up the
-requests for a source, told by a lock that dies with its session; who gets the lock first makes
-the runs that its predecessor left, under their names, so that none is made twice.
+An accepted request becomes a row for its Job, which stays until the run has ended, even if this
+process dies. Of all processes on a database one at a time accepts the requests for a source: the
+one that holds an advisory lock, which is released with its session. The next holder of the lock
+makes the runs that the one before left, under their job names, so that none is made twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cryptosource_cli.manifest_files import LoadedSource
 from cryptosource_cli.run_factory import identity_of
-from cryptosource_cli.scheduler import RUNS_AT_ONCE, RequestedRun
+from cryptosource_cli.scheduler import MAX_RUNS_AT_ONCE, RequestedRun
 from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.pipeline.run.claim import register
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
@@ -32,26 +32,26 @@ from cryptosource_store.statements import run_requests as sql
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-"""Requests are looked for that often, notified or not; a stop is noticed within that, too."""
+POLL_SECONDS = 1.0
+"""Interval at which requests are queried without a notification, and a stop is noticed."""
 RETRY_SECONDS = 2.0
 
 RunNow = Callable[[RequestedRun], RunOutcome]
-"""Makes a run at once, and returns when it has ended."""
+"""Executes a run at once and returns its outcome."""
 
 
 class RequestedRuns:
-    """Takes up requests for runs of this process's sources. Enter it to begin, leave it to end.
+    """Accepts run requests for this process's sources, as a context manager.
 
-    A request is left alone while an earlier one for its source is not done: who asks meanwhile
-    shares it, since it is pending still.
+    A request stays pending while an earlier one for its source is not done, so that further
+    requests for the source share it.
 
     Args:
         url: the database.
-        sources: what this process runs; requests for others are somebody else's.
-        run_now: makes a run and returns when it has ended.
-        stop: set when the process is to end.
-        crash_points: where to die, for tests.
+        sources: the sources that this process runs; requests for others are ignored.
+        run_now: executes a run and returns its outcome.
+        stop: set when the process is asked to stop.
+        crash_points: the crash point, for tests.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class RequestedRuns:
         self._run_now = run_now
         self._stop = stop
         self._crash_points = crash_points
-        self._ours: set[str] = set()
+        self._claimed: set[str] = set()
         self._unfinished = threading.Event()
-        self._waiting: set[str] = set()
+        self._pending: set[str] = set()
         self._under_way: set[tuple[str, str]] = set()
-        self._runs = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="requested run")
-        self._thread = threading.Thread(target=self._live, name="requests", daemon=True)
+        self._runs = ThreadPoolExecutor(MAX_RUNS_AT_ONCE, thread_name_prefix="requested run")
+        self._thread = threading.Thread(target=self._serve, name="requests", daemon=True)
 
     def __enter__(self) -> Self:
-        """Make the sources known, so that they can be asked for before they ever ran."""
+        """Register the sources, so that runs can be requested before the first run; and start."""
         with self._engine.begin() as connection:
             for uid, loaded in self._sources.items():
                 self._source_ids[uid] = register(connection, identity_of(loaded.source))
@@ -90,12 +90,12 @@ class RequestedRuns:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take up no more, and wait for the runs under way, which have been told to stop."""
+        """Accept no more requests, and wait for the runs under way, which are asked to stop."""
         self._stop.set()
-        self._thread.join(RETRY_SECONDS + LOOK_SECONDS)
+        self._thread.join(RETRY_SECONDS + POLL_SECONDS)
         self._runs.shutdown(cancel_futures=True)
 
-    def _live(self) -> None:
+    def _serve(self) -> None:
         while not self._stop.is_set():
             try:
                 with self._engine.connect() as connection:
@@ -105,7 +105,8 @@ class RequestedRuns:
                 self._stop.wait(RETRY_SECONDS)
 
     def _listen(self, connection: Connection) -> None:
-        self._ours.clear()
+        # A new session holds none of the locks of the one before.
+        self._claimed.clear()
         with connection.begin():
             connection.execute(text(f'LISTEN "{sql.REQUESTS_CHANNEL}"'))
         driver: Any = connection.connection.dbapi_connection
@@ -114,32 +115,39 @@ class RequestedRuns:
             self._begin_accepted(connection)
             self._take_up(connection)
             self._begin_accepted(connection)
-            select.select([driver], [], [], LOOK_SECONDS)
+            # Waits for the socket without reading it: a notification says only that there is a
+            # request, and the statements of the next round read it.
+            select.select([driver], [], [], POLL_SECONDS)
             driver.notifies.clear()
 
     def _claim(self, connection: Connection) -> None:
-        """Become the one that takes up requests for each source, where nobody is."""
+        """Take the lock of each source that no process holds."""
         with connection.begin():
-            for uid in self._sources.keys() - self._ours:
+            for uid in self._sources.keys() - self._claimed:
                 if connection.scalar(sql.TRY_TAKING, {"source_id": self._source_ids[uid]}):
-                    self._ours.add(uid)
+                    self._claimed.add(uid)
                     self._unfinished.set()
 
     def _begin_accepted(self, connection: Connection) -> None:
-        """Begin the runs that were promised, by whomever; those of a source at work come later."""
+        """Begin the accepted runs, also those that another process accepted.
+
+        Those of a source with a run under way begin later.
+        """
         if not self._unfinished.is_set():
             return
         self._unfinished.clear()
-        under_way = self._under_way.copy()  # before the look: who ends after it is not made again
+        # Copied before the query: in the other order, a run that ends between the two would be
+        # listed as unfinished but no longer be under way, and would be made again.
+        under_way = self._under_way.copy()
         with connection.begin():
-            found = connection.execute(sql.UNFINISHED_JOBS, {"uids": list(self._ours)}).all()
+            found = connection.execute(sql.UNFINISHED_JOBS, {"uids": list(self._claimed)}).all()
         jobs = [
             job
             for job in found
             if (job.uid, job.job_name) not in under_way and not self._is_suspended(job.uid)
         ]
-        self._waiting = {job.uid for job in jobs if job.busy}
-        if self._waiting:
+        self._pending = {job.uid for job in jobs if job.busy}
+        if self._pending:
             self._unfinished.set()
         for job in jobs:
             if not job.busy:
@@ -150,48 +158,51 @@ class RequestedRuns:
             loaded=self._sources[job.uid], job_name=job.job_name, traceparent=job.traceparent
         )
         self._under_way.add((job.uid, job.job_name))
-        self._runs.submit(self._make, job.uid, requested)
+        self._runs.submit(self._run, job.uid, requested)
 
-    def _make(self, uid: str, requested: RequestedRun) -> None:
-        written = True
+    def _run(self, uid: str, requested: RequestedRun) -> None:
+        recorded = True
         try:
-            written = self._run_now(requested).run_id is not None
+            recorded = self._run_now(requested).run_id is not None
         except Exception:
             log.exception("a requested run could not be made")
         finally:
             self._under_way.discard((uid, requested.job_name))
-        if not written:  # Postgres could not even be asked
+        if not recorded:  # the run could not reach Postgres: its Job is still unfinished
             self._unfinished.set()
 
     def _take_up(self, connection: Connection) -> None:
         with connection.begin():
             requests = connection.execute(sql.PENDING_REQUESTS).all()
         for request in requests:
-            wanted = self._wanted(request)
-            if wanted is not None:
-                self._answer(connection, request.request_id, wanted)
+            uids = self._select_sources(request)
+            if uids is not None:
+                self._answer(connection, request.request_id, uids)
 
-    def _wanted(self, request: Row[Any]) -> set[str] | None:
-        """Return which sources to run; None where it is not for us, or not yet."""
-        busy = self._waiting | {uid for uid, _ in self._under_way.copy()}
+    def _select_sources(self, request: Row[Any]) -> set[str] | None:
+        """Return the uids of the sources to run; None for a request that is not ours, or not yet.
+
+        An empty set answers a request for a source that is gone.
+        """
+        busy = self._pending | {uid for uid, _ in self._under_way.copy()}
         if request.for_all:
-            return None if busy or not self._ours else self._ours
+            return None if busy or not self._claimed else self._claimed
         if request.uid is None:
             return set()
-        return {request.uid} if request.uid in self._ours - busy else None
+        return {request.uid} if request.uid in self._claimed - busy else None
 
-    def _answer(self, connection: Connection, request_id: str, wanted: set[str]) -> None:
-        active = sorted(uid for uid in wanted if not self._is_suspended(uid))
+    def _answer(self, connection: Connection, request_id: str, uids: set[str]) -> None:
+        active = sorted(uid for uid in uids if not self._is_suspended(uid))
         jobs = [
             Started(source_uid=uid, job_name=_job_name(self._sources[uid], request_id))
             for uid in active
         ]
-        by, reason = f"{sql.UP}{socket.gethostname()}", "Suspended" if wanted else "SourceGone"
+        by, reason = f"{sql.UP}{socket.gethostname()}", "Suspended" if uids else "SourceGone"
         with connection.begin():
             ours = answer_request(connection, request_id, by=by, jobs=jobs, reason=reason)
         if ours and jobs:
             self._crash_points.reach("request-accepted")
-            self._waiting.update(active)
+            self._pending.update(active)
             self._unfinished.set()
 
     def _is_suspended(self, uid: str) -> bool:

@@ -1,4 +1,4 @@
-"""Run sources on their schedules inside this process: what CronJobs do in a cluster."""
+"""The scheduler of `up`: runs sources on their schedules, as CronJobs do in a cluster."""
 
 from __future__ import annotations
 
@@ -19,39 +19,41 @@ from cryptosource_telemetry.trace_context import parent_of
 
 log = logging.getLogger(__name__)
 
-RUNS_AT_ONCE = 4
-"""Runs that load at the same time; the others wait for their turn."""
+MAX_RUNS_AT_ONCE = 4
+"""Runs that are made at the same time; others wait."""
 
-MAX_NAP_SECONDS = 60.0
-"""A laptop that slept wakes up to a clock that jumped; so naps are short."""
+# A sleep counts the monotonic clock, which stands still while a laptop sleeps. Short sleeps notice
+# soon that a due time has passed.
+MAX_SLEEP_SECONDS = 60.0
+"""Longest sleep before the time is read again."""
 
 Start = Callable[[LoadedSource, RunSettings, Context | None], RunOutcome]
-"""Executes one run, in the trace it belongs to, and returns how it ended."""
+"""Executes one run, in its trace, and returns the outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestedRun:
-    """A run that somebody asked for."""
+    """A run that was requested."""
 
     loaded: LoadedSource
     job_name: str
-    """What the run is called."""
+    """The run's job name."""
     traceparent: str = ""
-    """Of who asked; empty: of nobody."""
+    """Trace context of the request; empty without one."""
 
 
 class Scheduler:
-    """One thread per source: a first run at once, then one at each due time.
+    """Runs each source in a thread of its own: a first run at once, then one at each due time.
 
-    A source is never run twice at the same time, and due times that pass while it runs, or while
-    the machine sleeps, are made up for by one run at most.
+    A source is never run twice at the same time. Due times that pass during a run, or while the
+    machine sleeps, are made up for by one run at most.
 
     Args:
-        sources: what to run.
+        sources: the sources to run.
         start: executes a run.
-        settings: circumstances of every run; job name and trigger are filled in.
-        clock: for due times and waiting; its `sleep` ends when the process is to stop.
-        on_waiting: told a source's next due time, None when it is suspended.
+        settings: settings of every run; the scheduler sets job name and trigger.
+        clock: gives the time and waits; its `sleep` ends when the process is asked to stop.
+        on_waiting: called with a source's next due time; None if it is suspended.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Scheduler:
         self._settings = settings
         self._clock = clock
         self._on_waiting = on_waiting
-        self._turns = threading.BoundedSemaphore(RUNS_AT_ONCE)
+        self._turns = threading.BoundedSemaphore(MAX_RUNS_AT_ONCE)
         self._first: dict[tuple[str, str], RunOutcome] = {}
         self._first_done = {loaded.key: threading.Event() for loaded in sources}
         self._busy = {loaded.key: threading.Lock() for loaded in sources}
@@ -82,15 +84,18 @@ class Scheduler:
         """
         for loaded in self._sources:
             thread = threading.Thread(
-                target=self._live, args=(loaded, once), name=f"source {loaded.key[1]}", daemon=True
+                target=self._run_source,
+                args=(loaded, once),
+                name=f"source {loaded.key[1]}",
+                daemon=True,
             )
             self._threads.append(thread)
             thread.start()
 
     def first_outcomes(self) -> dict[tuple[str, str], RunOutcome]:
-        """Wait until every source has made its first run, or need not, and return the outcomes.
+        """Wait until every source that has a first run has made it, and return the outcomes.
 
-        By then `on_waiting` has been told when each of them runs next.
+        By then `on_waiting` has been called for each source that runs again.
         """
         for done in self._first_done.values():
             while not done.wait(timeout=0.2):  # short waits, so that Ctrl-C gets through
@@ -104,7 +109,7 @@ class Scheduler:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _live(self, loaded: LoadedSource, once: bool) -> None:
+    def _run_source(self, loaded: LoadedSource, once: bool) -> None:
         done = self._first_done[loaded.key]
         try:
             spec = loaded.source.spec
@@ -126,7 +131,7 @@ class Scheduler:
             self._on_waiting(loaded, due)
             self._first_done[loaded.key].set()
             while (left := (due - self._clock.now()).total_seconds()) > 0:
-                self._clock.sleep(min(left, MAX_NAP_SECONDS))
+                self._clock.sleep(min(left, MAX_SLEEP_SECONDS))
             if -left > spec.starting_deadline_seconds:
                 log.warning("a due time was missed by too much and is left out")
                 continue
@@ -138,14 +143,14 @@ class Scheduler:
             trigger=trigger,
             job_name=_job_name(loaded, self._settings, due),
         )
-        return self._begin_in_turn(loaded, settings)
+        return self._start_in_turn(loaded, settings)
 
     def run_now(self, requested: RequestedRun) -> RunOutcome:
-        """Make a run that somebody asked for, once the one under way has ended."""
+        """Make a requested run, after the source's run under way has ended."""
         settings = replace(self._settings, trigger="api", job_name=requested.job_name)
-        return self._begin_in_turn(requested.loaded, settings, parent_of(requested.traceparent))
+        return self._start_in_turn(requested.loaded, settings, parent_of(requested.traceparent))
 
-    def _begin_in_turn(
+    def _start_in_turn(
         self, loaded: LoadedSource, settings: RunSettings, parent: Context | None = None
     ) -> RunOutcome:
         with self._busy[loaded.key], self._turns:
@@ -153,10 +158,8 @@ class Scheduler:
 
 
 def _job_name(loaded: LoadedSource, settings: RunSettings, due: datetime | None) -> str:
-    """Name a run like the CronJob controller does, so that one due time makes one run.
-
-    Two processes on one database then agree on who has made it.
-    """
+    """Return the job name of a run: for a due time the name that the CronJob controller gives it."""
+    # Two processes on one database give one name to one due time, and only one of them runs it.
     name = loaded.key[1]
     if due is None:
         return f"{name}-{settings.job_name}"

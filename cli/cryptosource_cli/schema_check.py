@@ -1,4 +1,4 @@
-"""The database's schema, checked or migrated, with errors that a person can act on."""
+"""Checking and migrating the database's schema, with errors that a person can act on."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from cryptosource_store.schema_migration import (
 
 
 def require_schema(url: URL, *, embedded: bool) -> None:
-    """Check the schema; our own embedded database is brought up to date at once.
+    """Check that the schema is the one this version needs; an embedded database is migrated.
 
     Raises:
-        CommandError: a given database is not at the schema this version needs. Migrating it is
-            a decision of its owner, and of a role that may.
+        CommandError: the schema of a configured database is another one.
     """
     with session_engine(url, application="cryptosource").connect() as connection:
         current = current_revision(connection)
     if serves(current):
         return
+    # Only our own database is migrated unasked: any other is its owner's decision, and needs a
+    # role with the right to do it.
     if embedded:
         migrate_schema(url)
         return
@@ -43,10 +44,10 @@ def require_schema(url: URL, *, embedded: bool) -> None:
 
 
 def migrate_schema(url: URL, revision: str = "head") -> tuple[str | None, str | None]:
-    """Migrate as `cryptosource_store.schema_migration.migrate` does; return the same.
+    """Call `cryptosource_store.schema_migration.migrate` and return its result.
 
     Raises:
-        CommandError: no migration leads there, or a lock was not had in time.
+        CommandError: no migration leads to the revision, or a lock was not acquired in time.
     """
     try:
         return migrate(url, revision)

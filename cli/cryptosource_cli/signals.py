@@ -1,4 +1,4 @@
-"""What SIGTERM and Ctrl-C mean to a command that runs for a while."""
+"""The handling of SIGTERM and Ctrl-C in commands that run for a while."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Set `stop` at the first SIGTERM or Ctrl-C, so that work in hand is finished.
+    """Set `stop` at the first SIGTERM or Ctrl-C, so that the command finishes its current work.
 
-    A second Ctrl-C ends the process at once, as whoever presses it expects.
+    A second Ctrl-C ends the process at once.
     """
 
     def handle(number: int, _frame: object) -> None:

@@ -1,4 +1,4 @@
-"""Make one run of one source, from the command line to the exit code."""
+"""One run of one source, from the command line to the exit code."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from cryptosource_cli.arguments import one_source, readable_manifests, run_settings
+from cryptosource_cli.arguments import require_manifests, run_settings, select_source
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment, open_database
-from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
+from cryptosource_cli.interpreter import tune_garbage_collection, tune_thread_switching
 from cryptosource_cli.references import api_keys_in
 from cryptosource_cli.run_factory import RunFactory
 from cryptosource_cli.schema_check import require_schema
@@ -24,34 +24,35 @@ from cryptosource_store.environment import InvalidSetting, whole_number
 from cryptosource_store.reasons import TERMINATED_EXIT_CODE
 from cryptosource_telemetry.json_logs import configure_logging
 
+# Keeps sources with equal schedules from calling their upstreams and Postgres at the same second.
 START_DELAY_VARIABLE = "CRYPTOSOURCE_START_DELAY_SECONDS"
 """Set by the operator: a stable number for each source, less than its starting deadline."""
 MAX_START_DELAY_SECONDS = 3600
 
 
 def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int:
-    """Run a source, print how it ended, and return the exit code.
+    """Run a source, print its outcome, and return the exit code.
 
     Args:
         files: manifests, or folders of them.
-        name: of the source, where the files hold several.
-        kind: load from the upstream, or judge again what is stored.
+        name: the source's name, if the files hold several.
+        kind: load from the upstream, or normalize the stored raw records again.
 
     Raises:
-        CommandError: the run cannot even begin.
+        CommandError: the run cannot begin.
     """
     environment = Environment.read()
-    manifests = readable_manifests(files)
+    manifests = require_manifests(files)
     secrets = api_keys_in(manifests)
     configure_logging(environment.log_level, environ=environment.variables, secrets=secrets)
-    loaded = one_source(manifests, name)
+    loaded = select_source(manifests, name)
     settings = run_settings(environment)
     stop = threading.Event()
     stop_on_signals(stop)
-    if not wait_for_turn(environment.variables, settings, SystemClock(stop)):
+    if not wait_start_delay(environment.variables, settings, SystemClock(stop)):
         return TERMINATED_EXIT_CODE
-    expect_pages_of_objects()
-    switch_threads_soon()
+    tune_garbage_collection()
+    tune_thread_switching()
     variables = environment.variables
     with trace_runs(variables, secrets=secrets), open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
@@ -68,16 +69,16 @@ def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int
     return outcome.exit_code
 
 
-def wait_for_turn(variables: Mapping[str, str], settings: RunSettings, clock: Clock) -> bool:
-    """Wait if this is a scheduled run that is told to.
+def wait_start_delay(variables: Mapping[str, str], settings: RunSettings, clock: Clock) -> bool:
+    """Wait for the start delay of a scheduled run; a requested run starts at once.
 
     Args:
         variables: the environment.
-        settings: the run's; one that somebody asked for starts at once.
-        clock: whose sleep ends early when the process is asked to stop.
+        settings: the run's settings.
+        clock: waits; its `sleep` ends early when the process is asked to stop.
 
     Returns:
-        False when the process was asked to stop meanwhile.
+        False if the process was asked to stop meanwhile.
 
     Raises:
         CommandError: the variable is no number of seconds.

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from cryptosource_cli.environment import Environment
-from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
+from cryptosource_cli.interpreter import tune_garbage_collection, tune_thread_switching
 from cryptosource_cli.manifest_files import load_manifests
 from cryptosource_cli.run_factory import RunFactory
 from cryptosource_etl.pipeline.run.lifecycle import Run
@@ -51,8 +51,8 @@ def main() -> int:
     """Run; return 0 when the run succeeded."""
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(sys.argv[1]), os.environ["DATABASE_URL"], Path(folder))
-        expect_pages_of_objects()  # as the command does
-        switch_threads_soon()
+        tune_garbage_collection()  # as the command does
+        tune_thread_switching()
         started = time.perf_counter()
         outcome = run.execute()
         seconds = time.perf_counter() - started

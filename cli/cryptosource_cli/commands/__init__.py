@@ -1,5 +1,4 @@
-"""One module per subcommand; each holds `command`.
+"""The subcommands: one module each, which defines `command`.
 
-Belongs here: options, arguments and what is printed. Never here: how a run, a migration or the
-API works.
+Belongs here: options, arguments and output. Never here: how a run, a migration or the API works.
 """

@@ -7,7 +7,7 @@ import threading
 import click
 
 from cryptosource_api.settings import ApiSettings
-from cryptosource_cli.api_thread import published
+from cryptosource_cli.api_thread import serve_api
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment, open_database
 from cryptosource_cli.schema_check import require_schema
@@ -41,6 +41,6 @@ def command(host: str | None, port: int | None) -> None:
         require_schema(url, embedded=environment.database.url is None)
         host = settings.host if host is None else host
         port = settings.port if port is None else port
-        with published(environment, url, host=host, port=port) as address:
+        with serve_api(environment, url, host=host, port=port) as address:
             click.echo(f"Serving {address}. Ctrl-C stops.")
             stop.wait()

@@ -29,7 +29,7 @@ output_option = click.option(
 
 
 @contextmanager
-def _writing() -> Iterator[Connection]:
+def _connect() -> Iterator[Connection]:
     environment = Environment.read()
     with open_database(environment) as url:
         require_schema(url, embedded=environment.database.url is None)
@@ -43,12 +43,12 @@ def _writing() -> Iterator[Connection]:
             ) from error
 
 
-def described(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a key as `-o json` shows it: all but what it is made of."""
-    shown = {name: value for name, value in row.items() if name != "digest"}
+def key_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the JSON form of a stored key, without its digest."""
+    visible = {name: value for name, value in row.items() if name != "digest"}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in shown.items()
+        for name, value in visible.items()
     }
 
 
@@ -83,26 +83,26 @@ def create(
     """Make a key and print it, this once: only its hash is stored."""
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise CommandError(f"--name: write 1 to {MAX_NAME_LENGTH} printable characters")
-    minted = mint()
-    with _writing() as connection:
+    new_key = mint()
+    with _connect() as connection:
         row = connection.execute(
             sql.ADD,
             {
-                "key_id": minted.key_id,
+                "key_id": new_key.key_id,
                 "name": name.strip(),
-                "digest": minted.digest,
+                "digest": new_key.digest,
                 "scopes": sorted(set(scopes)),
                 "days": None if never_expires else days,
             },
         )
-        made = described(row.mappings().one())
+        made = key_json(row.mappings().one())
     if output == "json":
-        click.echo(json.dumps({**made, "key": minted.key}, indent=2))
+        click.echo(json.dumps({**made, "key": new_key.key}, indent=2))
         return
-    click.echo(minted.key)
+    click.echo(new_key.key)
     until = made["expires_at"] or "it is revoked"
     click.echo(
-        f"Key {minted.key_id} for {made['name']!r} allows {', '.join(made['scopes'])} until "
+        f"Key {new_key.key_id} for {made['name']!r} allows {', '.join(made['scopes'])} until "
         f"{until}. It is shown this once: keep it now.",
         err=True,
     )
@@ -112,8 +112,8 @@ def create(
 @output_option
 def show(output: str) -> None:
     """Show every key without its secret. LAST USED is true to ten minutes."""
-    with _writing() as connection:
-        rows = [described(row) for row in connection.execute(sql.LIST).mappings()]
+    with _connect() as connection:
+        rows = [key_json(row) for row in connection.execute(sql.LIST).mappings()]
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
     elif rows:
@@ -125,13 +125,13 @@ def show(output: str) -> None:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[Cell | str, ...]:
-    moments = (row["created_at"], row["expires_at"], row["last_used_at"])
+    times = (row["created_at"], row["expires_at"], row["last_used_at"])
     return (
         row["key_id"],
         row["name"],
         ",".join(row["scopes"]),
         Cell(row["state"], _COLOURS[row["state"]]),
-        *((moment or "-").partition(".")[0] for moment in moments),
+        *((time or "-").partition(".")[0] for time in times),
     )
 
 
@@ -139,7 +139,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[Cell | str, ...]:
 @click.argument("which", metavar="ID|NAME")
 def revoke(which: str) -> None:
     """End a key by its id, or all keys with a name. Running APIs know within five seconds."""
-    with _writing() as connection:
+    with _connect() as connection:
         rows = list(connection.execute(sql.REVOKE, {"which": which}).mappings())
     if not rows:
         raise CommandError(

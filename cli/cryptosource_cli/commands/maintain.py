@@ -25,8 +25,8 @@ def _details(step: Step) -> str:
     return "" if action.before is None else f"from before {action.before:%Y-%m-%d %H:%M} UTC"
 
 
-def described(report: MaintenanceReport) -> dict[str, Any]:
-    """Return a report as `-o json` shows it."""
+def report_json(report: MaintenanceReport) -> dict[str, Any]:
+    """Return the JSON form of a report, for `-o json`."""
     return {
         "already_running": report.already_running,
         "steps": [
@@ -95,6 +95,6 @@ def command(
     retention = Retention(raw_days=raw_days, quote_days=quote_days, run_days=run_days)
     report = _maintain(environment, retention, dry_run=dry_run)
     if output == "json":
-        click.echo(json.dumps(described(report), indent=2))
+        click.echo(json.dumps(report_json(report), indent=2))
     else:
         _print(report)

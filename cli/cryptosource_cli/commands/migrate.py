@@ -15,7 +15,7 @@ from cryptosource_cli.schema_check import migrate_schema, require_schema
 T = TypeVar("T")
 
 RETRY_SECONDS = 2.0
-"""Between two tries of `--wait`."""
+"""Delay between two attempts with `--wait`."""
 
 
 @click.command("migrate", epilog="Example: DATABASE_URL=postgresql://… cryptosource migrate")
@@ -36,7 +36,7 @@ def command(revision: str, *, check: bool, wait_seconds: float) -> None:
     def action() -> str:
         return _check(environment) if check else _migrate(environment, revision)
 
-    click.echo(patiently(action, seconds=wait_seconds))
+    click.echo(retry(action, seconds=wait_seconds))
 
 
 def _check(environment: Environment) -> str:
@@ -53,25 +53,25 @@ def _migrate(environment: Environment, revision: str) -> str:
     return f"The schema went from {before or 'nothing'} to {after or 'nothing'}."
 
 
-def patiently(action: Callable[[], T], *, seconds: float) -> T:
-    """Do something until it succeeds, telling each new reason why it does not.
+def retry(action: Callable[[], T], *, seconds: float) -> T:
+    """Repeat an action until it succeeds, and print each new reason why it does not.
 
     Args:
-        action: may be repeated.
-        seconds: 0 tries once.
+        action: the action; it may be repeated.
+        seconds: time limit; 0 for one attempt.
 
     Raises:
-        CommandError: it can never work, or did not in time; the last reason.
+        CommandError: the last error, if it is not retryable or the time is up.
     """
-    end, told = time.monotonic() + seconds, ""
+    deadline, printed = time.monotonic() + seconds, ""
     while True:
         try:
             return action()
         except CommandError as error:
-            late = time.monotonic() + RETRY_SECONDS > end
+            late = time.monotonic() + RETRY_SECONDS > deadline
             if late or error.exit_code != UNAVAILABLE_EXIT_CODE:
                 raise
-            if error.message != told:
+            if error.message != printed:
                 click.echo(f"waiting: {error.message}", err=True)
-                told = error.message
+                printed = error.message
         time.sleep(RETRY_SECONDS)

@@ -10,7 +10,7 @@ import click
 
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment
-from cryptosource_cli.interpreter import expect_pages_of_objects
+from cryptosource_cli.interpreter import tune_garbage_collection
 from cryptosource_operator.credentials import NoCredentials, login
 from cryptosource_operator.informer import stop_on_signals
 from cryptosource_operator.operator import Operator
@@ -21,8 +21,8 @@ from cryptosource_telemetry.json_logs import configure_logging
 
 
 @contextmanager
-def _traced(settings: OperatorSettings, variables: Mapping[str, str]) -> Iterator[None]:
-    """Trace what is done within where somebody receives spans; at the end none is lost."""
+def _trace_reconciles(settings: OperatorSettings, variables: Mapping[str, str]) -> Iterator[None]:
+    """Trace the operator's work inside the block if spans are exported."""
     if not settings.traced:
         yield
         return
@@ -66,6 +66,6 @@ def command(namespaces: tuple[str, ...]) -> None:
         login()
     except (InvalidSetting, NoCredentials) as error:
         raise CommandError(str(error)) from error
-    expect_pages_of_objects()
-    with _traced(settings, variables):
+    tune_garbage_collection()
+    with _trace_reconciles(settings, variables):
         asyncio.run(_operate(settings))

@@ -30,12 +30,13 @@ from cryptosource_store.statements.run_requests import REQUEST
 POLL_SECONDS = 0.5
 MAX_WAIT_SECONDS = 86_400
 OPEN = ("pending", "accepted", "running")
-"""A request of one of these is not done."""
+"""States of a request that is not done."""
 
 
 @contextmanager
 def _database(environment: Environment) -> Iterator[URL]:
-    """Yield the database in use. An embedded one that nobody serves would hear of nothing."""
+    """Yield the URL of the database in use."""
+    # An embedded one is not started here: without a running `up` the request would stay pending.
     if environment.database.url is None:
         try:
             yield running_postgres(environment.data_dir / "postgres")
@@ -51,7 +52,7 @@ def _database(environment: Environment) -> Iterator[URL]:
         yield url
 
 
-def _wanted(name: str | None, *, every: bool) -> Wanted:
+def _parse_target(name: str | None, *, every: bool) -> Wanted:
     if every == (name is not None):
         raise CommandError("name one source as NAMESPACE/NAME, or give --all")
     namespace, slash, source = (name or "").rpartition("/")
@@ -62,14 +63,14 @@ def _wanted(name: str | None, *, every: bool) -> Wanted:
     return Wanted(source=source, namespace=namespace or None)
 
 
-def _place(url: URL, wanted: Wanted, key: str | None) -> Placed:
+def _request_run(url: URL, wanted: Wanted, key: str | None) -> Placed:
     try:
         with session_engine(url, application="cryptosource-trigger").begin() as connection:
             return request_run(
                 connection, wanted, caller="cli", key=key, requested_by=f"cli/{_user()}"
             )
     except RequestRefused as refused:
-        raise refusal(refused) from refused
+        raise refusal_error(refused) from refused
     except DBAPIError as error:
         first_line = str(error.orig).strip().partition("\n")[0]
         raise CommandError(
@@ -77,8 +78,8 @@ def _place(url: URL, wanted: Wanted, key: str | None) -> Placed:
         ) from error
 
 
-def refusal(refused: RequestRefused) -> CommandError:
-    """Return a refusal as a command tells it."""
+def refusal_error(refused: RequestRefused) -> CommandError:
+    """Return the command's error for a refused request."""
     if isinstance(refused, TooManyRequests):
         message = f"{refused}; ask again in {refused.wait_seconds} s"
         return CommandError(message, exit_code=UNAVAILABLE_EXIT_CODE)
@@ -92,7 +93,7 @@ def _user() -> str:
         return "unknown"
 
 
-def _look(url: URL, request_id: str) -> dict[str, Any]:
+def _read_request(url: URL, request_id: str) -> dict[str, Any]:
     with session_engine(url, application="cryptosource-trigger").connect() as connection:
         found: dict[str, Any] = json.loads(
             connection.scalar(REQUEST, {"request_id": request_id}) or "{}"
@@ -100,15 +101,17 @@ def _look(url: URL, request_id: str) -> dict[str, Any]:
     return found
 
 
-def _await(url: URL, request_id: str, *, seconds: int, clock: Clock) -> dict[str, Any]:
-    """Look until the request is done, or for so many seconds; at least once."""
+def _wait_until_done(url: URL, request_id: str, *, seconds: int, clock: Clock) -> dict[str, Any]:
+    """Return the request once it is done, or as it is after so many seconds."""
     deadline = clock.monotonic() + seconds
-    while (found := _look(url, request_id))["status"] in OPEN and clock.monotonic() < deadline:
+    found = _read_request(url, request_id)
+    while found["status"] in OPEN and clock.monotonic() < deadline:
         clock.sleep(POLL_SECONDS)
+        found = _read_request(url, request_id)
     return found
 
 
-def _told(found: Mapping[str, Any]) -> Iterator[str]:
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     name = f"{found['namespace']}/{found['source']}" if found["source"] else "every source"
     why = f" ({found['reason']})" if found["reason"] else ""
     yield f"{name}: {found['status']}{why}; request {found['request_id']}"
@@ -145,14 +148,14 @@ def command(
     Exit code 0: asked for, and with --wait every run succeeded. 1: with --wait, they did not, or
     not in time. 78: it cannot be asked for. 75: not now; the same command may work later.
     """
-    wanted = _wanted(name, every=every)
+    wanted = _parse_target(name, every=every)
     if key is not None and not (0 < len(key) <= 255 and key.isprintable()):  # noqa: PLR2004
         raise CommandError("--idempotency-key: write 1 to 255 printable characters")
     environment = Environment.read()
     with _database(environment) as url:
-        placed = _place(url, wanted, key)
+        placed = _request_run(url, wanted, key)
         request_id = str(placed.answer["request_id"])
-        found = _await(url, request_id, seconds=wait_seconds, clock=SystemClock())
-    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(_told(found)))
+        found = _wait_until_done(url, request_id, seconds=wait_seconds, clock=SystemClock())
+    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(_lines(found)))
     if wait_seconds and found["status"] != "succeeded":
         ctx.exit(1)

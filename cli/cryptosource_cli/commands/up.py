@@ -11,12 +11,12 @@ import click
 from opentelemetry.context import Context
 from sqlalchemy import URL
 
-from cryptosource_cli.api_thread import published
-from cryptosource_cli.arguments import files_option, readable_manifests, run_settings
+from cryptosource_cli.api_thread import serve_api
+from cryptosource_cli.arguments import files_option, require_manifests, run_settings
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.display import Display, DueTimes, make_display, print_outcomes
 from cryptosource_cli.environment import Environment, open_database
-from cryptosource_cli.interpreter import expect_pages_of_objects, switch_threads_soon
+from cryptosource_cli.interpreter import tune_garbage_collection, tune_thread_switching
 from cryptosource_cli.maintenance_thread import MaintenanceThread
 from cryptosource_cli.manifest_files import LoadedSource, Manifests
 from cryptosource_cli.references import api_keys_in
@@ -33,11 +33,11 @@ from cryptosource_store.reasons import RunStatus
 from cryptosource_telemetry.json_logs import configure_logging
 
 STOP_SECONDS = 30.0
-"""How long to wait for runs to finish the page in hand."""
+"""Longest time to wait for runs to finish their current page."""
 
 
 def _log_to_file(environment: Environment, secrets: Iterable[str]) -> Path:
-    """Keep the JSON logs out of the way of what a person reads."""
+    """Write the JSON logs to a file, apart from the output for a person; return its path."""
     path = environment.data_dir / "logs" / "up.jsonl"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,23 +53,23 @@ def _log_to_file(environment: Environment, secrets: Iterable[str]) -> Path:
     return path
 
 
-def _starter(factory: RunFactory, display: Display) -> Start:
+def _make_start(factory: RunFactory, display: Display) -> Start:
     def start(loaded: LoadedSource, settings: RunSettings, parent: Context | None) -> RunOutcome:
-        display.begins(loaded)
+        display.run_began(loaded)
         run = factory.run(
             loaded,
             settings,
             parent=parent,
-            on_progress=lambda progress: display.progresses(loaded, progress),
+            on_progress=lambda progress: display.page_loaded(loaded, progress),
         )
         outcome = run.execute()
-        display.ends(loaded, outcome)
+        display.run_ended(loaded, outcome)
         return outcome
 
     return start
 
 
-def _run_all(
+def _prepare_runs(
     environment: Environment,
     manifests: Manifests,
     url: URL,
@@ -78,16 +78,19 @@ def _run_all(
     settings: RunSettings,
     once: bool,
 ) -> tuple[Scheduler, Callable[[], bool]]:
-    """Start every source; return the scheduler and what waits for the first runs and shows them."""
+    """Return the scheduler, and a function that starts it, waits for the first runs and shows them.
+
+    The function returns whether no first run failed.
+    """
     factory = RunFactory.open(environment, manifests, url, stop=stop)
     display = make_display()
     due_times = DueTimes()
     scheduler = Scheduler(
         manifests.sources,
-        _starter(factory, display),
+        _make_start(factory, display),
         settings=settings,
         clock=factory.clock,
-        on_waiting=due_times.waits,
+        on_waiting=due_times.set_due_time,
     )
 
     def first_runs() -> bool:
@@ -115,37 +118,37 @@ def command(
     Without DATABASE_URL an embedded Postgres keeps the data between starts. Ctrl-C ends cleanly.
     """
     environment = Environment.read()
-    manifests = readable_manifests(files)
+    manifests = require_manifests(files)
     if not manifests.sources:
         raise CommandError("there is no CryptoSource in these files; see samples/")
-    settings = run_settings(environment)  # an unusable variable is said before anything starts
+    settings = run_settings(environment)  # an invalid variable is reported before anything starts
     stop = threading.Event()
     stop_on_signals(stop)
     secrets = api_keys_in(manifests)
     log_path = _log_to_file(environment, secrets)
-    expect_pages_of_objects()
-    switch_threads_soon()
+    tune_garbage_collection()
+    tune_thread_switching()
     with ExitStack() as stack:
         stack.enter_context(trace_runs(environment.variables, secrets=secrets))
         url = stack.enter_context(open_database(environment))
         migrate_schema(url)
         if not once:
-            address = stack.enter_context(published(environment, url, host=host, port=port))
+            address = stack.enter_context(serve_api(environment, url, host=host, port=port))
             click.echo(f"Serving {address}; logs in {log_path}")
             stack.enter_context(MaintenanceThread(url, SystemClock(stop)))
             stack.callback(stop.set)
-        scheduler, first_runs = _run_all(
+        scheduler, first_runs = _prepare_runs(
             environment, manifests, url, stop, settings=settings, once=once
         )
         if not once:
-            taker = RequestedRuns(
+            requested_runs = RequestedRuns(
                 url,
                 manifests.sources,
                 scheduler.run_now,
                 stop=stop,
                 crash_points=settings.crash_points,
             )
-            stack.enter_context(taker)
+            stack.enter_context(requested_runs)
         succeeded = first_runs()
         if not once and not stop.is_set():
             click.echo(f"Serving {address}. Ctrl-C stops.")

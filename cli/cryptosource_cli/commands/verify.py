@@ -20,11 +20,11 @@ from cryptosource_cli.verification.api_client import (
 )
 from cryptosource_cli.verification.checks import OK, Finding, Verdict, Verification
 
-EVERY_SECONDS = 2.0
+POLL_SECONDS = 2.0
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
 
 
-def _key(name: str | None) -> str | None:
+def _read_key(name: str | None) -> str | None:
     if name is None:
         return None
     value = os.environ.get(name, "").strip()
@@ -35,8 +35,8 @@ def _key(name: str | None) -> str | None:
     return value
 
 
-def _wait(deployment: Deployment, seconds: float) -> None:
-    """Wait until the deployment is ready, or the time is over: then the checks say why."""
+def _wait_until_ready(deployment: Deployment, seconds: float) -> None:
+    """Wait until the deployment is ready, or the time is up; the checks then say why it is not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -44,7 +44,7 @@ def _wait(deployment: Deployment, seconds: float) -> None:
                 return
         except NoAnswer:
             pass
-        time.sleep(EVERY_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _print(findings: Sequence[Finding]) -> None:
@@ -74,22 +74,22 @@ def command(
 ) -> None:
     """Check a deployment by its URL, as its operator would; exit 1 when something fails.
 
-    Reachable, certificate, schema, database, each source's last run and freshness, tickers that
-    are nobody's twice, metrics, and every endpoint against its declared form. It only reads.
+    Reachable, certificate, schema, database, each source's last run and freshness, tickers with
+    one owner each, metrics, and every endpoint against its declared form. It only reads.
     """
     try:
         address = parse_address(url)
     except InvalidAddress as error:
         raise CommandError(f"--url: {error}") from error
-    deployment = Deployment(address, _key(api_key_env))
-    _wait(deployment, wait)
+    deployment = Deployment(address, _read_key(api_key_env))
+    _wait_until_ready(deployment, wait)
     verification = Verification(deployment, now=datetime.now(UTC), judge_sources=sources)
     findings = list(verification.findings())
     if output == "json":
-        told = [
+        report = [
             {"check": one.check, "result": one.verdict, "detail": one.detail} for one in findings
         ]
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(report, indent=2))
     else:
         _print(findings)
     if any(one.verdict is Verdict.FAILED for one in findings):

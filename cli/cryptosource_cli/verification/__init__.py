@@ -1,6 +1,6 @@
-"""Looking at a deployment from outside, by what its API says.
+"""The verification of a deployment from outside, by the answers of its API.
 
-Belongs here: asking, and judging the answers (pure). Never here: looking into the database or the
-cluster; that needs rights which whoever verifies may not have. The standard library alone does it,
-so that every image can.
+Belongs here: requests to the API, and pure checks of the answers. Never here: access to the
+database or the cluster, for which a user of the API has no rights. It imports the standard library
+only, so that it runs in every image.
 """

@@ -1,4 +1,4 @@
-"""Asking the deployment: GET alone, bounded in time and size, without following redirects."""
+"""The client of a deployment's API: GET only, bounded in time and size, no redirects."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-BODY_BYTES = 64 * 1024 * 1024
-PART_BYTES = 64 * 1024
-SECONDS = 15.0
+MAX_BODY_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+TIMEOUT_SECONDS = 15.0
 
-
+# OpenSSL's reasons for a response that is plain text; they differ between its versions.
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
-"""OpenSSL's words for an answer in plain text."""
 
 
 class InvalidAddress(ValueError):
-    """The URL cannot be asked. The message says what would be right, never a password in it."""
+    """The URL is not usable. The message says what is valid, and never shows a password in it."""
 
 
 class NoAnswer(Exception):
-    """Nothing came back that could be read. The message says why in one line."""
+    """There is no usable answer. The message says why in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back."""
+    """An answer of the API."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,7 +40,7 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Return the body parsed, numbers exact.
+        """Return the parsed body, with exact numbers.
 
         Raises:
             NoAnswer: it is no JSON.
@@ -53,10 +52,10 @@ class Answer:
 
 
 def parse_address(url: str) -> SplitResult:
-    """Return where a deployment is.
+    """Return the parsed URL of a deployment.
 
     Raises:
-        InvalidAddress: it is no address of an API.
+        InvalidAddress: the URL cannot be that of an API.
     """
     example = "write https://HOST or http://HOST:PORT"
     try:
@@ -74,33 +73,35 @@ def parse_address(url: str) -> SplitResult:
 
 
 class Deployment:
-    """A deployment that can be asked.
+    """A deployment, by the URL of its API.
 
     Args:
         address: from `parse_address`.
-        key: an API key; None asks without.
-        seconds: an answer may take that long.
+        key: an API key; None sends none.
+        seconds: timeout of each request.
     """
 
-    def __init__(self, address: SplitResult, key: str | None, *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, address: SplitResult, key: str | None, *, seconds: float = TIMEOUT_SECONDS
+    ) -> None:
         self._address, self._key, self._seconds = address, key, seconds
         self._context = ssl.create_default_context() if address.scheme == "https" else None
 
     @property
     def secure(self) -> bool:
-        """Whether it is asked by https."""
+        """Whether the URL is https."""
         return self._context is not None
 
     def get(self, path: str, *, accept: str = "application/json", whole: bool = True) -> Answer:
-        """Ask for a path.
+        """Send a GET and return the answer.
 
         Args:
-            path: with its query.
-            accept: which form of it.
-            whole: read the body to its end; a stream has none.
+            path: the path, with its query.
+            accept: value of the Accept header.
+            whole: read the body; False for a stream, which has no end.
 
         Raises:
-            NoAnswer: nothing came back in time, or too much.
+            NoAnswer: no answer in time, or one that is too large.
         """
         headers = {"Accept": accept, "User-Agent": "cryptosource-verify"}
         if self._key is not None:
@@ -111,29 +112,30 @@ class Deployment:
             response = connection.getresponse()
             body = self._read(response) if whole else b""
         except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(_why(error)) from error
+            raise NoAnswer(_explain(error)) from error
         finally:
             connection.close()
         named = {name.lower(): value for name, value in response.getheaders()}
         return Answer(status=response.status, headers=named, body=body)
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
-        """Read a body, against the clock as a whole: each part may come in time, and no end ever."""
+        """Return the body, read within the timeout and the limit of bytes."""
+        # The socket's timeout applies to each part: a body that drips would never end.
         deadline = time.monotonic() + self._seconds
         body = bytearray()
-        while part := response.read1(PART_BYTES):
+        while part := response.read1(CHUNK_BYTES):
             body += part
-            if len(body) > BODY_BYTES:
-                raise NoAnswer(f"the answer has more than {BODY_BYTES} bytes")
+            if len(body) > MAX_BODY_BYTES:
+                raise NoAnswer(f"the answer has more than {MAX_BODY_BYTES} bytes")
             if time.monotonic() > deadline:
                 raise NoAnswer("the answer does not end in time")
         return bytes(body)
 
     def certificate_ends(self) -> datetime:
-        """Return when the certificate ends, which was verified to be valid now.
+        """Return the time at which the certificate expires; it is verified to be valid now.
 
         Raises:
-            NoAnswer: there is none that holds.
+            NoAnswer: there is no valid certificate.
         """
         assert self._context is not None  # noqa: S101 - asked for https alone
         host, port = self._address.hostname or "", self._address.port or 443
@@ -144,7 +146,7 @@ class Deployment:
             ):
                 certificate = secured.getpeercert() or {}
         except OSError as error:
-            raise NoAnswer(_why(error)) from error
+            raise NoAnswer(_explain(error)) from error
         return datetime.fromtimestamp(
             ssl.cert_time_to_seconds(str(certificate["notAfter"])), tz=UTC
         )
@@ -156,7 +158,7 @@ class Deployment:
         return http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._context)
 
 
-def _why(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate does not hold: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:

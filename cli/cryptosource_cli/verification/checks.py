@@ -1,4 +1,4 @@
-"""What there is to check, in the order in which a person would look."""
+"""The checks of a deployment, in the order in which a person would make them."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from urllib.parse import quote
 from cryptosource_cli.verification.api_client import Answer, Deployment, NoAnswer
 from cryptosource_cli.verification.schemas import mismatch
 
-CERTIFICATE_DAYS = 14
-"""A certificate that ends sooner is a failure: somebody has to act now."""
-RECORDS = 50_000
-"""Records of `/data` that are looked at."""
-PAGE = 100
+# Renewal is automatic and early almost everywhere: with less left, a person has to act now.
+MIN_CERTIFICATE_DAYS = 14
+"""Days until the expiry of a certificate below which the check fails."""
+MAX_RECORDS = 50_000
+"""Records of `/data` that are checked."""
+PAGE_SIZE = 100
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 DESCRIPTION = "/openapi.json"
 
 JSON = "application/json"
 STREAM = "text/event-stream"
-"""Of it the head alone is read."""
+"""Media type of a stream, of which only the headers are read."""
 
 METRICS = (
     *("etl_runs_total", "etl_duration_seconds", "etl_records_processed_total"),
     *("api_requests_total", "api_latency_seconds", "etl_freshness_seconds"),
     *("etl_checkpoint_age_seconds", "cryptosource_database_up"),
 )
-"""Families that must be declared, with or without a sample."""
+"""Metric families that must be declared, with or without a sample."""
 
-GOOD = frozenset({"ok", "loading", "suspended"})
-"""States of a source that ask for nothing."""
+GOOD_STATES = frozenset({"ok", "loading", "suspended"})
+"""States of a source that need no action."""
 
 
 class Verdict(StrEnum):
-    """What a check found."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -56,24 +57,24 @@ class Finding:
 
 
 class KeyNeeded(Exception):
-    """The deployment does not tell this without a key, or with this one."""
+    """The deployment refuses a request without a key, or with this one."""
 
 
 class Verification:
-    """One look at a deployment.
+    """The verification of one deployment.
 
     Args:
-        deployment: whom to ask.
+        deployment: the deployment.
         now: an aware time, for the certificate.
-        judge_sources: whether a source that is not well fails the whole.
+        judge_sources: a source in a bad state is a failure; otherwise it is a warning.
     """
 
     def __init__(self, deployment: Deployment, *, now: datetime, judge_sources: bool) -> None:
         self._deployment, self._now, self._judge_sources = deployment, now, judge_sources
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what each check found; without an answer at all nothing else is asked."""
-        first = self._guarded("reachable", self._reachable)
+        """Yield the findings of each check; if the API does not answer, only those of the first."""
+        first = self._run_check("reachable", self._reachable)
         yield from first
         if any(finding.verdict is Verdict.FAILED for finding in first):
             return
@@ -86,32 +87,34 @@ class Verification:
             ("metrics", self._metrics),
             ("endpoints", self._endpoints),
         ):
-            yield from self._guarded(name, check)
+            yield from self._run_check(name, check)
 
-    def _guarded(self, name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    def _run_check(self, name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
         try:
             return list(check())
-        except KeyNeeded as needed:
-            return [Finding(check=name, verdict=Verdict.SKIPPED, detail=str(needed))]
+        except KeyNeeded as error:
+            return [Finding(check=name, verdict=Verdict.SKIPPED, detail=str(error))]
         except NoAnswer as error:
             return [Finding(check=name, verdict=Verdict.FAILED, detail=str(error))]
         except (KeyError, TypeError, AttributeError):
             words = "the answer has not the form of this API's: is it another version, or another service?"
             return [Finding(check=name, verdict=Verdict.FAILED, detail=words)]
 
-    def _told(self, path: str, *, accept: str = JSON) -> Answer:
+    def _fetch(self, path: str, *, accept: str = JSON) -> Answer:
         answer = self._deployment.get(path, accept=accept, whole=accept != STREAM)
         if answer.status == UNAUTHORIZED:
             raise KeyNeeded("a key is needed: name the variable that holds it by --api-key-env")
         if answer.status == FORBIDDEN:
             raise KeyNeeded("the key's scopes do not reach that far")
         if answer.status != OK:
-            raise NoAnswer(f"{path.partition('?')[0]} answers {answer.status}: {_problem(answer)}")
+            raise NoAnswer(
+                f"{path.partition('?')[0]} answers {answer.status}: {_detail_of(answer)}"
+            )
         return answer
 
     def _reachable(self) -> Iterator[Finding]:
-        self._told("/health/live")
-        yield _fine("reachable", "the API answers")
+        self._fetch("/health/live")
+        yield _ok("reachable", "the API answers")
 
     def _tls(self) -> Iterator[Finding]:
         if not self._deployment.secure:
@@ -120,22 +123,22 @@ class Verification:
             return
         ends = self._deployment.certificate_ends()
         days = (ends - self._now).days
-        verdict = Verdict.OK if days >= CERTIFICATE_DAYS else Verdict.FAILED
+        verdict = Verdict.OK if days >= MIN_CERTIFICATE_DAYS else Verdict.FAILED
         words = f"the certificate holds until {ends:%Y-%m-%d}, {days} days from now"
         yield Finding(check="tls", verdict=verdict, detail=words)
 
     def _ready(self) -> Iterator[Finding]:
-        revision = self._told("/health/ready").json()["data"]["revision"]
-        yield _fine("ready", f"the schema is at revision {revision}")
+        revision = self._fetch("/health/ready").json()["data"]["revision"]
+        yield _ok("ready", f"the schema is at revision {revision}")
 
     def _database(self) -> Iterator[Finding]:
-        database = self._told("/health").json()["data"]["database"]
+        database = self._fetch("/health").json()["data"]["database"]
         if database["status"] != "ok":
             raise NoAnswer(f"{database['reason']}: {database['message']}")
-        yield _fine("database", "Postgres answers")
+        yield _ok("database", "Postgres answers")
 
     def _sources(self) -> Iterator[Finding]:
-        sources = self._told("/health").json()["data"]["sources"]
+        sources = self._fetch("/health").json()["data"]["sources"]
         if not sources:
             words = "there is none yet: kubectl apply -f samples/"
             yield Finding(check="sources", verdict=Verdict.WARNING, detail=words)
@@ -154,31 +157,31 @@ class Verification:
                 f"loaded {fresh['age_seconds']} s ago" + (f" of {limit} s allowed" if limit else "")
             )
         verdict = Verdict.OK
-        if state not in GOOD:
+        if state not in GOOD_STATES:
             bad = self._judge_sources and state != "never_run"
             verdict = Verdict.FAILED if bad else Verdict.WARNING
             words += [str(source["message"])[:200]] if source["message"] else []
         return Finding(check=name, verdict=verdict, detail=", ".join(words))
 
     def _tickers(self) -> Iterator[Finding]:
-        """Look again before anything is said to be wrong: a load may have come in between."""
+        """Check that no id names two coins, and that the list is complete."""
         coins, wrong = self._coins()
+        # Once more before it counts: a page may have been loaded between two requests.
         if wrong:
             coins, wrong = self._coins()
         if wrong:
             raise NoAnswer(wrong)
         owners = sum("~" not in name for name in coins)
-        yield _fine("tickers", f"{len(coins)} coins, {owners} of them own their ticker, none twice")
+        yield _ok("tickers", f"{len(coins)} coins, {owners} of them own their ticker, none twice")
 
     def _coins(self) -> tuple[Mapping[str, int], str | None]:
-        """Return each id with its coin, and what is wrong with the list.
-
-        In the one order that loads do not change; in any other a coin may be shown twice.
-        """
+        """Return id -> coin of all records, and what is wrong with the list; None if nothing is."""
+        # By asset_id, the only order that loads do not change; in any other one a coin may move
+        # while the list is read, and be seen twice.
         coins: dict[str, int] = {}
         cursor = ""
-        while len(coins) < RECORDS:
-            page = self._told(f"/data?page_size={PAGE}&sort=asset_id{cursor}").json()
+        while len(coins) < MAX_RECORDS:
+            page = self._fetch(f"/data?page_size={PAGE_SIZE}&sort=asset_id{cursor}").json()
             for record in page["data"]:
                 name, asset_id = str(record["id"]), int(record["asset_id"])
                 if coins.setdefault(name, asset_id) != asset_id:
@@ -186,27 +189,27 @@ class Verification:
             paging = page["pagination"]
             if not paging["next_cursor"]:
                 short = len(coins) < paging["total"]
-                return coins, _SHORT.format(len(coins), paging["total"]) if short else None
+                return coins, _INCOMPLETE.format(len(coins), paging["total"]) if short else None
             cursor = f"&cursor={quote(paging['next_cursor'], safe='')}"
         return coins, None
 
     def _metrics(self) -> Iterator[Finding]:
-        text = self._told("/metrics", accept="text/plain").body.decode("utf-8", errors="replace")
+        text = self._fetch("/metrics", accept="text/plain").body.decode("utf-8", errors="replace")
         declared = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
         gone = [name for name in METRICS if name not in declared]
         if gone:
             raise NoAnswer(f"missing: {', '.join(gone)}")
-        yield _fine("metrics", f"{len(declared)} families")
+        yield _ok("metrics", f"{len(declared)} families")
 
     def _endpoints(self) -> Iterator[Finding]:
         if self._deployment.get(DESCRIPTION, accept=JSON).status == NOT_FOUND:
             words = "the description is switched off (CRYPTOSOURCE_API_DOCS)"
             yield Finding(check="endpoints", verdict=Verdict.SKIPPED, detail=words)
             return
-        document = self._told(DESCRIPTION).json()
+        document = self._fetch(DESCRIPTION).json()
         for path, operations in sorted(document["paths"].items()):
             if "get" in operations:
-                yield from self._guarded(f"GET {path}", partial(self._endpoint, path, document))
+                yield from self._run_check(f"GET {path}", partial(self._endpoint, path, document))
 
     def _endpoint(self, path: str, document: Mapping[str, Any]) -> Iterator[Finding]:
         name = f"GET {path}"
@@ -218,51 +221,53 @@ class Verification:
             words = "it is asked with parameters that only a person can choose"
             yield Finding(check=name, verdict=Verdict.SKIPPED, detail=words)
             return
-        asked = self._example(path)
-        if asked is None:
+        example = self._example(path)
+        if example is None:
             words = "there is nothing yet to ask for"
             yield Finding(check=name, verdict=Verdict.SKIPPED, detail=words)
             return
         declared = operation["responses"]["200"]["content"]
-        wanted = next((each for each in (STREAM, JSON) if each in declared), next(iter(declared)))
-        answer = self._told(asked, accept=wanted)
-        if not answer.headers.get("content-type", "").startswith(wanted):
+        media_type = next(
+            (each for each in (STREAM, JSON) if each in declared), next(iter(declared))
+        )
+        answer = self._fetch(example, accept=media_type)
+        if not answer.headers.get("content-type", "").startswith(media_type):
             raise NoAnswer(f"answers {answer.headers.get('content-type', 'no content type')}")
-        if wanted == JSON:
-            schema = declared[wanted].get("schema", {})
+        if media_type == JSON:
+            schema = declared[media_type].get("schema", {})
             wrong = mismatch(answer.json(), schema, document)
             if wrong:
                 raise NoAnswer(f"not as declared: {wrong}")
-        yield _fine(name, "answers as declared")
+        yield _ok(name, "answers as declared")
 
     def _example(self, path: str) -> str | None:
-        """Return a path that exists, with what it is of taken from the lists; None: no such thing."""
+        """Return a path with its parameter taken from a list; None if there is no example."""
         if "{" not in path:
             return path
         kind = next((each for each in _EXAMPLES if path.startswith(each)), None)
         if kind is None:
             return None
-        member, listed = _EXAMPLES[kind]
-        items = self._told(listed).json()["data"]
+        member, list_path = _EXAMPLES[kind]
+        items = self._fetch(list_path).json()["data"]
         if not items:
             return None
         return re.sub(r"\{[^}]+\}", quote(str(items[0][member]), safe=""), path)
 
 
-_SHORT = "the list ends after {} coins, and says that there are {}"
+_INCOMPLETE = "the list ends after {} coins, and says that there are {}"
 
 _EXAMPLES = {
     "/data/{": ("id", "/data?page_size=1"),
     "/stats/runs/{": ("run_id", "/stats/runs?limit=1"),
 }
-"""Beginning of a path with a parameter -> which member of which list fills it in."""
+"""Beginning of a path with a parameter -> member of a list's records, and the path of the list."""
 
 
-def _fine(check: str, detail: str) -> Finding:
+def _ok(check: str, detail: str) -> Finding:
     return Finding(check=check, verdict=Verdict.OK, detail=detail)
 
 
-def _problem(answer: Answer) -> str:
+def _detail_of(answer: Answer) -> str:
     try:
         return str(answer.json()["detail"])[:200]
     except (NoAnswer, KeyError, TypeError):

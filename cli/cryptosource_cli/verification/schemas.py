@@ -1,6 +1,6 @@
-"""Whether a value has the form that OpenAPI declares: types, members, alternatives. Pure.
+"""Comparing values with schemas of OpenAPI: types, members and alternatives. Pure.
 
-Not a whole validator: bounds and patterns are the service's own tests' business.
+It is no full validator: bounds and patterns are checked by the service's own tests.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-DEPTH = 30
-ITEMS = 20
-"""Items of a list that are looked at."""
+# A schema may refer to itself, and the document comes from the deployment.
+MAX_DEPTH = 30
+MAX_ITEMS = 20
+"""Items of a list that are compared."""
 
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
@@ -28,39 +29,39 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
 
 
 def mismatch(value: Any, schema: Any, document: Mapping[str, Any]) -> str | None:
-    """Return where a value is not as declared, and how; None where it is.
+    """Return the first difference between a value and its schema; None if there is none.
 
     Args:
         value: parsed JSON.
         schema: an OpenAPI 3.1 schema.
-        document: holds what the schema refers to.
+        document: the OpenAPI document, in which references are resolved.
     """
-    return next(_Form(document).mistakes(value, schema, path="", depth=0), None)
+    return next(_SchemaComparison(document).mismatches(value, schema, path="", depth=0), None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class _SchemaComparison:
     document: Mapping[str, Any]
 
-    def mistakes(self, value: Any, schema: Any, *, path: str, depth: int) -> Iterator[str]:
-        """Yield what is wrong, the most general first."""
-        schema = self._resolved(schema)
-        if depth > DEPTH or not isinstance(schema, Mapping):
+    def mismatches(self, value: Any, schema: Any, *, path: str, depth: int) -> Iterator[str]:
+        """Yield the differences, the most general first."""
+        schema = self._resolve(schema)
+        if depth > MAX_DEPTH or not isinstance(schema, Mapping):
             return
-        yield from _own_mistakes(value, schema, path or "the answer")
+        yield from _own_mismatches(value, schema, path or "the answer")
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 found = [
-                    next(self.mistakes(value, each, path=path, depth=depth + 1), None)
+                    next(self.mismatches(value, each, path=path, depth=depth + 1), None)
                     for each in schema[word]
                 ]
                 if None not in found:
                     yield str(found[0])
         for below, inner, part in self._parts(value, schema, path):
-            yield from self.mistakes(inner, part, path=below, depth=depth + 1)
+            yield from self.mismatches(inner, part, path=below, depth=depth + 1)
 
-    def _resolved(self, schema: Any) -> Any:
-        for _ in range(DEPTH):
+    def _resolve(self, schema: Any) -> Any:
+        for _ in range(MAX_DEPTH):
             if not isinstance(schema, Mapping) or "$ref" not in schema:
                 return schema
             target: Any = self.document
@@ -79,11 +80,11 @@ class _Form:
                 if name in value:
                     yield f"{path}.{name}".lstrip("."), value[name], part
         if isinstance(value, list):
-            for number, item in enumerate(value[:ITEMS]):
+            for number, item in enumerate(value[:MAX_ITEMS]):
                 yield f"{path}[{number}]", item, schema.get("items")
 
 
-def _own_mistakes(value: Any, schema: Mapping[str, Any], here: str) -> Iterator[str]:
+def _own_mismatches(value: Any, schema: Mapping[str, Any], here: str) -> Iterator[str]:
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_TYPES[kind](value) for kind in kinds if kind in _TYPES):

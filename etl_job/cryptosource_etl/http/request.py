@@ -153,6 +153,6 @@ def _check_secret(value: str) -> str:
         raise Permanent(
             Reason.KEY_REJECTED,
             "the API key is empty or holds a line break, a blank at its end or a character beyond "
-            "ASCII: store it in the Secret again, mask_secret them",
+            "ASCII: store it in the Secret again, without them",
         )
     return value

@@ -19,8 +19,8 @@ def source(name: str) -> Any:
 
 def test_what_is_learnt_before_the_table_is_shown_behind_it(capsys: pytest.CaptureFixture[str]):
     due = DueTimes()
-    due.waits(source("b"), NOON)
-    due.waits(source("a"), None)
+    due.set_due_time(source("b"), NOON)
+    due.set_due_time(source("a"), None)
     assert capsys.readouterr().out == ""
 
     due.show()
@@ -33,6 +33,6 @@ def test_what_is_learnt_later_is_said_at_once(capsys: pytest.CaptureFixture[str]
     due = DueTimes()
     due.show()
 
-    due.waits(source("a"), NOON)
+    due.set_due_time(source("a"), NOON)
 
     assert capsys.readouterr().out == "default/a: next run at 2026-11-21 12:00 UTC\n"

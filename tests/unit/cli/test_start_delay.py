@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from cryptosource_cli.command_errors import CommandError
-from cryptosource_cli.single_run import START_DELAY_VARIABLE, wait_for_turn
+from cryptosource_cli.single_run import START_DELAY_VARIABLE, wait_start_delay
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.settings import RunSettings
 
@@ -35,7 +35,7 @@ def settings(trigger):
 def test_only_a_scheduled_run_waits_for_its_turn(variables, trigger, slept):
     clock = SleepingClock()
 
-    assert wait_for_turn(variables, settings(trigger), clock)
+    assert wait_start_delay(variables, settings(trigger), clock)
     assert clock.slept == slept
 
 
@@ -43,7 +43,7 @@ def test_a_wait_ends_when_the_process_is_asked_to_stop():
     stop = threading.Event()
     stop.set()
 
-    assert not wait_for_turn(
+    assert not wait_start_delay(
         {START_DELAY_VARIABLE: "3600"}, settings("schedule"), SystemClock(stop)
     )
 
@@ -51,4 +51,4 @@ def test_a_wait_ends_when_the_process_is_asked_to_stop():
 @pytest.mark.parametrize("value", ["soon", "-1", "3601", "1.5"])
 def test_a_wait_that_is_no_number_is_refused_by_name(value):
     with pytest.raises(CommandError, match=START_DELAY_VARIABLE):
-        wait_for_turn({START_DELAY_VARIABLE: value}, settings("schedule"), SleepingClock())
+        wait_start_delay({START_DELAY_VARIABLE: value}, settings("schedule"), SleepingClock())
