@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptosource_cli.configuration_objects import ConfigurationObject, read_configuration_object
-from cryptosource_crd.documents import MAX_TEXT, Document, DocumentError, read_documents
+from cryptosource_crd.documents import MAX_TEXT_LENGTH, Document, DocumentError, read_documents
 from cryptosource_crd.explanations import Problem, closest, explain_syntax, parse_source
 from cryptosource_crd.v1alpha1 import KIND, CryptoSource
 
@@ -103,7 +103,7 @@ def _documents(file: Path, found: Manifests) -> Iterator[Document]:
     try:
         with file.open(encoding="utf-8-sig") as stream:
             # One more than the limit, which `read_documents` then refuses: a file may be endless.
-            documents = read_documents(stream.read(MAX_TEXT + 1))
+            documents = read_documents(stream.read(MAX_TEXT_LENGTH + 1))
     except OSError as error:
         found.problems.append(_unreadable(file, error))
     except UnicodeDecodeError:

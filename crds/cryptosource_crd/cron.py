@@ -1,7 +1,7 @@
-"""Five cron fields, read the way Kubernetes reads them.
+"""Cron schedules of five fields, parsed as Kubernetes parses them.
 
-Kubernetes parses schedules with robfig/cron v3 (`ParseStandard`), which is narrower than most
-crons: Sunday is 0 and never 7, there is no L, W or #, and `N/step` means from N to the end.
+Kubernetes uses robfig/cron v3 (`ParseStandard`), which accepts less than most crons: Sunday is 0
+and never 7, there is no L, W or #, and `N/step` means from N to the end.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-"""Names Kubernetes accepts instead of the five fields, and what each stands for."""
+"""Names that Kubernetes accepts instead of the five fields -> the fields of each."""
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+# Days of the months that have fewer than 31; February counts as in a leap year.
+_MONTH_DAYS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class _Field:
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int:
-        """Return the number that `text` is or names."""
+        """Return the value of a number or of a name such as `mon`."""
         if text.lower() in self.names:
             return self.names.index(text.lower()) + self.low
         if not (text.isascii() and text.isdigit()) or len(text) > 9:  # noqa: PLR2004 - 32 bits
@@ -54,7 +55,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class CronFields:
-    """A schedule as sets of numbers."""
+    """A parsed schedule: the set of values of each field."""
 
     minutes: frozenset[int]
     hours: frozenset[int]
@@ -62,22 +63,21 @@ class CronFields:
     months: frozenset[int]
     weekdays: frozenset[int]
     """0 is Sunday."""
+    # With a star in neither of the two day fields, a day that matches either one is due.
     any_day: bool
-    """Day of month is a star: the day of week alone decides."""
+    """Day of month is a star, so that only the day of week counts."""
     any_weekday: bool
-    """Day of week is a star: the day of month alone decides. With neither, either may match."""
+    """Day of week is a star, so that only the day of month counts."""
 
     def expression(self) -> str:
-        """Return six fields, seconds first, that mean the same to cronsim.
-
-        Numbers are spelled out, because cronsim takes `*/2` for a star where Kubernetes does not;
-        the seconds keep cronsim from moving runs around a change of the clock, which Kubernetes
-        does not do either.
-        """
-        days = "*" if self.any_day else _listed(self.days)
-        weekdays = "*" if self.any_weekday else _listed(self.weekdays)
-        times = " ".join(map(_listed, (self.minutes, self.hours)))
-        return f"0 {times} {days} {_listed(self.months)} {weekdays}"
+        """Return the same schedule for cronsim, in six fields with the seconds first."""
+        # Numbers are listed one by one, because cronsim counts `*/2` as a star and Kubernetes does
+        # not. With a field of seconds, cronsim does not move runs around a change of the clock;
+        # Kubernetes does not either.
+        days = "*" if self.any_day else _join_numbers(self.days)
+        weekdays = "*" if self.any_weekday else _join_numbers(self.weekdays)
+        times = " ".join(map(_join_numbers, (self.minutes, self.hours)))
+        return f"0 {times} {days} {_join_numbers(self.months)} {weekdays}"
 
 
 def parse_cron(schedule: str) -> CronFields:
@@ -87,13 +87,13 @@ def parse_cron(schedule: str) -> CronFields:
         schedule: five fields, or one of `MACROS`.
 
     Raises:
-        ValueError: Kubernetes would refuse it, or it never comes due; the message says why.
+        ValueError: Kubernetes would refuse it, or it is never due; the message says why.
     """
     text = schedule.strip()
     if "TZ" in text:
         raise ValueError("must not set TZ= or CRON_TZ=: use timeZone instead")
     if text.startswith("@"):
-        text = _macro(text)
+        text = _expand_macro(text)
     fields = text.split()
     if len(fields) != len(FIELDS):
         raise ValueError(
@@ -103,12 +103,13 @@ def parse_cron(schedule: str) -> CronFields:
     (minutes, _), (hours, _), (days, any_day), (months, _), (weekdays, any_weekday) = (
         _parse_field(part, field) for part, field in zip(fields, FIELDS, strict=True)
     )
-    if any_weekday and not any(min(days) <= _LONGEST_MONTH.get(month, 31) for month in months):
+    # With a day of week too, a day that no month has does no harm.
+    if any_weekday and not any(min(days) <= _MONTH_DAYS.get(month, 31) for month in months):
         raise ValueError("never comes due: no such day in these months")
     return CronFields(minutes, hours, days, months, weekdays, any_day, any_weekday)
 
 
-def _macro(text: str) -> str:
+def _expand_macro(text: str) -> str:
     if text not in MACROS:
         raise ValueError(f"unknown name {text[:20]!r}: there are {', '.join(MACROS)}")
     return MACROS[text]
@@ -136,7 +137,8 @@ def _parse_part(part: str, field: _Field) -> tuple[set[int], bool]:
         low = field.number(low_text)
         high = field.number(high_text) if dash else field.high if slash else low
     _check_bounds(part, field, low=low, high=high)
-    step = _step(step_text, field) if slash else 1
+    step = _parse_step(step_text, field) if slash else 1
+    # robfig/cron keeps its star for `*/1` and drops it for any larger step.
     return set(range(low, high + 1, step)), star and step == 1
 
 
@@ -151,11 +153,11 @@ def _check_bounds(part: str, field: _Field, *, low: int, high: int) -> None:
         raise ValueError(f"{field.name}: the range {part!r} ends before it begins")
 
 
-def _step(text: str, field: _Field) -> int:
+def _parse_step(text: str, field: _Field) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) == 0:  # noqa: PLR2004
         raise ValueError(f"{field.name}: the step {text!r} must be a number of 1 or more")
     return int(text)
 
 
-def _listed(numbers: frozenset[int]) -> str:
+def _join_numbers(numbers: frozenset[int]) -> str:
     return ",".join(map(str, sorted(numbers)))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cryptosource_crd.documents import Document, DocumentError
-from cryptosource_crd.field_paths import description_of, names_at, places
+from cryptosource_crd.field_paths import description_of, first_paths, names_at
 from cryptosource_crd.schedule import known_time_zones
 from cryptosource_crd.urls import looks_like_key
 from cryptosource_crd.v1alpha1.bounded_strings import DNS_LABEL, DNS_SUBDOMAIN
@@ -135,7 +135,7 @@ def _unknown_field(path: Path, _: ErrorDetails) -> Hint:
     near = closest(name, known)
     if near:
         return "unknown field", f"did you mean {near}?"
-    place = places().get(name)
+    place = first_paths().get(name)
     if place:
         return "unknown field", f"it belongs at {place}"
     if looks_like_key(name):

@@ -1,4 +1,4 @@
-"""Finding a field of the models by the path that a manifest uses."""
+"""The fields of the models by their paths in a manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptosource_crd.v1alpha1.resource import CryptoSource
 
 
 def model_at(path: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model of the object at `path`; None where there is none."""
+    """Return the model of the object at `path`; None if there is none."""
     model: type[BaseModel] | None = CryptoSource
     for part in path:
         info = None if model is None else _by_alias(model).get(str(part))
@@ -22,7 +22,7 @@ def model_at(path: Sequence[str | int]) -> type[BaseModel] | None:
 
 
 def field_at(path: Sequence[str | int]) -> FieldInfo | None:
-    """Return the field at `path`, by the names a manifest uses; None for an unknown one."""
+    """Return the field at `path`, by the names in a manifest; None for an unknown one."""
     parent = model_at(path[:-1]) if path else None
     return None if parent is None else _by_alias(parent).get(str(path[-1]))
 
@@ -34,8 +34,8 @@ def names_at(path: Sequence[str | int]) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def places() -> dict[str, str]:
-    """Return where each field of the spec lives: name -> first path that ends in it."""
+def first_paths() -> dict[str, str]:
+    """Return the path of each field of spec and metadata: name -> first path that ends in it."""
     found: dict[str, str] = {}
     for path in _paths(CryptoSource, ()):
         if path[0] in {"spec", "metadata"}:
@@ -60,6 +60,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _paths(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    # A model's own fields come before those of its members, which makes the first path a short one.
     deeper = []
     for name, info in _by_alias(model).items():
         yield (*above, name)

@@ -1,4 +1,4 @@
-"""Who a source is, with or without an API server to say so."""
+"""The identity of a source, with or without a uid from the API server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cryptosource.io/sources")
 
 
 def source_uid(source: CryptoSource) -> str:
-    """Return the id under which a source's runs and checkpoint are kept.
+    """Return the id under which a source's runs and checkpoint are stored.
 
     Returns:
-        `metadata.uid` where the API server gave one; else a UUID derived from namespace and name,
-        the same on every start.
+        `metadata.uid` if the API server set one; else a UUID derived from namespace and name.
     """
+    # Derived and not random: a run without a cluster has to find its source's checkpoint again.
     meta = source.metadata
     return meta.uid or str(uuid.uuid5(_NAMESPACE, f"{meta.namespace}/{meta.name}"))

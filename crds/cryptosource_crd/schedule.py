@@ -1,4 +1,4 @@
-"""When a source is due. Pure: whoever asks brings the time."""
+"""The due times of schedules, in time zones. Pure: the caller passes the time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from cronsim import CronSim
 
 from cryptosource_crd.cron import CronFields, parse_cron
 
+# As in vendors' examples, where runs every five minutes make 8640 a month.
 DAYS_PER_MONTH = 30
-"""A usual month has 30 days: 8640 five-minute runs, as vendors' examples count."""
+"""Days of a usual month."""
 MAX_MONTH_DAYS = 31
-"""What a monthly quota has to last for."""
+"""Days for which a monthly quota has to suffice."""
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+# Entries of the database's folder that name no zone, or the machine's own one.
 _NOT_ZONES = {"Local", "localtime", "posixrules", "Factory"}
 
 
@@ -35,7 +37,7 @@ def check_time_zone(name: str) -> str:
     """Return `name` if it is an IANA time zone, spelled as in the database.
 
     Raises:
-        ValueError: it is not; `Local` never is, since a pod's zone is nobody's choice.
+        ValueError: it is not; nor is `Local`, which depends on the machine.
     """
     if name.lower() == "local":
         raise ValueError("must be an IANA zone such as Europe/Berlin: Local depends on the machine")
@@ -45,9 +47,9 @@ def check_time_zone(name: str) -> str:
 
 
 def next_run(schedule: str, time_zone: str, after: datetime) -> datetime:
-    """Return the first moment strictly later than `after` at which the schedule is due.
+    """Return the first time strictly later than `after` at which the schedule is due.
 
-    As in Kubernetes, an hour that the zone skips has no run and one that it repeats has two.
+    As in Kubernetes, an hour that the zone skips has no run, and one that it repeats has two.
 
     Args:
         schedule: five cron fields or a macro.
@@ -69,19 +71,18 @@ def next_run(schedule: str, time_zone: str, after: datetime) -> datetime:
 def runs_per_month(schedule: str, *, days: int = DAYS_PER_MONTH) -> int:
     """Return how often a schedule is due in a month, rounded up.
 
-    A schedule bound to some months is counted in one of them, since quotas are monthly.
-
     Args:
         schedule: five cron fields or a macro.
         days: length of the month.
     """
+    # The field of months is ignored: quotas are monthly, so a month with runs is what counts.
     fields = parse_cron(schedule)
     runs = _due_days(fields, days) * len(fields.hours) * len(fields.minutes)
     return -(-runs.numerator // runs.denominator)
 
 
 def shortest_interval_minutes(schedule: str) -> int:
-    """Return the fewest minutes between two runs of a day; 1440 for one run a day."""
+    """Return the shortest interval between two runs of a day, in minutes; 1440 for one run a day."""
     fields = parse_cron(schedule)
     due = sorted(hour * 60 + minute for hour in fields.hours for minute in fields.minutes)
     return min(
@@ -98,6 +99,7 @@ def _due_days(fields: CronFields, days: int) -> Fraction:
         return max(by_date, Fraction(1))
     if fields.any_day:
         return by_weekday
+    # Either field makes a day due: days that both match are counted once, as if independent.
     return by_date + by_weekday - by_date * by_weekday / days
 
 
@@ -107,10 +109,11 @@ def _zones() -> frozenset[str]:
 
 
 def _exists(name: str) -> bool:
-    # The list and not a look at the file: a disk that ignores case would accept europe/berlin.
+    # By the list and not by opening the file: a file system that ignores case would accept
+    # europe/berlin.
     return name in _zones()
 
 
 def known_time_zones() -> frozenset[str]:
-    """Return every IANA zone this machine knows, for suggestions."""
+    """Return all IANA time zones of this machine, for suggestions."""
     return _zones()

@@ -1,4 +1,4 @@
-"""The ways a CSV file may write a time, by name or as a strptime format."""
+"""The formats of times in CSV files: a name, or a strptime format."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SAMPLE = datetime(2020, 2, 3, 4, 5, 6)  # noqa: DTZ001 - only its text matters
 
 
 def check_time_format(value: str) -> str:
-    """Return `value` if it names a format, or is a strptime format that holds a whole date.
+    """Return `value` if it is the name of a format, or a strptime format with a whole date.
 
     Raises:
-        ValueError: it is neither; the message says which names there are.
+        ValueError: it is neither; the message lists the names.
     """
     if value in NAMED_FORMATS:
         return value
@@ -27,13 +27,13 @@ def check_time_format(value: str) -> str:
     unknown = sorted(directives - _KNOWN)
     if unknown:
         raise ValueError(f"strptime knows no %{unknown[0]}")
-    if not _holds_a_date(directives):
+    if not _has_date(directives):
         raise ValueError("must hold year, month and day, such as %Y-%m-%d or %d-%b-%y")
-    _round_trip(value)
+    _check_round_trip(value)
     return value
 
 
-def _holds_a_date(directives: set[str]) -> bool:
+def _has_date(directives: set[str]) -> bool:
     if directives & {"c", "x"}:
         return True
     year = bool(directives & set("yY"))
@@ -41,10 +41,11 @@ def _holds_a_date(directives: set[str]) -> bool:
     return year and (month_and_day or "j" in directives)
 
 
-def _round_trip(value: str) -> None:
+def _check_round_trip(value: str) -> None:
     try:
         datetime.strptime(_SAMPLE.strftime(value), value)  # noqa: DTZ007 - only whether it parses
     except (ValueError, re.error) as error:
+        # The sample is naive, so `strftime` writes nothing for a zone, and strptime wants one.
         if "%z" in value or "%Z" in value:
             return
         raise ValueError(f"strptime cannot read it: {error}") from None

@@ -1,4 +1,4 @@
-"""Which URLs a manifest may hold: nothing in them that is, or could be, a secret."""
+"""Checks of the URLs in a manifest, which must hold nothing that may be a secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def looks_like_key(name: str) -> bool:
 
 
 def check_url(url: str) -> str:
-    """Return `url` unchanged if a manifest may hold it.
+    """Return `url` unchanged if it is allowed in a manifest.
 
     Args:
         url: an absolute URL.
@@ -28,6 +28,7 @@ def check_url(url: str) -> str:
     Raises:
         ValueError: it is not http(s), has no host, or would carry a credential.
     """
+    # Strict, because a manifest is readable by many, and its URLs appear in logs and statuses.
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -46,7 +47,7 @@ def check_url(url: str) -> str:
 
 
 def check_base_url(url: str) -> str:
-    """Return a vendor's base without its trailing slash; a base has no query.
+    """Return a vendor's base URL without its trailing slash.
 
     Raises:
         ValueError: see `check_url`, or it has a query.

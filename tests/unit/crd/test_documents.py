@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptosource_crd.documents import MAX_TEXT, DocumentError, read_documents
+from cryptosource_crd.documents import MAX_TEXT_LENGTH, DocumentError, read_documents
 from cryptosource_crd.explanations import closest, explain_syntax, render_path
 
 
@@ -71,7 +71,7 @@ REFUSED = {
     "[" * 5000: ("nested too deeply", None, 1),
     "a: " + "[" * 3000 + "]" * 3000: ("nested too deeply", None, 1),
     "a: " + "9" * 5000: ("cannot be read", None, 1),
-    "a" * (MAX_TEXT + 1): ("larger than 4 MiB", None, 1),
+    "a" * (MAX_TEXT_LENGTH + 1): ("larger than 4 MiB", None, 1),
 }
 
 
