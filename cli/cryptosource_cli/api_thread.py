@@ -51,6 +51,7 @@ def serve_api(
         create_app(settings, engine, tracer_provider=provider),
         replace(settings, host=host, port=port),
     )
+    # The caller prints the address itself.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         server.start()

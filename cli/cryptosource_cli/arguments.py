@@ -54,9 +54,9 @@ def select_source(manifests: Manifests, name: str | None) -> LoadedSource:
     ]
     if len(sources) == 1:
         return sources[0]
-    known = ", ".join("/".join(loaded.key) for loaded in manifests.sources)
+    names = ", ".join("/".join(loaded.key) for loaded in manifests.sources)
     problem = f"no source named {name!r}" if name else "more than one source"
-    raise CommandError(f"there is {problem} in these files; choose one with --source: {known}")
+    raise CommandError(f"there is {problem} in these files; choose one with --source: {names}")
 
 
 def run_settings(environment: Environment) -> RunSettings:

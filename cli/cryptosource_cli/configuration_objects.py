@@ -82,14 +82,15 @@ def _plain_contents(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
 
 
 def _base64_contents(value: Mapping[str, Any], member: str) -> dict[str, bytes]:
-    found = {}
+    contents = {}
     for key, text in _texts(value, member).items():
         try:
-            found[key] = base64.b64decode("".join(text.split()), validate=True)
+            # A YAML block folds base64 into lines, which `validate` would refuse.
+            contents[key] = base64.b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):
             hint = "use stringData for plain text" if member == "data" else ""
             raise _UnusableError(f"{member}.{key}", "is not base64", hint) from None
-    return found
+    return contents
 
 
 def _texts(value: Mapping[str, Any], member: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("up", "Run sources on their schedules and serve the API, in one process."),
     "validate": ("validate", "Explain every error in manifests, and what schedules cost."),
     "migrate": ("migrate", "Bring the database to the schema this version needs."),
-    "trigger": ("trigger", "Ask whoever runs sources for a run now."),
+    "trigger": ("trigger", "Request a run now, from the operator or from up."),
     "status": ("status", "Show every source: last run, freshness, checkpoint."),
     "replay": ("replay", "Judge stored raw records again, without calling the upstream."),
     "maintain": ("maintain", "Make partitions ahead and drop those past their retention."),

@@ -64,52 +64,57 @@ def load_manifests(paths: Iterable[str | Path]) -> Manifests:
     Returns:
         The contents of the files. Invalid input raises nothing: it is listed in `problems`.
     """
-    found = Manifests()
-    for file in _files(paths, found):
-        found.files.append(file)
-        for document in _documents(file, found):
-            _add_document(document, file, found)
-    if not found.sources and not found.problems:
+    manifests = Manifests()
+    for file in _files(paths, manifests):
+        manifests.files.append(file)
+        for document in _documents(file, manifests):
+            _add_document(document, file, manifests)
+    if not manifests.sources and not manifests.problems:
         names = ", ".join(str(path) for path in paths) or "no file"
-        found.problems.append(Problem(names, 1, "", f"holds no {KIND}", "see samples/"))
-    return found
+        manifests.problems.append(Problem(names, 1, "", f"holds no {KIND}", "see samples/"))
+    return manifests
 
 
-def _files(paths: Iterable[str | Path], found: Manifests) -> Iterator[Path]:
+def _files(paths: Iterable[str | Path], manifests: Manifests) -> Iterator[Path]:
+    # A file may be given twice, by its name and by its folder.
     seen: set[Path] = set()
     for path in map(Path, paths):
-        for file in _files_of(path, found):
+        for file in _files_of(path, manifests):
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
 
-def _files_of(path: Path, found: Manifests) -> Sequence[Path]:
+def _files_of(path: Path, manifests: Manifests) -> Sequence[Path]:
     if not path.is_dir():
         return [path]
     try:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError as error:
-        found.problems.append(_unreadable(path, error))
+        manifests.problems.append(_unreadable(path, error))
         return []
     files = [file for file in files if not file.is_dir()]
     if not files:
         message = "the folder holds no *.yaml, *.yml or *.json"
-        found.problems.append(Problem(str(path), 1, "", message, "name a file or another folder"))
+        manifests.problems.append(
+            Problem(str(path), 1, "", message, "name a file or another folder")
+        )
     return files
 
 
-def _documents(file: Path, found: Manifests) -> Iterator[Document]:
+def _documents(file: Path, manifests: Manifests) -> Iterator[Document]:
     try:
         with file.open(encoding="utf-8-sig") as stream:
             # One more than the limit, which `read_documents` then refuses: a file may be endless.
             documents = read_documents(stream.read(MAX_TEXT_LENGTH + 1))
     except OSError as error:
-        found.problems.append(_unreadable(file, error))
+        manifests.problems.append(_unreadable(file, error))
     except UnicodeDecodeError:
-        found.problems.append(Problem(str(file), 1, "", "is not UTF-8 text", "save it as UTF-8"))
+        manifests.problems.append(
+            Problem(str(file), 1, "", "is not UTF-8 text", "save it as UTF-8")
+        )
     except DocumentError as error:
-        found.problems.append(explain_syntax(error, file=str(file)))
+        manifests.problems.append(explain_syntax(error, file=str(file)))
     else:
         for document in documents:
             yield from _unpack_list(document)
@@ -132,11 +137,11 @@ def _unpack_list(document: Document) -> Iterator[Document]:
     yield document
 
 
-def _add_document(document: Document, file: Path, found: Manifests) -> None:
+def _add_document(document: Document, file: Path, manifests: Manifests) -> None:
     value, line = document.value, document.line_of(())
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(kind, str):
-        found.problems.append(
+        manifests.problems.append(
             Problem(
                 str(file),
                 document.index,
@@ -147,47 +152,49 @@ def _add_document(document: Document, file: Path, found: Manifests) -> None:
             )
         )
     elif kind == KIND or _is_our_group(value.get("apiVersion")):
-        _add_source(document, file, found)
+        _add_source(document, file, manifests)
     elif kind in {"ConfigMap", "Secret"}:
-        _add_object(document, file, found)
+        _add_object(document, file, manifests)
     elif closest(kind, [KIND]):
         hint = f"did you mean {KIND}?"
         message = f"{kind[:64]!r} is not a kind that is read here"
-        found.problems.append(
+        manifests.problems.append(
             Problem(str(file), document.index, "kind", message, hint, document.line_of(("kind",)))
         )
     else:
-        found.notes.append(f"{file}:{line}: a {kind[:64]} is not read here and was passed over")
+        manifests.notes.append(f"{file}:{line}: a {kind[:64]} is not read here and was passed over")
 
 
 def _is_our_group(api_version: object) -> bool:
     return isinstance(api_version, str) and api_version.startswith("cryptosource.io/")
 
 
-def _add_source(document: Document, file: Path, found: Manifests) -> None:
+def _add_source(document: Document, file: Path, manifests: Manifests) -> None:
     parsed = parse_source(document, file=str(file))
     if isinstance(parsed, list):
-        found.problems.extend(parsed)
+        manifests.problems.extend(parsed)
         return
     loaded = LoadedSource(
         source=parsed, file=file, document=document.index, line=document.line_of(())
     )
-    earlier = next((other for other in found.sources if other.key == loaded.key), None)
+    earlier = next((other for other in manifests.sources if other.key == loaded.key), None)
     if earlier is None:
-        found.sources.append(loaded)
+        manifests.sources.append(loaded)
     else:
-        found.problems.append(_duplicate(document, file, KIND, loaded.key, earlier.where))
+        manifests.problems.append(_duplicate(document, file, KIND, loaded.key, earlier.where))
 
 
-def _add_object(document: Document, file: Path, found: Manifests) -> None:
+def _add_object(document: Document, file: Path, manifests: Manifests) -> None:
     parsed = read_configuration_object(document, file=str(file))
     if isinstance(parsed, Problem):
-        found.problems.append(parsed)
+        manifests.problems.append(parsed)
         return
-    known = found.config_maps if parsed.kind == "ConfigMap" else found.secrets
-    earlier = known.setdefault(parsed.key, parsed)
+    objects = manifests.config_maps if parsed.kind == "ConfigMap" else manifests.secrets
+    earlier = objects.setdefault(parsed.key, parsed)
     if earlier is not parsed:
-        found.problems.append(_duplicate(document, file, parsed.kind, parsed.key, earlier.where))
+        manifests.problems.append(
+            _duplicate(document, file, parsed.kind, parsed.key, earlier.where)
+        )
 
 
 def _duplicate(document: Document, file: Path, kind: str, key: ObjectKey, earlier: str) -> Problem:

@@ -140,10 +140,10 @@ class RequestedRuns:
         # listed as unfinished but no longer be under way, and would be made again.
         under_way = self._under_way.copy()
         with connection.begin():
-            found = connection.execute(sql.UNFINISHED_JOBS, {"uids": list(self._claimed)}).all()
+            rows = connection.execute(sql.UNFINISHED_JOBS, {"uids": list(self._claimed)}).all()
         jobs = [
             job
-            for job in found
+            for job in rows
             if (job.uid, job.job_name) not in under_way and not self._is_suspended(job.uid)
         ]
         self._pending = {job.uid for job in jobs if job.busy}

@@ -122,6 +122,7 @@ class Scheduler:
         except Stopped:
             log.info("schedule ended", extra={"source": "/".join(loaded.key)})
         finally:
+            # After an error as well, or `first_outcomes` would wait for ever.
             done.set()
 
     def _follow_schedule(self, loaded: LoadedSource) -> None:

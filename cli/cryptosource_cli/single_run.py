@@ -49,6 +49,7 @@ def make_run(files: tuple[Path, ...], name: str | None, *, kind: RunKind) -> int
     settings = run_settings(environment)
     stop = threading.Event()
     stop_on_signals(stop)
+    # Before the database is opened: its connection would be idle during the delay.
     if not wait_start_delay(environment.variables, settings, SystemClock(stop)):
         return TERMINATED_EXIT_CODE
     tune_garbage_collection()

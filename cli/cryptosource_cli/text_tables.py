@@ -72,9 +72,10 @@ def _cell(value: Cell | str) -> Cell:
 
 
 def _pad(cell: Cell, width: int) -> str:
+    # Padded by the plain text: the escape codes of a colour have no width.
     blanks = " " * (width - width_of(cell.text))
-    shown = click.style(cell.text, fg=cell.colour) if cell.colour else cell.text
-    return blanks + shown if cell.right else shown + blanks
+    text = click.style(cell.text, fg=cell.colour) if cell.colour else cell.text
+    return blanks + text if cell.right else text + blanks
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell | str]]) -> None:

@@ -1,8 +1,8 @@
 """Tracer providers by the standard OTEL_* settings, and the scrubbing of the spans they export.
 
-Every span leaves a process through `ScrubbingExporter`, whoever created it. It drops query strings,
-headers, statement parameters and the texts of exceptions, and masks known secrets in the rest. That
-happens in the exporting thread, and for sampled spans only.
+Every span leaves a process through `ScrubbingExporter`, whichever library created it. It drops
+query strings, headers, statement parameters and the texts of exceptions, and masks known secrets in
+the rest. That happens in the exporting thread, and for sampled spans only.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option("--name", required=True, help="Whom the key is for.")
+@click.option("--name", required=True, help="Who or what the key is for.")
 @click.option(
     "--scope",
     "scopes",
@@ -95,14 +95,15 @@ def create(
                 "days": None if never_expires else days,
             },
         )
-        made = key_json(row.mappings().one())
+        stored = key_json(row.mappings().one())
     if output == "json":
-        click.echo(json.dumps({**made, "key": new_key.key}, indent=2))
+        click.echo(json.dumps({**stored, "key": new_key.key}, indent=2))
         return
+    # The key alone goes to standard output, so that it can be piped into a Secret.
     click.echo(new_key.key)
-    until = made["expires_at"] or "it is revoked"
+    until = stored["expires_at"] or "it is revoked"
     click.echo(
-        f"Key {new_key.key_id} for {made['name']!r} allows {', '.join(made['scopes'])} until "
+        f"Key {new_key.key_id} for {stored['name']!r} allows {', '.join(stored['scopes'])} until "
         f"{until}. It is shown this once: keep it now.",
         err=True,
     )

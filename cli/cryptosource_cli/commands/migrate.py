@@ -68,6 +68,7 @@ def retry(action: Callable[[], T], *, seconds: float) -> T:
         try:
             return action()
         except CommandError as error:
+            # Only what may pass by itself is waited for: a wrong argument stays wrong.
             late = time.monotonic() + RETRY_SECONDS > deadline
             if late or error.exit_code != UNAVAILABLE_EXIT_CODE:
                 raise

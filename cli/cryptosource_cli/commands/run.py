@@ -19,6 +19,6 @@ def command(ctx: click.Context, files: tuple[Path, ...], name: str | None) -> No
     """Run one source once, as a Job does.
 
     Exit code 0: done, or skipped because another run is at it. 75: failed, may work later.
-    78: failed, somebody has to change something. 143: stopped by a signal.
+    78: failed, a person has to change something. 143: stopped by a signal.
     """
     ctx.exit(make_run(files, name, kind=LOAD))

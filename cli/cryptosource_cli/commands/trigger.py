@@ -42,7 +42,7 @@ def _database(environment: Environment) -> Iterator[URL]:
             yield running_postgres(environment.data_dir / "postgres")
         except EmbeddedPostgresError as error:
             raise CommandError(
-                "nobody is there to make the run: start `cryptosource up -f …` first, or set "
+                "no process is there to make the run: start `cryptosource up -f …` first, or set "
                 "DATABASE_URL to the database of an operator",
                 exit_code=UNAVAILABLE_EXIT_CODE,
             ) from error
@@ -63,11 +63,11 @@ def _parse_target(name: str | None, *, every: bool) -> Wanted:
     return Wanted(source=source, namespace=namespace or None)
 
 
-def _request_run(url: URL, wanted: Wanted, key: str | None) -> Placed:
+def _request_run(url: URL, target: Wanted, key: str | None) -> Placed:
     try:
         with session_engine(url, application="cryptosource-trigger").begin() as connection:
             return request_run(
-                connection, wanted, caller="cli", key=key, requested_by=f"cli/{_user()}"
+                connection, target, caller="cli", key=key, requested_by=f"cli/{_user()}"
             )
     except RequestRefused as refused:
         raise refusal_error(refused) from refused
@@ -95,27 +95,27 @@ def _user() -> str:
 
 def _read_request(url: URL, request_id: str) -> dict[str, Any]:
     with session_engine(url, application="cryptosource-trigger").connect() as connection:
-        found: dict[str, Any] = json.loads(
+        request: dict[str, Any] = json.loads(
             connection.scalar(REQUEST, {"request_id": request_id}) or "{}"
         )
-    return found
+    return request
 
 
 def _wait_until_done(url: URL, request_id: str, *, seconds: int, clock: Clock) -> dict[str, Any]:
     """Return the request once it is done, or as it is after so many seconds."""
     deadline = clock.monotonic() + seconds
-    found = _read_request(url, request_id)
-    while found["status"] in OPEN and clock.monotonic() < deadline:
+    request = _read_request(url, request_id)
+    while request["status"] in OPEN and clock.monotonic() < deadline:
         clock.sleep(POLL_SECONDS)
-        found = _read_request(url, request_id)
-    return found
+        request = _read_request(url, request_id)
+    return request
 
 
-def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    name = f"{found['namespace']}/{found['source']}" if found["source"] else "every source"
-    why = f" ({found['reason']})" if found["reason"] else ""
-    yield f"{name}: {found['status']}{why}; request {found['request_id']}"
-    for run in found["runs"]:
+def _lines(request: Mapping[str, Any]) -> Iterator[str]:
+    name = f"{request['namespace']}/{request['source']}" if request["source"] else "every source"
+    why = f" ({request['reason']})" if request["reason"] else ""
+    yield f"{name}: {request['status']}{why}; request {request['request_id']}"
+    for run in request["runs"]:
         reason = f" ({run['reason']}): {run['message']}" if run["reason"] else ""
         source = f"{run['namespace']}/{run['source']}"
         yield f"  {source}: {run['status'] or 'not begun'}{reason}"
@@ -148,14 +148,14 @@ def command(
     Exit code 0: asked for, and with --wait every run succeeded. 1: with --wait, they did not, or
     not in time. 78: it cannot be asked for. 75: not now; the same command may work later.
     """
-    wanted = _parse_target(name, every=every)
+    target = _parse_target(name, every=every)
     if key is not None and not (0 < len(key) <= 255 and key.isprintable()):  # noqa: PLR2004
         raise CommandError("--idempotency-key: write 1 to 255 printable characters")
     environment = Environment.read()
     with _database(environment) as url:
-        placed = _request_run(url, wanted, key)
+        placed = _request_run(url, target, key)
         request_id = str(placed.answer["request_id"])
-        found = _wait_until_done(url, request_id, seconds=wait_seconds, clock=SystemClock())
-    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(_lines(found)))
-    if wait_seconds and found["status"] != "succeeded":
+        request = _wait_until_done(url, request_id, seconds=wait_seconds, clock=SystemClock())
+    click.echo(json.dumps(request, indent=2) if output == "json" else "\n".join(_lines(request)))
+    if wait_seconds and request["status"] != "succeeded":
         ctx.exit(1)

@@ -136,6 +136,8 @@ def command(
             address = stack.enter_context(serve_api(environment, url, host=host, port=port))
             click.echo(f"Serving {address}; logs in {log_path}")
             stack.enter_context(MaintenanceThread(url, SystemClock(stop)))
+            # The stack unwinds in reverse: `stop` is set before the maintenance thread is joined,
+            # after an error too.
             stack.callback(stop.set)
         scheduler, first_runs = _prepare_runs(
             environment, manifests, url, stop, settings=settings, once=once

@@ -30,6 +30,7 @@ def _read_key(name: str | None) -> str | None:
     value = os.environ.get(name, "").strip()
     if not value:
         raise CommandError(f"--api-key-env: the variable {name} is not set")
+    # Nothing else can be sent in a header, and http.client's error would quote the key.
     if not value.isascii() or not value.isprintable():
         raise CommandError(f"--api-key-env: what {name} holds is no API key")
     return value
@@ -65,7 +66,7 @@ def _print(findings: Sequence[Finding]) -> None:
 @click.option(
     "--sources/--no-sources",
     default=True,
-    help="Whether a source that is not well fails the whole, or is only told.",
+    help="Whether a source that is not well fails the whole, or is only reported.",
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
 @click.pass_context

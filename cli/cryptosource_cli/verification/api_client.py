@@ -123,6 +123,7 @@ class Deployment:
         # The socket's timeout applies to each part: a body that drips would never end.
         deadline = time.monotonic() + self._seconds
         body = bytearray()
+        # `read1` returns what has arrived; `read` would wait for the whole size.
         while part := response.read1(CHUNK_BYTES):
             body += part
             if len(body) > MAX_BODY_BYTES:

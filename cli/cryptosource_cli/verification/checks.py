@@ -158,6 +158,7 @@ class Verification:
             )
         verdict = Verdict.OK
         if state not in GOOD_STATES:
+            # A source that has never run may have been created a moment ago.
             bad = self._judge_sources and state != "never_run"
             verdict = Verdict.FAILED if bad else Verdict.WARNING
             words += [str(source["message"])[:200]] if source["message"] else []

@@ -51,12 +51,12 @@ class _SchemaComparison:
         yield from _own_mismatches(value, schema, path or "the answer")
         for word in ("anyOf", "oneOf"):
             if word in schema:
-                found = [
+                differences = [
                     next(self.mismatches(value, each, path=path, depth=depth + 1), None)
                     for each in schema[word]
                 ]
-                if None not in found:
-                    yield str(found[0])
+                if None not in differences:
+                    yield str(differences[0])
         for below, inner, part in self._parts(value, schema, path):
             yield from self.mismatches(inner, part, path=below, depth=depth + 1)
 

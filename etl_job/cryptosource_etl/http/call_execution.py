@@ -215,8 +215,8 @@ class CallExecution:
             self._resources.limiter.penalize(self._call.bucket, self._resources.clock.now() + wait)
 
     def _next_validators(self, incoming: Incoming) -> Validators | None:
-        found = Validators.from_headers(incoming.headers)
-        return found or (self._call.validators if incoming.status == NOT_MODIFIED else None)
+        validators = Validators.from_headers(incoming.headers)
+        return validators or (self._call.validators if incoming.status == NOT_MODIFIED else None)
 
     def _count_retry(self, seconds: float) -> None:
         self._resources.counters.add(retries=1)

@@ -134,6 +134,7 @@ class HttpClient:
             classify=classify,
             user_agent=self._user_agent,
         )
+        # Watched until the body is read: one that breaks off is a failed call as well.
         with self._breaker.watch(call.host) as probing:
             execution = self._execution(call, probing=probing)
             with closing(execution.open()) as incoming:

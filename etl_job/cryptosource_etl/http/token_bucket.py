@@ -51,6 +51,7 @@ class TokenBucket:
         self._tolerance = self._interval * (burst - 1)
         self._clock = clock
         self._lock = threading.Lock()
+        # GCRA's state of a bucket is one number, its theoretical arrival time: when it is full.
         self._arrival_times: dict[str, float] = {}
 
     def acquire(self, key: str) -> None:

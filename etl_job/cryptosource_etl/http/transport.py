@@ -31,8 +31,8 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
     """Resolve by the operating system, which also reads every numeric spelling `connect` accepts."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class Progress:
@@ -212,12 +212,12 @@ def resolve(resolver: Resolver, host: str, port: int, *, seconds: float) -> Sequ
     # the process alive.
     threading.Thread(target=look_up, name="resolve", daemon=True).start()
     try:
-        found = outcome.get(timeout=seconds)
+        result = outcome.get(timeout=seconds)
     except queue.Empty:
         raise httpcore.ConnectTimeout("the name was not resolved in time") from None
-    if isinstance(found, Exception):
-        raise httpcore.ConnectError(f"the name does not resolve: {found}") from found
-    return found
+    if isinstance(result, Exception):
+        raise httpcore.ConnectError(f"the name does not resolve: {result}") from result
+    return result
 
 
 def open_pool(

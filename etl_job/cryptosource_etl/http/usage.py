@@ -27,6 +27,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # Replaced and never changed, so that `read` returns totals that belong together.
         self._usage = Usage()
 
     def read(self) -> Usage:

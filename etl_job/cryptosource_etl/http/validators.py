@@ -44,8 +44,8 @@ class Validators:
 
     @classmethod
     def _from_values(cls, etag: Any, last_modified: Any) -> Validators | None:
-        found = cls(etag=_sendable(etag), last_modified=_sendable(last_modified))
-        return found if found.etag or found.last_modified else None
+        validators = cls(etag=_sendable(etag), last_modified=_sendable(last_modified))
+        return validators if validators.etag or validators.last_modified else None
 
 
 def _sendable(value: Any) -> str | None:

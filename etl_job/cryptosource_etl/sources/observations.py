@@ -36,6 +36,7 @@ _FIGURES = tuple(
 """Name, whether it may be negative, whether 0 means unknown."""
 
 
+# An exception, because each field may end the conversion; it never leaves this module.
 class _RecordRejected(Exception):
     def __init__(self, rejection: Rejection) -> None:
         self.rejection = rejection
@@ -43,6 +44,7 @@ class _RecordRejected(Exception):
 
 def _text(found: _NamedValue, result: str | BadText | None) -> str | None:
     name, value = found
+    # A NotANumber is a str too, and `result` may be a clean text made of it.
     if isinstance(value, NotANumber):
         raise _RecordRejected(_reject_number(name, value))
     if isinstance(result, BadText):

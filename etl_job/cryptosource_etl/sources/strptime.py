@@ -98,13 +98,13 @@ def _date_reader(names: frozenset[str]) -> Callable[[dict[str, str]], tuple[int,
     month_key = "m" if "m" in names else "b" if "b" in names else "B"
     year_key = "Y" if "Y" in names else "y"
 
-    def read(found: dict[str, str]) -> tuple[int, int, int]:
-        year = int(found[year_key])
-        month = found[month_key]
+    def read(groups: dict[str, str]) -> tuple[int, int, int]:
+        year = int(groups[year_key])
+        month = groups[month_key]
         return (
             year if year_key == "Y" else full_year(year),
             int(month) if month_key == "m" else MONTH_NUMBERS[month.lower()],
-            int(found["d"]),
+            int(groups["d"]),
         )
 
     return read
@@ -113,8 +113,8 @@ def _date_reader(names: frozenset[str]) -> Callable[[dict[str, str]], tuple[int,
 def _hour_reader(names: frozenset[str]) -> Callable[[dict[str, str]], int]:
     if "I" in names:
         # Without %p strptime reads %I as the morning.
-        return lambda found: hour_of_day(int(found["I"]), found.get("p", "am"))
-    return lambda found: int(found["H"])
+        return lambda groups: hour_of_day(int(groups["I"]), groups.get("p", "am"))
+    return lambda groups: int(groups["H"])
 
 
 def compile_strptime(form: str) -> Callable[[str], datetime]:
@@ -139,19 +139,19 @@ def compile_strptime(form: str) -> Callable[[str], datetime]:
         matched = match(text)
         if matched is None:
             raise ValueError("not written like that")
-        found = matched.groupdict()
-        year, month, day = date_of(found)
+        groups = matched.groupdict()
+        year, month, day = date_of(groups)
         if not timed:
             return datetime(year, month, day)  # noqa: DTZ001 - the caller attaches the zone
         return datetime(
             year,
             month,
             day,
-            hour_of(found),
-            int(found.get("M", 0)),
-            int(found.get("S", 0)),
-            int(found.get("f", "0").ljust(6, "0")),
-            _parse_offset(found["z"]) if "z" in found else None,
+            hour_of(groups),
+            int(groups.get("M", 0)),
+            int(groups.get("S", 0)),
+            int(groups.get("f", "0").ljust(6, "0")),
+            _parse_offset(groups["z"]) if "z" in groups else None,
         )
 
     return parse

@@ -174,11 +174,11 @@ def time_parser(form: str = "auto", *, zone: tzinfo = UTC) -> Callable[[str], Ti
         if len(stripped) > MAX_LENGTH:
             return _bad_time(text, f"longer than {MAX_LENGTH} characters")
         try:
-            found = read(stripped)
-            if found.tzinfo is None:
-                found = found.replace(tzinfo=zone)
+            moment = read(stripped)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=zone)
             # The usual case is already in UTC, and a comparison is cheaper than a conversion.
-            return found if found.tzinfo is UTC else found.astimezone(UTC)
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             return _bad_time(stripped, str(error))
 

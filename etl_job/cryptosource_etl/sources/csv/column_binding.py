@@ -47,6 +47,7 @@ class BoundColumn:
 def _parser_of(field: str, column: ColumnSettings, settings: FileFormat) -> Parser:
     kind = BY_NAME[field].kind
     if kind is FieldKind.TEXT:
+        # A history file repeats its few coins in millions of rows.
         return lru_cache(maxsize=CACHE_SIZE)(_TEXTS[field])
     if kind is FieldKind.TIME:
         return time_parser(column.format, zone=zone_named(column.time_zone))
@@ -75,6 +76,7 @@ def _bind_one(
     if column.column is None:
         value = parse(column.constant or "")
         return BoundColumn(field, field, 0, lambda _: value, is_constant=True)
+    # The names of a header are stripped; a manifest may copy them with their blanks.
     index = header.get(column.column, header.get(column.column.strip()))
     if index is None:
         return None

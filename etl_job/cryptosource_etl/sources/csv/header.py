@@ -37,16 +37,16 @@ class Head:
 def unique_names(cells: Sequence[str]) -> tuple[str, ...]:
     """Return a name for each column: `column_2` for an empty one, `Price__2` for a repeated one."""
     trimmed = [cell.strip() or f"column_{number}" for number, cell in enumerate(cells, 1)]
-    taken = set(trimmed)
+    used = set(trimmed)
     seen: Counter[str] = Counter()
     names = []
     for name in trimmed:
         seen[name] += 1
         unique = name
-        while seen[name] > 1 and unique in taken:
+        while seen[name] > 1 and unique in used:
             unique = f"{name}__{seen[name]}"
-            seen[name] += unique in taken
-        taken.add(unique)
+            seen[name] += unique in used
+        used.add(unique)
         names.append(unique)
     return tuple(names)
 

@@ -28,7 +28,7 @@ class LongLine(NamedTuple):
     """Length of the whole line in bytes, line end included."""
 
 
-def _bounded(lines: list[bytes]) -> Iterator[list[bytes] | LongLine]:
+def _split_overlong(lines: list[bytes]) -> Iterator[list[bytes] | LongLine]:
     """Yield runs of lines within the limit, and each overlong line."""
     start = 0
     for index, line in enumerate(lines):
@@ -60,7 +60,7 @@ def read_lines(read: Read, encoding: Encoding) -> Iterator[list[bytes] | LongLin
             yield LongLine(lines[0][:HEAD_BYTES], dropped + len(lines[0]))
             lines, dropped = lines[1:], 0
         if lines:
-            yield from _bounded(lines) if len(data) > MAX_LINE_BYTES else (lines,)
+            yield from _split_overlong(lines) if len(data) > MAX_LINE_BYTES else (lines,)
         if len(pending) > MAX_LINE_BYTES:
             # The last bytes are kept, because they may be the first half of a line end.
             kept = pending[:HEAD_BYTES] + pending[-2 - len(pending) % encoding.unit :]
@@ -68,4 +68,4 @@ def read_lines(read: Read, encoding: Encoding) -> Iterator[list[bytes] | LongLin
     if dropped:
         yield LongLine(pending[:HEAD_BYTES], dropped + len(pending))
     elif pending:
-        yield from _bounded([pending])
+        yield from _split_overlong([pending])

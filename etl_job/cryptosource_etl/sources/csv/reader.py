@@ -243,10 +243,10 @@ def parse_broken(payload: Any) -> BrokenRow | None:
     if _REASON not in payload:
         return None
     reason, _, detail = str(payload[_REASON]).partition(": ")
-    known = reason in RejectReason.__members__.values()
+    is_known = reason in RejectReason.__members__.values()
     cells = payload.get(_CELLS)
     return BrokenRow(
-        RejectReason(reason) if known else RejectReason.NOT_AN_OBJECT,
-        detail if known else "not a row that this version wrote",
+        RejectReason(reason) if is_known else RejectReason.NOT_AN_OBJECT,
+        detail if is_known else "not a row that this version wrote",
         tuple(str(cell) for cell in cells) if isinstance(cells, list) else (),
     )

@@ -90,11 +90,11 @@ class RowSchema:
                 digest = digest_of(seed + _encode(reorder(row)))
                 records.append(RawRecord(external_id, digest, row))
             else:
-                broken = row if isinstance(row, BrokenRow) else self._ragged(row, line)
+                broken = row if isinstance(row, BrokenRow) else self._ragged_row(row, line)
                 records.append(RawRecord(None, broken_digest(broken), broken))
         return records
 
-    def _ragged(self, cells: Sequence[str], line: int) -> BrokenRow:
+    def _ragged_row(self, cells: Sequence[str], line: int) -> BrokenRow:
         detail = f"line {line} has {len(cells)} cells where the header names {len(self.names)}"
         return BrokenRow(RejectReason.RAGGED_ROW, detail, tuple(cells))
 

@@ -239,9 +239,9 @@ def _read_row(reader: Reader) -> list[str] | None:
 
 
 def _drop_blanks(rows: Rows) -> Rows:
-    kept = [index for index, value in enumerate(rows.values) if value]
+    indexes = [index for index, value in enumerate(rows.values) if value]
     return Rows(
-        [rows.values[index] for index in kept],
-        [rows.ends[index] for index in kept],
-        [rows.lines[index] for index in kept],
+        [rows.values[index] for index in indexes],
+        [rows.ends[index] for index in indexes],
+        [rows.lines[index] for index in indexes],
     )

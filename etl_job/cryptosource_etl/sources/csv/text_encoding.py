@@ -63,7 +63,7 @@ def _canonical(name: str) -> str:
     return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "ascii": "utf-8"}.get(name, name)
 
 
-def _supported(name: str) -> bool:
+def _can_split(name: str) -> bool:
     if name in {"utf-16-le", "utf-16-be"}:
         return True
     # `unicode_escape` contains ASCII too, but reads backslashes in cells as escapes.
@@ -114,7 +114,7 @@ def find_encoding(sample: bytes, *, given: str = "auto") -> Encoding:
     if given == "auto":
         return Encoding(_guess(sample))
     name = _canonical(given)
-    if not _supported(name):
+    if not _can_split(name):
         raise Permanent(
             Reason.INVALID_SPEC,
             f"csv.encoding {given} cannot be read: save the file as UTF-8, or give utf-16 or an "
