@@ -1,6 +1,7 @@
-"""The read side: HTTP in front of what the store holds.
+"""The HTTP API and the web pages, which read the store.
 
-Belongs here: routes, the queries behind them, their models, problems, telemetry. Never here:
-writing data (requests for runs are all it writes), SQL text (that is
-`cryptosource_store.statements.coins*`), knowledge of vendors.
+Belongs here: routes with their parameters, queries and models, in a package for each feature
+(`coins`, `runs`, `health`, `triggers`, `live`, `exports`, `metrics`, `page`), on top of `http`,
+`database`, `tracing`, `openapi` and `adapters`. Never here: writing data other than requests for
+runs, SQL text (`cryptosource_store.statements`), knowledge of vendors.
 """

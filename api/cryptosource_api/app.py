@@ -1,4 +1,4 @@
-"""The application: routes, problems, middleware, services."""
+"""The application: its routes, error handlers, middleware and state."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from cryptosource_api.page import routes as page
 from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.runs import routes as runs
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import stand_before
+from cryptosource_api.tracing.instrumentation import install_layers
 from cryptosource_api.triggers import routes as triggers
 from cryptosource_telemetry.sql_spans import trace_statements
 
@@ -55,8 +55,8 @@ def create_app(
 
     Args:
         settings: limits and sizes.
-        engine: what to read with; see `reads.api_engine`. The caller disposes of it.
-        tracer_provider: trace requests with it; None traces nothing.
+        engine: from `query_runner.api_engine`; the caller disposes of it.
+        tracer_provider: makes spans of requests and statements; None traces nothing.
     """
     app = FastAPI(
         title="CryptoSource",
@@ -66,7 +66,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: stand_before
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # see install_layers
     )
     if tracer_provider is not None:
         trace_statements(engine, tracer_provider)
@@ -79,18 +79,19 @@ def create_app(
     )
     requests = RequestMetrics()
     versions = VersionWatch(reads, max_age_seconds=settings.version_check_seconds)
-    answers = ResponseCache(settings.cache_bytes)
+    response_cache = ResponseCache(settings.cache_bytes)
     shared_rates = SharedRateLimits(settings.redis_url) if settings.redis_url else None
     app.state.services = AppState(
         reads=reads,
         requests=requests,
         readings=DatabaseSnapshots(reads),
         versions=versions,
-        answers=answers,
+        response_cache=response_cache,
         exports=Exports(engine.url, settings, versions),
         live=Hub(engine.url, settings, reads),
         shared_rates=shared_rates,
     )
+    # The order matters: `/data/stream` of live has to come before `/data/{coin_id}` of coins.
     routers = [
         routes.router for routes in (index, live, coins, health, runs, triggers, metrics, page)
     ]
@@ -102,29 +103,29 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     access = Access(settings, KeyRing(reads))
-    kept = CacheLookup(answers, versions)
+    cache_lookup = CacheLookup(response_cache, versions)
     layers = RequestMiddleware(
         Admission(
             routes_of(app, routers), access=access, settings=settings, shared_rates=shared_rates
         ),
-        kept=kept,
+        cache_lookup=cache_lookup,
         settings=settings,
         metrics=requests,
         traced=tracer_provider is not None,
     )
-    stand_before(app, layers, kept, tracer_provider)
+    install_layers(app, layers, cache_lookup, tracer_provider)
     app.openapi = Description(app, needs_keys=settings.needs_keys)  # type: ignore[method-assign]
     return app
 
 
-def _rendered(request: Request, problem: ApiProblem) -> Response:
+def _render_problem(request: Request, problem: ApiProblem) -> Response:
     request_id = context_of(request.scope).request_id
     return render(problem, instance=request.scope["path"], request_id=request_id)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiProblem)  # noqa: S101 - registered for nothing else
-    return _rendered(request, error)
+    assert isinstance(error, ApiProblem)  # noqa: S101 - the handler of this type alone
+    return _render_problem(request, error)
 
 
 _HINTS: dict[int, str] = {
@@ -134,22 +135,22 @@ _HINTS: dict[int, str] = {
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler of this type alone
     status = error.status_code
     detail = _HINTS.get(status) or phrase(status)
     headers = dict(error.headers or {})
     if "GET" in headers.get("Allow", ""):
-        headers["Allow"] += ", HEAD"
+        headers["Allow"] += ", HEAD"  # answered by HeadRequests, which Starlette knows nothing of
     problem = ApiProblem(status=status, detail=detail, headers=headers)
     if status == HTTPStatus.NOT_FOUND and prefers_html(request.headers.get("accept")):
-        return page.problem_page(request, problem)  # somebody mistyped an address
-    return _rendered(request, problem)
+        return page.problem_page(request, problem)
+    return _render_problem(request, problem)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler of this type alone
     mistakes = [
         Mistake(parameter=".".join(map(str, each["loc"][1:])) or "*", detail=str(each["msg"]))
         for each in error.errors()
     ]
-    return _rendered(request, InvalidRequest(*mistakes))
+    return _render_problem(request, InvalidRequest(*mistakes))

@@ -1,4 +1,4 @@
-"""What the routes share: reads, the data's version, answers that are kept."""
+"""The state that an application's routes share: connections, caches, metrics, streams."""
 
 from __future__ import annotations
 
@@ -24,78 +24,79 @@ from cryptosource_api.metrics.request_metrics import RequestMetrics
 from cryptosource_store.schema_migration import head_revision, serves
 
 Reading = Callable[[Connection], Answer]
-"""Reads an answer."""
+"""A query function that returns an answer."""
 
-Question = Callable[[], Reading]
-"""Parses a request; returns how to read its answer."""
+Prepare = Callable[[], Reading]
+"""Parses a request and returns its query function."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppState:
-    """One application's."""
+    """The state of one application."""
 
     reads: QueryRunner
     versions: VersionWatch
-    answers: ResponseCache
+    response_cache: ResponseCache
     requests: RequestMetrics
     readings: DatabaseSnapshots
     exports: Exports
     live: Hub
     shared_rates: SharedRateLimits | None = None
-    began: float = field(default_factory=time.monotonic)
-    """`time.monotonic()` when the application was made."""
+    started: float = field(default_factory=time.monotonic)
+    """`time.monotonic()` when the application was created."""
 
     @cached_property
     def needed_revision(self) -> str:
-        """The schema revision that this code was written for."""
+        """The schema revision that this version needs."""
         return head_revision()
 
     def works_on(self, revision: str | None) -> bool:
-        """Return whether the schema will do: this version's own, or that of a newer one."""
+        """Return whether this version works on a schema: its own, or a compatible newer one."""
         return revision == self.needed_revision or serves(revision)
 
-    async def answer_by_version(self, request: Request, question: Question) -> Response:
-        """Answer from what is kept, else from the database.
+    async def answer_by_version(self, request: Request, prepare: Prepare) -> Response:
+        """Answer from the cache, else from the database.
 
-        An answer is kept under the version that its own statement saw, so it can never be older
-        than its label. The client's validators are honoured either way.
+        If-None-Match is honoured either way.
 
         Args:
-            request: its path and query are the key, unparsed: equal bytes are equal questions.
-            question: called when nothing is kept.
+            request: its path and query, as sent, are the key of the cache.
+            prepare: called if the answer is not cached.
         """
         key = key_of(request.scope)
-        kept = self.answers.get(key, versions=await self.versions.current())
-        if kept is None:
-            found = await self.reads(question())
-            built_from = found.version or EMPTY
-            kept = CachedResponse(
-                version=built_from,
-                etag=etag_of(key, built_from),
-                body=found.body,
+        cached = self.response_cache.get(key, versions=await self.versions.current())
+        if cached is None:
+            result = await self.reads(prepare())
+            # The version that the statement itself saw: data may have been committed since the
+            # look-up, and an answer must not be older than its label.
+            version = result.version or EMPTY
+            cached = CachedResponse(
+                version=version,
+                etag=etag_of(key, version),
+                body=result.body,
                 route=request.scope.get("route"),
             )
-            self.answers.put(key, kept)
-        return answer(request, kept)
+            self.response_cache.put(key, cached)
+        return answer(request, cached)
 
     async def answer_fresh(self, request: Request, read: Reading) -> Response:
-        """Answer from the database, and have nobody keep it.
+        """Answer from the database, with `Cache-Control: no-store`.
 
         Args:
-            request: what is answered.
-            read: reads the answer.
+            request: the request to answer.
+            read: the query function.
         """
-        found = await self.reads(read)
-        return fresh_answer(request, found.body)
+        result = await self.reads(read)
+        return fresh_answer(request, result.body)
 
 
 def app_state_of(request: Request) -> AppState:
-    """Return the services of the application that a request came to."""
+    """Return the state of the application that a request came to."""
     services = request.app.state.services
     assert isinstance(services, AppState)  # noqa: S101 - create_app put it there
     return services
 
 
 def exports_of(request: Request) -> Exports:
-    """Return what runs the exports of the application that a request came to."""
+    """Return the exports of the application that a request came to."""
     return app_state_of(request).exports

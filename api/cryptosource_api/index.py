@@ -1,4 +1,4 @@
-"""`/`: what there is to ask for; for a browser, the page."""
+"""`/`: the list of routes; for a browser, the page with all sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCS = (
     ("/redoc", "Documentation to read"),
     ("/openapi.json", "OpenAPI description"),
 )
-"""Where they are not switched off."""
+"""Listed unless documentation is switched off."""
 
 _RESPONSES = gives(Single[Index], also=("Vary",))
 _RESPONSES[200]["content"] = {"text/html": {"schema": {"type": "string"}}}

@@ -1,8 +1,7 @@
-"""FastAPI's stack of middleware, as far as our own layers replace parts of it.
+"""FastAPI's middleware stack, whose outermost layer is replaced by our own layers.
 
-FastAPI builds the stack when the first request comes, from `build_middleware_stack`, which is a
-method that applications are not meant to replace. Its outermost layer would answer errors before
-`RequestMiddleware` can, so ours stand in its place.
+FastAPI builds the stack on the first request, by `build_middleware_stack`, which is no public
+extension point. Its outermost layer would answer errors before `RequestMiddleware` can.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp
 
 
 def inner_layers(app: FastAPI) -> ASGIApp:
-    """Return what FastAPI runs within its outermost layer: exception handlers and routes.
+    """Return the layers inside FastAPI's outermost one: exception handlers and routes.
 
     Args:
         app: with all its routes and exception handlers, and no middleware.
@@ -27,16 +26,17 @@ def inner_layers(app: FastAPI) -> ASGIApp:
     """
     outermost = app.build_middleware_stack()
     if not isinstance(outermost, ServerErrorMiddleware):
+        # Starlette changed its stack: peeling off another layer would drop error handling.
         raise TypeError(f"the outermost layer is {type(outermost).__name__}; see this module")
     return outermost.app
 
 
 def replace_layers(app: FastAPI, build: Callable[[], ASGIApp]) -> None:
-    """Let an application serve by other layers than its own.
+    """Make an application serve requests through other layers than FastAPI's.
 
     Args:
         app: before its first request.
-        build: returns the layers; called once, with the first request.
+        build: returns the layers; called once, on the first request.
     """
     app.build_middleware_stack = build  # type: ignore[method-assign]
 
@@ -44,19 +44,19 @@ def replace_layers(app: FastAPI, build: Callable[[], ASGIApp]) -> None:
 def traced_layers(
     app: FastAPI, layers: ASGIApp, provider: TracerProvider, *, excluded_urls: str
 ) -> Callable[[], ASGIApp]:
-    """Instrument an application and return what builds its layers within OpenTelemetry's own.
+    """Instrument an application; return a builder of its layers wrapped in OpenTelemetry's.
 
-    No span is made for each message sent and received, and no metric: those are ours.
+    No span is made for each message sent or received, and no metric: `RequestMetrics` has those.
 
     Args:
-        app: before its first request; it serves by the result.
-        layers: from the first of our own to the routes.
+        app: before its first request; it then serves requests through the result.
+        layers: from our outermost one to the routes.
         provider: makes the spans.
         excluded_urls: a regular expression of URLs that are not traced.
     """
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
 
-    # The instrumentation looks for Starlette's outermost layer and puts its own within.
+    # The instrumentation wraps whatever Starlette's outermost layer contains, so one is needed here.
     replace_layers(app, lambda: ServerErrorMiddleware(layers))
     FastAPIInstrumentor.instrument_app(
         app,

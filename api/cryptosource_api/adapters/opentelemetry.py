@@ -1,4 +1,4 @@
-"""What OpenTelemetry's samplers decide by, which they do not show."""
+"""The inputs of OpenTelemetry's sampling decisions, which its samplers do not expose."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from opentelemetry.sdk.trace.sampling import (
 )
 
 DECIDE_BY_TRACE_ALONE = frozenset({ParentBased, StaticSampler, TraceIdRatioBased})
-"""Samplers whose decision depends on trace id, span name and caller, and on nothing collected later."""
+"""Samplers whose decision depends on trace id, span name and caller alone, not on attributes."""
 
 
 def root_sampler(sampler: Sampler) -> Sampler | None:
-    """Return the sampler that decides on traces without a parent; None where it cannot be told."""
+    """Return the sampler for traces without a parent; None if the sampler has no such part."""
     root = getattr(sampler, "_root", None)
     return root if isinstance(root, Sampler) else None
 
 
-def takes(ratio: TraceIdRatioBased, trace_id: int) -> bool:
-    """Return whether a ratio sampler records a trace, without making a result object of it."""
+def is_sampled(ratio: TraceIdRatioBased, trace_id: int) -> bool:
+    """Return whether a ratio sampler records a trace."""
+    # `should_sample` gives the same answer and builds a result object for each request.
     return trace_id & TraceIdRatioBased.TRACE_ID_LIMIT < ratio.bound

@@ -1,8 +1,8 @@
-"""Sessions that the event loop reads single prepared statements with, without a thread for each.
+"""Database sessions with which the event loop runs single prepared statements without threads.
 
-A thread costs more than such a statement does: two switches, and the interpreter's lock, for which
-thread and loop compete. Nothing here is needed for an answer: where no session can be had, or one
-fails, the statement is read on a thread, and what went wrong shows there.
+A thread costs more than such a statement: two switches, and the interpreter's lock, for which thread
+and loop compete. The pool is an optimisation: if it has no session, or one fails, the statement is
+run on a thread, and a failure of the database is reported from there.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from cryptosource_api.database.async_session import AsyncSession, Lost, Row, connected
+from cryptosource_api.database.async_session import AsyncSession, Row, SessionLost, wait_connected
 from cryptosource_store.engine import RECYCLE_SECONDS
 from cryptosource_store.prepared_statements import Prepared
 
 logger = logging.getLogger("cryptosource.api")
 
-REST_SECONDS = 1.0
-"""After a session could not be opened, none is tried for that long."""
+RETRY_SECONDS = 1.0
+"""After a failure to open a session, no other is opened for that long."""
 
 Connect = Callable[[], extensions.connection]
 
@@ -53,12 +53,14 @@ class AsyncPool:
         self._idle: list[AsyncSession] = []
         self._waiting: deque[asyncio.Future[AsyncSession]] = deque()
         self._opening: asyncio.Task[None] | None = None
-        self._rests_until = 0.0
+        self._retry_at = 0.0
+        # Sessions register their sockets with one loop; an application may be served by another
+        # one later, as one that a test starts twice.
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def at_work(self) -> int:
-        """Sessions that wait for an answer."""
+        """Sessions that are running a statement."""
         return len(self._sessions) - len(self._idle)
 
     @property
@@ -72,24 +74,30 @@ class AsyncPool:
         values: tuple[Any, ...],
         span: AbstractContextManager[None] = _NO_SPAN,
     ) -> Row:
-        """Return the first row that a statement answers with, by column; None when there is none.
+        """Return the first row of a statement's result, by column; None if it has none.
 
         Args:
-            statement: planned once a session.
-            values: of its binds.
-            span: entered while a session works on it.
+            statement: prepared once in each session.
+            values: of its parameters.
+            span: entered while a session runs the statement.
 
         Raises:
-            Lost: there is no session, or it was lost: read elsewhere.
-            Canceled: the statement took too long.
+            SessionLost: there is no session, or it failed: run the statement on a thread.
+            StatementCanceled: the statement took too long.
             TimeoutError: no session became free in time.
         """
-        session = self._idle.pop() if self._idle and self._is_ours() else await self._another()
+        session = (
+            self._idle.pop()
+            if self._idle and self._owns_sessions()
+            else await self._wait_for_session()
+        )
         try:
             with span:
                 return await session.row(statement, values)
         except BaseException:
-            session.close()  # an answer that nobody waits for any more may still come
+            # Also when the reader was cancelled: its answer may still arrive, and would be taken
+            # for the answer to the session's next statement.
+            session.close()
             raise
         finally:
             self._give_back(session)
@@ -105,22 +113,23 @@ class AsyncPool:
         self._idle.clear()
         self._refuse_waiting()
 
-    def _is_ours(self) -> bool:
-        """Return whether the running loop is the one that the sessions belong to."""
+    def _owns_sessions(self) -> bool:
+        """Return whether the sessions belong to the running loop; if not, drop them."""
         loop = asyncio.get_running_loop()
         if loop is self._loop:
             return True
-        self._opening = None  # it went with its loop
+        self._opening = None  # a task of the earlier loop, which ended with it
         self.close()
         self._loop = loop
         return False
 
-    async def _another(self) -> AsyncSession:
-        """Return a session when none is idle."""
-        ours = self._is_ours()
-        self._begin_to_open()
+    async def _wait_for_session(self) -> AsyncSession:
+        """Return a session as soon as one is free."""
+        ours = self._owns_sessions()
+        self._start_opening()
         if not ours or not self._sessions:
-            raise Lost("no session is open yet")
+            # Opening takes longer than reading on a thread does.
+            raise SessionLost("no session is open yet")
         mine: asyncio.Future[AsyncSession] = asyncio.get_running_loop().create_future()
         self._waiting.append(mine)
         try:
@@ -128,7 +137,8 @@ class AsyncPool:
                 return await mine
         except BaseException:
             if mine.done() and not mine.cancelled() and mine.exception() is None:
-                self._give_back(mine.result())  # it came at the moment when the wait ended
+                # A session was handed over in the same turn of the loop in which the wait ended.
+                self._give_back(mine.result())
             raise
         finally:
             if mine in self._waiting:
@@ -139,7 +149,7 @@ class AsyncPool:
             session.close()
             self._sessions.discard(session)
             if self._waiting:
-                self._begin_to_open()
+                self._start_opening()
             if not self._sessions:
                 self._refuse_waiting()
             return
@@ -150,8 +160,8 @@ class AsyncPool:
                 return
         self._idle.append(session)
 
-    def _ended(self, session: AsyncSession) -> None:
-        """Forget a session that ended while it was idle."""
+    def _forget(self, session: AsyncSession) -> None:
+        """Remove a session that was closed while it was idle."""
         if session in self._idle:
             self._idle.remove(session)
             self._sessions.discard(session)
@@ -160,11 +170,12 @@ class AsyncPool:
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
-                waiting.set_exception(Lost("the sessions were lost"))
+                waiting.set_exception(SessionLost("the sessions were lost"))
 
-    def _begin_to_open(self) -> None:
-        rests = time.monotonic() < self._rests_until
-        if self._opening is None and len(self._sessions) < self.size and not rests:
+    def _start_opening(self) -> None:
+        # One at a time: sessions are opened as load needs them, not all at once after an outage.
+        must_wait = time.monotonic() < self._retry_at
+        if self._opening is None and len(self._sessions) < self.size and not must_wait:
             self._opening = asyncio.get_running_loop().create_task(self._open())
 
     async def _open(self) -> None:
@@ -173,16 +184,16 @@ class AsyncPool:
             connection = await loop.run_in_executor(None, self._connect)
             try:
                 async with asyncio.timeout(self._open_seconds):
-                    await connected(connection, loop)
+                    await wait_connected(connection, loop)
             except BaseException:
                 connection.close()
                 raise
-        except (psycopg2.Error, OSError) as error:  # a timeout is the latter
-            # Not a warning: who reads on a thread meanwhile learns the same, and tells.
+        except (psycopg2.Error, OSError) as error:  # TimeoutError is an OSError
+            # Not a warning: a read on a thread meets the same failure, and reports it.
             logger.debug("no session for the event loop", extra={"cause": str(error)})
-            self._rests_until = time.monotonic() + REST_SECONDS
+            self._retry_at = time.monotonic() + RETRY_SECONDS
         else:
-            session = AsyncSession(connection, loop, ended=self._ended)
+            session = AsyncSession(connection, loop, ended=self._forget)
             self._sessions.add(session)
             self._give_back(session)
         finally:

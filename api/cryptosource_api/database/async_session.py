@@ -1,4 +1,4 @@
-"""A session of the database whose answers the event loop waits for: psycopg2's asynchronous mode."""
+"""A database session on the event loop, in psycopg2's asynchronous mode."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ QUERY_CANCELED = "57014"
 Row = dict[str, Any] | None
 
 
-class Lost(Exception):
-    """The session is gone, or does not know the statement: read elsewhere."""
+class SessionLost(Exception):
+    """The session is closed or failed: run the statement on a thread."""
 
 
-class Canceled(Exception):
+class StatementCanceled(Exception):
     """The statement ran into the session's time limit."""
 
     pgcode = QUERY_CANCELED
 
 
 class AsyncSession:
-    """One session, with one statement at a time.
+    """One session, which runs one statement at a time.
 
     Args:
         connection: of psycopg2, asynchronous and connected.
-        loop: that waits for it.
-        ended: called when the session has ended.
+        loop: the event loop that watches its socket.
+        ended: called when the session has been closed.
     """
 
     def __init__(
@@ -56,13 +56,14 @@ class AsyncSession:
         loop.add_reader(self._file, self._advance)
 
     async def row(self, statement: Prepared, values: tuple[Any, ...]) -> Row:
-        """Return the first row that a statement answers with; None when there is none.
+        """Return the first row of a statement's result; None if it has none.
 
         Raises:
-            Lost: the session cannot be used any more.
-            Canceled: it took too long.
+            SessionLost: the session cannot be used any more.
+            StatementCanceled: the statement took too long.
         """
         if statement.name not in self._prepared:
+            # Each prepared statement takes memory of the server for as long as the session lives.
             if len(self._prepared) >= MOST:
                 await self._send("DEALLOCATE ALL")
                 self._prepared.clear()
@@ -71,16 +72,17 @@ class AsyncSession:
         return await self._send(statement.execute, values)
 
     def close(self) -> None:
-        """End the session, whatever it is doing."""
+        """End the session, also in the middle of a statement."""
         if self.closed:
             return
         self.closed = True
         answer, self._answer = self._answer, None
         if not self._loop.is_closed():
+            # Before the socket is closed: its number may be that of another file at once.
             self._loop.remove_reader(self._file)
             self._loop.remove_writer(self._file)
             if answer is not None and not answer.done():
-                answer.set_exception(Lost("the session was ended"))
+                answer.set_exception(SessionLost("the session was ended"))
         self._connection.close()
         self._ended(self)
 
@@ -95,7 +97,8 @@ class AsyncSession:
         return answer
 
     def _advance(self) -> None:
-        """Take what has come; called when there is something, also when nobody asked."""
+        """Process what the socket has brought; complete the answer once it is whole."""
+        # Also called without a statement under way: a server that shuts down says so at any time.
         try:
             state = self._connection.poll()
             waits_to_write = state == extensions.POLL_WRITE
@@ -104,7 +107,7 @@ class AsyncSession:
             if state != extensions.POLL_OK or self._answer is None:
                 return
             row = self._fetch()
-        except (psycopg2.Error, ValueError) as error:  # a text that cannot be decoded is the latter
+        except (psycopg2.Error, ValueError) as error:  # UnicodeDecodeError is a ValueError
             self._fail(error)
         else:
             answer, self._answer = self._answer, None
@@ -128,22 +131,25 @@ class AsyncSession:
             self._loop.remove_writer(self._file)
 
     def _fail(self, error: Exception) -> None:
-        """End the session: after an error nothing of it is relied on."""
+        """Close the session and fail the answer that is awaited."""
+        # After any error: the state of its transaction and of its statements is not known.
         answer, self._answer = self._answer, None
         self.close()
         if answer is not None and not answer.done():
             canceled = getattr(error, "pgcode", None) == QUERY_CANCELED
-            answer.set_exception(Canceled() if canceled else Lost(str(error)))
+            answer.set_exception(StatementCanceled() if canceled else SessionLost(str(error)))
 
 
-async def connected(connection: extensions.connection, loop: asyncio.AbstractEventLoop) -> None:
-    """Return when a connection that is being opened is open.
+async def wait_connected(
+    connection: extensions.connection, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Wait until a connection is open.
 
     Raises:
-        psycopg2.Error: it cannot be.
+        psycopg2.Error: it cannot be opened.
     """
     while (state := connection.poll()) != extensions.POLL_OK:
-        file = connection.fileno()  # another one when the next address is tried
+        file = connection.fileno()  # changes when libpq tries the next address of a host
         ready: asyncio.Future[None] = loop.create_future()
         wait, done = (
             (loop.add_writer, loop.remove_writer)

@@ -1,9 +1,4 @@
-"""Which version the data has, asked at most once in a while.
-
-Polling instead of LISTEN: one row and the few sources each half second (and none when nobody asks)
-cannot be measured, needs no connection of its own, works behind a transaction pooler, and cannot
-miss a change after a connection was lost.
-"""
+"""The version of the data, read from the database at most once in an interval."""
 
 from __future__ import annotations
 
@@ -16,63 +11,67 @@ from cryptosource_api.database.query_runner import OneRow, QueryRunner
 from cryptosource_store.statements.coins import DATA_VERSION
 
 EMPTY = "0"
-"""Version of a database that nothing was loaded into."""
+"""Version of a database without data."""
 
 
 class Versions(NamedTuple):
-    """What an answer may have been built from, to be current."""
+    """The versions of the data; an answer that was built from one of them is current."""
 
     data: str
     """Of the coins."""
     of_sources: str
-    """Of the coins, and of which sources there are."""
+    """Of the coins and of the set of sources."""
 
 
-NEVER = Versions(data=EMPTY, of_sources=EMPTY)
+UNREAD = Versions(data=EMPTY, of_sources=EMPTY)
 
 
-def _versions(row: Mapping[str, Any] | None) -> Versions:
+def _parse_versions(row: Mapping[str, Any] | None) -> Versions:
     assert row is not None  # noqa: S101 - a SELECT without FROM
     return Versions(data=str(row["version"] or EMPTY), of_sources=str(row["of_sources"]))
 
 
-READ_VERSIONS = OneRow(statement=DATA_VERSION, parameters={}, finish=_versions)
-"""Reads the versions as the connection sees them."""
+READ_VERSIONS = OneRow(statement=DATA_VERSION, parameters={}, finish=_parse_versions)
+"""Reads the versions that a connection sees."""
 
 
+# Polling instead of LISTEN: one row and the few sources each half second (and nothing without
+# requests) cannot be measured, needs no connection of its own, works behind a transaction pooler,
+# and cannot miss a change after a connection was lost.
 class VersionWatch:
-    """Knows the data's version as it was at most `max_age_seconds` ago.
+    """Caches the data's versions for `max_age_seconds`.
 
     Args:
-        reads: how to ask.
-        max_age_seconds: how long an answer is believed; counted from before the question.
+        reads: runs the query.
+        max_age_seconds: how long versions are used; counted from before they were read.
     """
 
     def __init__(self, reads: QueryRunner, *, max_age_seconds: float) -> None:
         self._reads = reads
         self._max_age_seconds = max_age_seconds
-        self._versions = NEVER
-        self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._versions = UNREAD
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
 
     async def current(self) -> Versions:
-        """Return the versions.
+        """Return the versions, read anew if they are too old.
 
         Raises:
-            ApiProblem: 503; the database cannot be asked. Nothing stale is answered then.
+            ApiProblem: 503; the database cannot be read. Stale versions are not returned.
         """
         if self._is_fresh():
             return self._versions
-        async with self._asking:
+        # Requests that arrive together wait for one query, and check again when they get the lock.
+        async with self._reading:
             if not self._is_fresh():
-                asked_at = time.monotonic()
+                read_at = time.monotonic()
                 self._versions = await self._reads(READ_VERSIONS)
-                self._asked_at = asked_at
+                self._read_at = read_at
             return self._versions
 
     def known(self) -> Versions | None:
-        """Return the versions when they need not be asked for, else None."""
+        """Return the versions if they are fresh without a query, else None."""
         return self._versions if self._is_fresh() else None
 
     def _is_fresh(self) -> bool:
-        return time.monotonic() - self._asked_at < self._max_age_seconds
+        return time.monotonic() - self._read_at < self._max_age_seconds

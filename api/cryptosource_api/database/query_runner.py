@@ -1,8 +1,8 @@
-"""Reading the database from an event loop: bounded, and never waiting longer than promised.
+"""Queries from an event loop, with bounds on concurrency and on waiting.
 
-A reading that is one prepared statement is sent by the loop itself. Others run on threads (psycopg2
-blocks there), as many at a time as the threads' pool has connections. Who waits for a turn waits in
-the loop and with a deadline, so that 200 clients of a stalled database all learn within
+A query that is one prepared statement is sent by the loop itself. Others run on threads, where
+psycopg2 blocks, as many at a time as the threads' pool has connections. Requests wait for a thread
+on the loop and with a deadline, so that 200 clients of a stalled database are all answered within
 `pool_wait_seconds` that it is busy, instead of queueing for threads.
 """
 
@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, TextClause
 from sqlalchemy.exc import DBAPIError
 
 from cryptosource_api.database.async_pool import AsyncPool
-from cryptosource_api.database.async_session import Canceled, Lost, Row
+from cryptosource_api.database.async_session import Row, SessionLost, StatementCanceled
 from cryptosource_api.http.problems import database_problems, pool_exhausted, statement_timeout
 from cryptosource_api.settings import ApiSettings
 from cryptosource_store.engine import driver_arguments, reading_engine
@@ -41,30 +41,30 @@ _APPLICATION = "cryptosource-api"
 
 @dataclass(frozen=True, kw_only=True)
 class OneRow(Generic[T]):
-    """A reading that is one statement, planned once a session, of which one row matters."""
+    """A query that is one statement, prepared once in each session, with a result of one row."""
 
     statement: TextClause
     parameters: Mapping[str, Any]
     finish: Callable[[Mapping[str, Any] | None], T | OneRow[T]]
-    """Makes of the row the answer, or what must be read next; of None when there is no row."""
+    """Turns the row (None without one) into the answer, or into the query to run next."""
     constants: Sequence[str] = ()
     """As for `execute_prepared`."""
 
     def __call__(self, connection: Connection) -> T:
-        """Read on a connection, as any reading does."""
+        """Run the query on a connection, as any other query function does."""
         found = execute_prepared(
             connection, self.statement, self.parameters, constants=self.constants
         )
         row = found.mappings().one_or_none()
-        made = self.finish(None if row is None else dict(row))
-        return made(connection) if isinstance(made, OneRow) else made
+        result = self.finish(None if row is None else dict(row))
+        return result(connection) if isinstance(result, OneRow) else result
 
     def then(self, read: Callable[[T], OneRow[S]]) -> OneRow[S]:
-        """Return this reading and another one that its answer asks for."""
+        """Return this query followed by another one that is made from its answer."""
 
         def finish(row: Mapping[str, Any] | None) -> OneRow[S]:
-            made = self.finish(row)
-            return made.then(read) if isinstance(made, OneRow) else read(made)
+            result = self.finish(row)
+            return result.then(read) if isinstance(result, OneRow) else read(result)
 
         return OneRow(
             statement=self.statement,
@@ -83,7 +83,7 @@ def _timeouts(settings: ApiSettings) -> SessionTimeouts:
 
 
 def api_engine(url: URL, settings: ApiSettings) -> Engine:
-    """Return the engine that the API is meant to read with.
+    """Return the engine that the API reads with.
 
     Args:
         url: as `parse_database_url` returns it.
@@ -99,7 +99,7 @@ def api_engine(url: URL, settings: ApiSettings) -> Engine:
 
 
 def async_pool(url: URL, settings: ApiSettings) -> AsyncPool:
-    """Return the pool that the event loop reads with.
+    """Return the pool of the event loop's sessions.
 
     Args:
         url: as `parse_database_url` returns it.
@@ -116,23 +116,25 @@ def async_pool(url: URL, settings: ApiSettings) -> AsyncPool:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How busy the reads are."""
+    """How busy the connections are."""
 
     turns: int
-    """How many can be at work at a time: connections of the pool."""
+    """Queries that can run at a time: the connections of both pools."""
     at_work: int
+    """Queries that are running."""
     waiting: int
+    """Queries that wait for a connection."""
 
 
 class QueryRunner:
-    """Runs reading functions on connections of an engine.
+    """Runs query functions on connections of an engine.
 
     Args:
-        engine: a `reading_engine`; one statement is one snapshot.
-        turns: how many read on threads at a time; the engine's size.
-        wait_seconds: how long to wait for a turn.
-        pool: what the loop reads with; None reads everything on threads.
-        tracer_provider: makes spans of what the loop reads; None makes none.
+        engine: a `reading_engine`; each statement sees a snapshot of its own.
+        turns: queries on threads at a time; the size of the engine's pool.
+        wait_seconds: how long to wait for a thread.
+        pool: the event loop's sessions; None runs every query on a thread.
+        tracer_provider: makes spans of the loop's statements; None makes none.
     """
 
     def __init__(
@@ -157,7 +159,7 @@ class QueryRunner:
         self._waiting = 0
 
     def load(self) -> Load:
-        """Return how busy the reads are now."""
+        """Return how busy the connections are now."""
         loop = self._pool
         return Load(
             turns=self._size + (loop.size if loop else 0),
@@ -166,30 +168,32 @@ class QueryRunner:
         )
 
     def close(self) -> None:
-        """End the loop's pool; the engine is its maker's to dispose of."""
+        """Close the loop's pool. The engine stays open: its owner disposes of it."""
         if self._pool is not None:
             self._pool.close()
 
     async def __call__(self, read: Callable[[Connection], T]) -> T:
-        """Return what `read` makes of a connection.
+        """Run a query and return its result.
 
         Raises:
-            ApiProblem: 503; no turn in time, the database is away, or the statement took too long.
+            ApiProblem: 503; no free connection in time, the database is away, or the statement
+                took too long.
         """
+        # Behind a transaction pooler a prepared statement may be in another server session.
         if isinstance(read, OneRow) and self._pool is not None and not pooler_found():
             try:
-                return await self._on_the_loop(self._pool, cast("OneRow[T]", read))
-            except Lost as error:
+                return await self._run_on_loop(self._pool, cast("OneRow[T]", read))
+            except SessionLost as error:
                 logger.debug("read on a thread instead", extra={"cause": str(error)})
-        return await self._in_turn(partial(self._read, read))
+        return await self._run_on_thread(partial(self._read, read))
 
-    async def _on_the_loop(self, pool: AsyncPool, read: OneRow[T]) -> T:
-        made: T | OneRow[T] = read
-        while isinstance(made, OneRow):
-            made = made.finish(await self._one_row(pool, made))
-        return made
+    async def _run_on_loop(self, pool: AsyncPool, read: OneRow[T]) -> T:
+        result: T | OneRow[T] = read
+        while isinstance(result, OneRow):
+            result = result.finish(await self._fetch_row(pool, result))
+        return result
 
-    async def _one_row(self, pool: AsyncPool, read: OneRow[Any]) -> Row:
+    async def _fetch_row(self, pool: AsyncPool, read: OneRow[Any]) -> Row:
         parts = prepared(read.statement, read.parameters, read.constants)
         values = parts.values(read.parameters)
         try:
@@ -197,7 +201,7 @@ class QueryRunner:
                 return await pool.row(parts, values)
             span = statement_span(parts.execute, self._database, self._tracer_provider)
             return await pool.row(parts, values, span)
-        except Canceled:
+        except StatementCanceled:
             problem = statement_timeout()
             logger.warning(_FAILED, extra={"problem": problem.kind, "cause": "statement timeout"})
             raise problem from None
@@ -205,28 +209,30 @@ class QueryRunner:
             raise pool_exhausted() from None
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` makes of a connection in one transaction, which commits at its end.
+        """Run `work` in one transaction, commit it, and return its result.
 
         Raises:
-            ApiProblem: 503 as for a read; nothing was written then, unless the connection was lost
-                at the commit itself.
+            ApiProblem: 503 as for a query; nothing was written then, unless the connection was
+                lost during the commit.
         """
-        return await self._in_turn(partial(self._write, work))
+        return await self._run_on_thread(partial(self._write, work))
 
-    async def _in_turn(self, run: Callable[[], T]) -> T:
+    async def _run_on_thread(self, run: Callable[[], T]) -> T:
         await self._take_turn()
         self._at_work += 1
-        context = contextvars.copy_context()
+        context = contextvars.copy_context()  # spans made on the thread need the request's
         call = asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
         call.add_done_callback(self._end_turn)
+        # A thread cannot be cancelled: without the shield a client that goes away would free a
+        # connection that is still in use.
         return await asyncio.shield(call)
 
     def _end_turn(self, call: asyncio.Future[Any]) -> None:
-        """Give the turn back when the thread is done, also where the caller has gone meanwhile."""
+        """Release the turn when the thread is done, also if the caller was cancelled meanwhile."""
         self._at_work -= 1
         self._turns.release()
         if not call.cancelled():
-            call.exception()  # looked at, so that nobody complains of one that nobody awaited
+            call.exception()  # retrieved: asyncio logs exceptions that are never retrieved
 
     async def _take_turn(self) -> None:
         if not self._turns.locked():
@@ -244,23 +250,23 @@ class QueryRunner:
     def _read(self, read: Callable[[Connection], T]) -> T:
         with database_problems(_FAILED):
             try:
-                return self._once(read)
+                return self._read_once(read)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-            # It was lost while it lay in the pool, and its like are thrown away by now. Reading
-            # again changes nothing, and tells whether the database is there.
-            return self._once(read)
+            # The connection was lost while it was idle; SQLAlchemy has discarded all of its age.
+            # A read has no effects, so trying again is safe, and shows whether the database is up.
+            return self._read_once(read)
 
-    def _once(self, read: Callable[[Connection], T]) -> T:
+    def _read_once(self, read: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:
             return read(connection)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        self._read(_touch)  # a connection that was lost in the pool is noticed before the work
+        self._read(_ping)  # replaces lost connections first: a write cannot simply be tried again
         with database_problems(_FAILED), self._writing_engine.begin() as connection:
             return work(connection)
 
 
-def _touch(connection: Connection) -> None:
+def _ping(connection: Connection) -> None:
     connection.exec_driver_sql("SELECT 1")

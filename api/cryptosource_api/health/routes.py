@@ -68,7 +68,7 @@ async def show_detailed_health(request: Request) -> Response:
         found = down(reason_of(problem), problem.detail)
         health = {**found, "storage": None, "migrations": None}
     health["pool"] = {"size": pool.turns, "at_work": pool.at_work + 1, "waiting": pool.waiting}
-    health["process"] = describe_process(began=services.began)
+    health["process"] = describe_process(began=services.started)
     return fresh_answer(request, object_body(json.dumps(health)))
 
 

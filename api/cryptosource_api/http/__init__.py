@@ -1,5 +1,5 @@
-"""HTTP as every route needs it, whatever it answers.
+"""The parts of HTTP that all routes share.
 
-Belongs here: connections and their deadlines, admission (keys, rates, concurrency), request parsing,
-pagination, problems, cached responses, the envelope. Never here: SQL, or what a route answers.
+Belongs here: serving, admission (keys, rates, concurrency), request parsing, pagination, problems,
+cached responses, the envelope of answers. Never here: SQL, or the content of a particular answer.
 """

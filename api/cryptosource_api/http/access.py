@@ -1,8 +1,8 @@
-"""Who may ask what: one rule for all routes, so that a new one is never open by mistake.
+"""Authentication and authorisation: one rule for all routes, so that a new one is never open.
 
-A key comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`. A browser, which can send neither on
-a click, is asked for a password: the key, with any user name. Browsers send passwords on their own,
-also for a form of somebody else's page, so that way in is for reading alone.
+A key comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`. A browser, which cannot send either
+for a link, is asked for a password by HTTP Basic: the key, with any user name. Browsers send such
+passwords by themselves, also with a form on another site's page, so they allow reading alone.
 """
 
 from __future__ import annotations
@@ -21,64 +21,64 @@ from cryptosource_api.settings import ApiSettings
 from cryptosource_store.api_keys import Scope, digest_of
 
 OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/docs", "/redoc", "/openapi.json"})
-"""Probes come without a key; the documentation holds no data."""
+"""Probes cannot send a key; the documentation contains no data."""
 OPEN_BELOW = "/docs/assets/"
 TRIGGER_PATH = "/trigger-etl"
 ADMIN_PATHS = frozenset({"/health/detailed"})
-"""Tell of the installation, not of the market."""
+"""Paths that show the installation, not the market."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 REALM = 'realm="cryptosource"'
 SCOPE_KEY = "cryptosource.identity"
 
 
-NOBODYS: frozenset[Scope] = frozenset()
-READERS = frozenset({Scope.READ})
-TRIGGERERS = frozenset({Scope.TRIGGER})
-FOLLOWERS = READERS | TRIGGERERS
-ADMINS = frozenset({Scope.ADMIN})
-SCHEDULER = Identity(name="scheduler", scopes=TRIGGERERS)
+NO_SCOPES: frozenset[Scope] = frozenset()
+READ_SCOPES = frozenset({Scope.READ})
+TRIGGER_SCOPES = frozenset({Scope.TRIGGER})
+TRIGGER_READ_SCOPES = READ_SCOPES | TRIGGER_SCOPES
+ADMIN_SCOPES = frozenset({Scope.ADMIN})
+SCHEDULER = Identity(name="scheduler", scopes=TRIGGER_SCOPES)
 
 
 def needed_scopes(method: str, path: str) -> frozenset[Scope]:
-    """Return the scopes of which one is needed; none at all for what is open to everybody."""
+    """Return the scopes of which a request needs one; empty for a path that is open."""
     if path in OPEN_PATHS or path.startswith(OPEN_BELOW):
-        return NOBODYS
+        return NO_SCOPES
     if method not in SAFE_METHODS:
-        return TRIGGERERS
+        return TRIGGER_SCOPES
     if path in ADMIN_PATHS:
-        return ADMINS
+        return ADMIN_SCOPES
     if path == TRIGGER_PATH or path.startswith(f"{TRIGGER_PATH}/"):
-        return FOLLOWERS
-    return READERS
+        return TRIGGER_READ_SCOPES
+    return READ_SCOPES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """What was sent to prove who asks."""
+    """A key that a request carries."""
 
     key: str
     by_browser: bool = False
-    """It came as a password, which a browser may have sent on its own."""
+    """It came as a password (HTTP Basic), which a browser may have sent by itself."""
 
 
 def credential_of(scope: AsgiScope) -> Credential | None:
-    """Return the credential of a request; None where there is none.
+    """Return the credential of a request; None without one.
 
     Raises:
-        ApiProblem: 401; what was sent cannot be read, or there are several.
+        ApiProblem: 401; the header cannot be read, or there are several.
     """
     present = context_of(scope).headers
     if b"authorization" not in present and b"x-api-key" not in present:
         return None
-    sent = [
+    credentials = [
         (name, value.decode("latin-1").strip())
         for name, value in scope["headers"]
         if name in {b"authorization", b"x-api-key"}
     ]
-    if len(sent) > 1:
+    if len(credentials) > 1:
         raise unauthorized(scope, "Send one Authorization or one X-API-Key header, not several")
-    name, value = sent[0]
+    name, value = credentials[0]
     if name == b"x-api-key":
         return Credential(key=value)
     scheme, _, rest = value.partition(" ")
@@ -99,11 +99,9 @@ def _password(encoded: str) -> str | None:
 
 
 def unauthorized(scope: AsgiScope, detail: str, *, error: str = "") -> ApiProblem:
-    """Return the 401 for a request, with the way to prove who asks that makes sense for it.
-
-    A browser is asked for a password and for nothing else: Chromium takes a line of challenges for
-    one, and does not ask at all where the first is none of its own.
-    """
+    """Return the 401 for a request, with the challenge that suits its client."""
+    # For a browser Basic alone: Chromium reads a list of challenges as one, and asks for no
+    # password if it does not know the first.
     challenge = f'Bearer {REALM}, error="{error}"' if error else f"Bearer {REALM}"
     if any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
         challenge = f'Basic {REALM}, charset="UTF-8"'
@@ -131,29 +129,30 @@ def _forbidden(needed: frozenset[Scope]) -> ApiProblem:
 
 
 class Access:
-    """Decides on each request.
+    """Decides whether a request is allowed.
 
     Args:
         settings: `auth` and `scheduler_token_digest`.
-        keys: where keys are known.
+        keys: looks keys up.
     """
 
     def __init__(self, settings: ApiSettings, keys: KeyRing) -> None:
         self._settings = settings
         self.keys = keys
 
-    def is_asked(self, needed: frozenset[Scope]) -> bool:
-        """Return whether a request with those needs must prove who asks."""
+    def requires_credential(self, needed: frozenset[Scope]) -> bool:
+        """Return whether a request that needs one of these scopes must carry a credential."""
         if self._settings.needs_keys:
             return bool(needed)
-        return needed == TRIGGERERS and self._settings.scheduler_token_digest is not None
+        return needed == TRIGGER_SCOPES and self._settings.scheduler_token_digest is not None
 
-    def would_look_up(self, credential: Credential) -> bool:
-        """Return whether `identify` would ask the database."""
+    def needs_look_up(self, credential: Credential) -> bool:
+        """Return whether `identify` would query the database."""
         return self._settings.needs_keys and self.keys.needs_look_up(credential.key)
 
     async def identify(self, credential: Credential) -> Identity | None:
-        """Return whose credential it is; None for one that is not in force."""
+        """Return the owner of a credential; None for one that is not in force."""
+        # Digests in constant time: how long the comparison takes must not tell of the token.
         expected = self._settings.scheduler_token_digest
         if expected is not None and hmac.compare_digest(expected, digest_of(credential.key)):
             return SCHEDULER
@@ -162,14 +161,14 @@ class Access:
     def decide(
         self, scope: AsgiScope, identity: Identity | None, credential: Credential | None
     ) -> None:
-        """Return when the request may go on.
+        """Check that a request is allowed.
 
         Raises:
             ApiProblem: 401 without a credential in force, 403 when it does not allow this.
         """
         method = scope.get("method", "GET")
         needed = needed_scopes(method, scope["path"])
-        if not self.is_asked(needed):
+        if not self.requires_credential(needed):
             return
         if credential is None:
             raise unauthorized(
@@ -186,6 +185,6 @@ class Access:
 
 
 def identity_of(scope: AsgiScope) -> Identity | None:
-    """Return who asks; None where nobody needed to say."""
+    """Return the identity of a request's caller; None if no credential was checked."""
     identity = scope.get(SCOPE_KEY)
     return identity if isinstance(identity, Identity) else None

@@ -1,4 +1,4 @@
-"""One line a request, of what was asked and what became of it."""
+"""The access log: one line for each request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from starlette.types import Scope
 
 from cryptosource_api.http.request_context import RequestContext
 from cryptosource_api.tracing.instrumentation import trace_id_of
-from cryptosource_telemetry.redaction import REDACTED
 
 logger = logging.getLogger("cryptosource.api.access")
 
@@ -18,20 +17,21 @@ _SECRET_PARAMETER = re.compile(
 )
 
 
-def _shown_query(query: bytes) -> str:
-    """Return a query string without what was sent as a key by mistake."""
+def _redact_query(query: bytes) -> str:
+    """Return a query string without keys that a client sent there by mistake."""
     return _SECRET_PARAMETER.sub(rf"\1{REDACTED}", query.decode("latin-1"))
 
 
 def log_access(scope: Scope, context: RequestContext, *, status: int, sent_bytes: int) -> None:
-    """Write the line, if anybody wants it.
+    """Log a request at INFO.
 
     Args:
         scope: of the request.
         context: of the request.
-        status: of the answer; 0 where there was none.
-        sent_bytes: of its body.
+        status: of the answer; 0 without one.
+        sent_bytes: size of the answer's body.
     """
+    # Checked first: redacting the query costs more than the check, and is done for each request.
     if not logger.isEnabledFor(logging.INFO):
         return
     logger.info(
@@ -39,7 +39,7 @@ def log_access(scope: Scope, context: RequestContext, *, status: int, sent_bytes
         extra={
             "method": scope["method"],
             "path": scope["path"],
-            "query": _shown_query(scope["query_string"]),
+            "query": _redact_query(scope["query_string"]),
             "status": status,
             "bytes": sent_bytes,
             "latency_ms": context.latency_ms(),

@@ -1,4 +1,4 @@
-"""What a request or a WebSocket must pass before a route sees it: how many, who, how often."""
+"""Admission of requests and WebSockets: concurrency, credentials, rates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cryptosource_api.http.access import (
     OPEN_PATHS,
-    READERS,
+    READ_SCOPES,
     SCOPE_KEY,
     Access,
     Credential,
@@ -31,19 +31,20 @@ def _bucket_of(address: str) -> str:
 Headers = list[tuple[bytes, bytes]]
 
 UNCOUNTED = OPEN_PATHS | {"/data/stream", "/ws"}
-"""Not among the requests at a time: probes must be answered, and streams have a cap of their own."""
+"""Paths outside the concurrency limit: probes must be answered, and streams have a limit of their
+own."""
 PROBES = frozenset({"/health/live", "/health/ready"})
-"""Not counted against any rate either: all of a node's probes come from one address."""
+"""Paths without a rate limit: all probes of a node come from one address."""
 
 
 class Admission:
-    """Lets pass or refuses.
+    """Admits requests to an application, or answers them with a problem.
 
     Args:
-        app: what answers.
-        access: who may.
-        settings: how many at a time, how often.
-        shared_rates: where replicas count together; None counts here.
+        app: the application.
+        access: checks credentials.
+        settings: limits of concurrency and rates.
+        shared_rates: counts rates for all replicas; None counts in this process.
     """
 
     def __init__(
@@ -55,46 +56,48 @@ class Admission:
     ) -> None:
         self._app = app
         self._access = access
-        self._most = settings.concurrency
-        self._under_way = 0
+        self._max_requests = settings.concurrency
+        self._requests = 0
         self._shared = shared_rates
         self._local = LocalBuckets()
         self._by_address = Rate(name="address", per_minute=settings.rate_per_address)
         self._by_key = Rate(name="key", per_minute=settings.rate_per_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one on, or answer with the problem."""
+        """Pass a request on to the application, or answer it with a problem."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
         counted = scope["path"] not in UNCOUNTED
-        self._under_way += counted
+        self._requests += counted
         try:
-            if counted and self._under_way > self._most:
+            if counted and self._requests > self._max_requests:
                 raise Unavailable("busy", "Too many requests are under way; try again shortly")
             await self._admit(scope)
         except ApiProblem as problem:
-            self._under_way -= counted
+            self._requests -= counted
             request_id = context_of(scope).request_id
             response = render(problem, instance=scope["path"], request_id=request_id)
-            await response(scope, receive, send)  # it answers a WebSocket's handshake too
+            # Starlette sends it as a denial response where the request is a WebSocket's handshake.
+            await response(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            self._under_way -= counted
+            self._requests -= counted
 
-    def admit_at_once(self, scope: Scope) -> Headers | None:
-        """Count a request for reading that may be answered now; return the headers that tell so.
+    def admit_from_cache(self, scope: Scope) -> Headers | None:
+        """Count a read that can be answered from memory; return its rate limit headers.
 
-        None is for whatever needs a second look: who shows a credential or must, who is counted
-        together with the clients of other replicas, and who is refused.
+        Returns:
+            None if the request needs the full check: it has or needs a credential, its rate is
+            shared with other replicas, or it is over a limit.
         """
         present = context_of(scope).headers
-        shown = b"authorization" in present or b"x-api-key" in present
-        if shown or self._shared is not None or self._under_way >= self._most:
+        has_credential = b"authorization" in present or b"x-api-key" in present
+        if has_credential or self._shared is not None or self._requests >= self._max_requests:
             return None
-        if self._access.is_asked(READERS):
+        if self._access.requires_credential(READ_SCOPES):
             return None
         if not self._by_address.per_minute:
             return []
@@ -102,11 +105,12 @@ class Admission:
         return count.headers() if count.allowed else None
 
     async def _admit(self, scope: Scope) -> None:
-        if scope["path"] in PROBES:  # whatever they carry, and though the database is away
+        if scope["path"] in PROBES:  # before credentials: looking one up needs the database
             return
         try:
             credential = credential_of(scope)
         except ApiProblem:
+            # Counted by address, or malformed credentials would be a way around the rate.
             await self._count(scope, self._bucket(scope), self._by_address)
             raise
         identity = None
@@ -120,8 +124,8 @@ class Admission:
         scope[SCOPE_KEY] = identity
 
     async def _identify(self, scope: Scope, credential: Credential) -> Identity | None:
-        if self._access.would_look_up(credential):
-            # Whoever tries keys is counted before the database is asked.
+        if self._access.needs_look_up(credential):
+            # Counted before the look-up, so that guessing keys cannot load the database.
             await self._count(scope, self._bucket(scope), self._by_address)
         return await self._access.identify(credential)
 
@@ -136,10 +140,10 @@ class Admission:
             count = self._local.take(bucket, rate)
         else:
             count = await self._shared.take(bucket, rate)
-        _counted(scope, count)
+        _apply_count(scope, count)
 
 
-def _counted(scope: Scope, count: Count) -> None:
+def _apply_count(scope: Scope, count: Count) -> None:
     if not count.allowed:
         raise count.refusal()
     scope[EXTRA_HEADERS] = count.headers()

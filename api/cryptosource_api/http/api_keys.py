@@ -1,8 +1,7 @@
-"""Who a key belongs to, looked up in Postgres and believed for a few seconds.
+"""API keys, looked up in Postgres and cached for a few seconds.
 
-A change of a key (revoked, expired) is in force in every process within `MAX_AGE_SECONDS` and one
-look-up. While the database is away no key can be looked up, and those asked for end as 503: a
-service that cannot tell who asks answers nobody.
+A revoked or expired key is refused by every process within `MAX_AGE_SECONDS` and one look-up. While
+the database is away no key can be looked up, and requests with one are answered 503.
 """
 
 from __future__ import annotations
@@ -28,27 +27,27 @@ logger = logging.getLogger("cryptosource.api")
 
 MAX_AGE_SECONDS = 3.0
 MAX_KEYS = 1_000
-"""Remembered at a time, unknown ids among them; the least recently used go first."""
+"""Cached at a time, unknown ids among them; the least recently used are dropped first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who asks."""
+    """The owner of a credential."""
 
     name: str
-    """As the key was named; shown in logs and run requests."""
+    """The key's name, as logs and run requests show it."""
     scopes: frozenset[Scope]
     key_id: str | None = None
     """The public part of the key; None for SCHEDULER_TOKEN."""
 
     def may(self, scope: Scope) -> bool:
-        """Return whether that is allowed."""
+        """Return whether the owner has a scope; `admin` includes all."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 @dataclass(slots=True)
-class _Known:
-    asked_at: float
+class _CachedKey:
+    read_at: float
     digest: bytes = b""
     identity: Identity | None = None
     expires_at: float = float("inf")
@@ -58,73 +57,74 @@ def _find(connection: Connection, key_id: str) -> Mapping[Any, Any] | None:
     return connection.execute(sql.FIND, {"key_id": key_id}).mappings().one_or_none()
 
 
-def _note_use(connection: Connection, key_id: str) -> None:
+def _write_use(connection: Connection, key_id: str) -> None:
     connection.execute(sql.USED, {"key_id": key_id})
 
 
 class KeyRing:
-    """Knows the keys in force.
+    """Looks keys up, and caches the results.
 
     Args:
-        reads: how to ask the database.
-        max_age_seconds: how long an answer is believed; counted from before the question.
+        reads: runs the queries.
+        max_age_seconds: how long a result is used; counted from before it was read.
     """
 
     def __init__(self, reads: QueryRunner, *, max_age_seconds: float = MAX_AGE_SECONDS) -> None:
         self._reads = reads
         self._max_age_seconds = max_age_seconds
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._keys: OrderedDict[str, _CachedKey] = OrderedDict()
 
     def needs_look_up(self, key: str) -> bool:
-        """Return whether `identity` of this text would ask the database."""
+        """Return whether `identity` would query the database for this key."""
         key_id = key_id_of(key)
-        return key_id is not None and not self._is_fresh(self._known.get(key_id))
+        return key_id is not None and not self._is_fresh(self._keys.get(key_id))
 
     async def identity(self, key: str) -> Identity | None:
-        """Return whose key it is; None for one that is unknown, revoked, expired or wrong.
+        """Return the owner of a key; None for one that is unknown, revoked, expired or wrong.
 
         Raises:
-            ApiProblem: 503; the database cannot be asked.
+            ApiProblem: 503; the database cannot be read.
         """
         key_id = key_id_of(key)
         if key_id is None:
             return None
-        known = self._known.get(key_id)
-        if known is None or not self._is_fresh(known):
-            known = await self._look_up(key_id, key)
-        self._known.move_to_end(key_id)
-        matches = hmac.compare_digest(known.digest, digest_of(key))
-        return known.identity if matches and time.monotonic() < known.expires_at else None
+        cached = self._keys.get(key_id)
+        if cached is None or not self._is_fresh(cached):
+            cached = await self._look_up(key_id, key)
+        self._keys.move_to_end(key_id)
+        matches = hmac.compare_digest(cached.digest, digest_of(key))
+        return cached.identity if matches and time.monotonic() < cached.expires_at else None
 
-    def _is_fresh(self, known: _Known | None) -> bool:
-        return known is not None and time.monotonic() - known.asked_at < self._max_age_seconds
+    def _is_fresh(self, cached: _CachedKey | None) -> bool:
+        return cached is not None and time.monotonic() - cached.read_at < self._max_age_seconds
 
-    async def _look_up(self, key_id: str, key: str) -> _Known:
-        asked_at = time.monotonic()
+    async def _look_up(self, key_id: str, key: str) -> _CachedKey:
+        read_at = time.monotonic()
         row = await self._reads(partial(_find, key_id=key_id))
         if row is None:
-            known = _Known(asked_at=asked_at)
+            cached = _CachedKey(read_at=read_at)
         else:
+            # By a duration of the database's own clock: this process's clock may differ.
             left = row["seconds_left"]
-            known = _Known(
-                asked_at=asked_at,
+            cached = _CachedKey(
+                read_at=read_at,
                 digest=bytes(row["digest"]),
                 identity=Identity(
                     name=row["name"], scopes=frozenset(map(Scope, row["scopes"])), key_id=key_id
                 ),
-                expires_at=float("inf") if left is None else asked_at + left,
+                expires_at=float("inf") if left is None else read_at + left,
             )
-            if row["use_is_news"] and hmac.compare_digest(known.digest, digest_of(key)):
-                await self._note(key_id)
-        self._known[key_id] = known
-        while len(self._known) > MAX_KEYS:
-            self._known.popitem(last=False)
-        return known
+            if row["use_is_news"] and hmac.compare_digest(cached.digest, digest_of(key)):
+                await self._record_use(key_id)
+        self._keys[key_id] = cached
+        while len(self._keys) > MAX_KEYS:
+            self._keys.popitem(last=False)
+        return cached
 
-    async def _note(self, key_id: str) -> None:
-        """Write the use down; a database that may only be read keeps no such note."""
+    async def _record_use(self, key_id: str) -> None:
+        """Record the key's use; a read-only database, which refuses that, is only logged."""
         try:
-            await self._reads(partial(_note_use, key_id=key_id))
+            await self._reads(partial(_write_use, key_id=key_id))
         except (ApiProblem, SQLAlchemyError) as error:
             cause = str(getattr(error, "orig", None) or error).partition("\n")[0]
             logger.warning("use of a key not noted", extra={"key_id": key_id, "cause": cause})

@@ -1,7 +1,7 @@
-"""Answers that are kept, given out before a route is looked for.
+"""The look-up of a cached answer before routing.
 
-Finding the route, solving its dependencies and wrapping the response cost several times what
-sending bytes that are already there does.
+Finding the route, solving its dependencies and building the response cost several times what
+sending cached bytes costs.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from cryptosource_api.http.envelope import key_of
 from cryptosource_api.http.request_context import context_of
 from cryptosource_api.http.response_cache import CachedResponse, ResponseCache
 
-JSON_WANTED = frozenset({b"*/*", b"application/json"})
-"""Values of Accept that certainly want JSON. Other ones are left to the routes to read."""
+JSON_ACCEPT_VALUES = frozenset({b"*/*", b"application/json"})
+"""Values of Accept that certainly ask for JSON; others are left to the routes."""
 
-_FOUND = "cryptosource.kept"
-"""In the scope: whether a request is traced and what it is answered with both depend on it."""
+_RESULT_KEY = "cryptosource.cached"
+"""Key of the result in a request's scope: sampling and the answer must see the same result."""
 
 
 class CacheLookup:
-    """Finds what is kept for the data's version as it is known now.
+    """Finds the cached answer to a request.
 
     Args:
-        answers: where the routes keep answers.
-        versions: knows the data's version. It is not asked here: whatever needs to wait is left to
-            the routes, which ask.
+        answers: the cache that the routes fill.
+        versions: the data's versions, used only while they are fresh: a request that has to wait
+            for them is left to the routes.
     """
 
     def __init__(self, answers: ResponseCache, versions: VersionWatch) -> None:
@@ -34,10 +34,10 @@ class CacheLookup:
         self._versions = versions
 
     def find(self, scope: Scope) -> CachedResponse | None:
-        """Return the answer to a request; None where a route must make it."""
-        if _FOUND not in scope:
-            scope[_FOUND] = self._find(scope)
-        found: CachedResponse | None = scope[_FOUND]
+        """Return the cached answer to a request; None if a route must answer it."""
+        if _RESULT_KEY not in scope:
+            scope[_RESULT_KEY] = self._find(scope)
+        found: CachedResponse | None = scope[_RESULT_KEY]
         return found
 
     def _find(self, scope: Scope) -> CachedResponse | None:
@@ -46,11 +46,11 @@ class CacheLookup:
         versions = self._versions.known()
         if versions is None:
             return None
-        kept = self._answers.get(key_of(scope), versions=versions)
-        if kept is None or (b"accept" in context_of(scope).headers and not _wants_json(scope)):
+        cached = self._answers.get(key_of(scope), versions=versions)
+        if cached is None or (b"accept" in context_of(scope).headers and not _accepts_json(scope)):
             return None
-        return kept
+        return cached
 
 
-def _wants_json(scope: Scope) -> bool:
-    return all(value in JSON_WANTED for name, value in scope["headers"] if name == b"accept")
+def _accepts_json(scope: Scope) -> bool:
+    return all(value in JSON_ACCEPT_VALUES for name, value in scope["headers"] if name == b"accept")

@@ -1,4 +1,4 @@
-"""From which address a request came, also behind proxies that are trusted to say so."""
+"""The address of a request's client, also behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_HOPS = 20
 FORWARDED = b"x-forwarded-for"
 SUBNET_BITS = 64
-"""Whoever has one IPv6 address has all of that subnet, so it is counted as one client."""
+"""An IPv6 client usually has a whole /64, so the subnet is counted as one client."""
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -27,12 +27,12 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 def forwarded_client(scope: Scope, trusted: Sequence[Network]) -> str:
     """Return the client's address.
 
-    From the connection backwards, each hop that is trusted vouches for the one before it; what a
-    client writes into X-Forwarded-For itself stands further left and is never reached.
+    X-Forwarded-For is read from the right: each trusted proxy appends the address it was called
+    from. What a client wrote itself is further left and never reached.
 
     Args:
         scope: of the request.
-        trusted: proxies; with none the connection's own address counts.
+        trusted: networks of proxies; without any the connection's own address is returned.
     """
     peer = str((scope.get("client") or ("",))[0])
     if not trusted or not _is_trusted(peer, tuple(trusted)):
@@ -40,7 +40,7 @@ def forwarded_client(scope: Scope, trusted: Sequence[Network]) -> str:
     named = b",".join(value for name, value in scope["headers"] if name == FORWARDED)
     for hop in reversed(named.decode("latin-1").split(",")[-MAX_HOPS:]):
         address = _address(hop.strip())
-        if address is None:
+        if address is None:  # not an address: nothing further left can be trusted either
             return peer
         peer = address
         if not _is_trusted(peer, tuple(trusted)):
@@ -66,7 +66,7 @@ def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
 
 @lru_cache(maxsize=4096)
 def subnet_of(address: str) -> str:
-    """Return what is counted as one client: an IPv4 address, or an IPv6 subnet."""
+    """Return the unit that counts as one client: an IPv4 address, or an IPv6 subnet."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

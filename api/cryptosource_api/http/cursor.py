@@ -1,9 +1,9 @@
-"""Opaque cursors: where a page ended, and in which list.
+"""Opaque cursors: the position at which a page of a list ended.
 
-A cursor is not signed: it holds nothing but the last row's place, gives no access that the same
-filters would not give, and every member is checked and bound. So it works on every replica and
-after a restart without a shared secret. It carries a digest of the list it belongs to (filters,
-sort, order), so that it cannot be used on another one by mistake.
+A cursor holds the sort values of the page's last row, and a digest of the list (filters, sort,
+order), so that it cannot be used on another list by mistake. It is not signed: it gives no access
+that the same filters would not give, and every member is checked and passed as a bind parameter. So
+it works on every replica and after a restart without a shared secret.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pydantic_core import to_json
 from cryptosource_api.http.problems import InvalidCursor
 
 FORMAT = 1
-LONGEST = 2_000
+MAX_LENGTH = 2_000
 """Characters of a cursor; a symbol or a name of 256 characters fits."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?\+00(:00)?", re.ASCII)
-"""As Postgres writes it in UTC. Python alone reads more: weeks, any separator, offsets of seconds."""
+"""As Postgres writes it in UTC. `fromisoformat` reads more: weeks, any separator, offsets in seconds."""
 _NUMBER = re.compile(r"-?\d{1,1000}(\.\d{1,1000})?", re.ASCII)
 
 
@@ -46,7 +46,7 @@ def _is_uuid(value: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value) is not None
 
 
-def _is_storable(value: str) -> bool:
+def _is_text(value: str) -> bool:
     return re.search("[\x00\ud800-\udfff]", value) is None
 
 
@@ -54,21 +54,21 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "integer": lambda value: _is_integer(value, 32),
     "bigint": lambda value: _is_integer(value, 64),
     "numeric": lambda value: _NUMBER.fullmatch(value) is not None,
-    "text": _is_storable,
+    "text": _is_text,
     "timestamptz": _is_time,
     "uuid": _is_uuid,
 }
-"""Whether a text is one that Postgres casts to a type."""
+"""Postgres type -> whether it can be cast from a text."""
 
 
 def list_digest(*parts: Any) -> str:
-    """Return what tells one list from another: filters, sort, order."""
+    """Return a digest that identifies a list by its filters, sort and order."""
     text = json.dumps(parts, default=str, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def encode(values: Sequence[str | None], *, digest: str) -> str:
-    """Return the cursor of a place in the list that `digest` names."""
+    """Return the cursor of a position (the values) in the list with this digest."""
     text = to_json([FORMAT, digest, *values])
     return base64.urlsafe_b64encode(text).decode("ascii").rstrip("=")
 
@@ -80,12 +80,12 @@ def decode(
 
     Args:
         cursor: from the client.
-        digest: of the list that is asked for now.
+        digest: of the requested list.
         types: keys of `CHECKS`, one for each value.
         first_nullable: the first value may be null.
 
     Raises:
-        InvalidCursor: it is no cursor of ours, or one of another list.
+        InvalidCursor: it is not a cursor of this API, or belongs to another list.
     """
     members = _members(cursor)
     if members is None or members[:1] != [FORMAT]:
@@ -103,12 +103,12 @@ def decode(
 
 
 def _members(cursor: str) -> list[Any] | None:
-    if len(cursor) > LONGEST or not cursor.isascii():
+    if len(cursor) > MAX_LENGTH or not cursor.isascii():
         return None
     padded = cursor + "=" * (-len(cursor) % 4)
     try:
         members = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+    except (binascii.Error, ValueError, RecursionError):  # the last: deeply nested JSON
         return None
     return members if isinstance(members, list) else None
 

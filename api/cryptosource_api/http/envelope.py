@@ -1,7 +1,7 @@
-"""What every answer is wrapped in: data, pagination, meta.
+"""The envelope of answers: data, pagination, meta.
 
-`data` comes from Postgres as text and is never parsed; `meta` differs with each request and is
-written behind a body that may come from the cache.
+`data` comes from Postgres as JSON text and is not parsed. `meta` differs for each request, so it is
+appended to a body that may come from the cache.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from cryptosource_api.http.request_context import context_of
 from cryptosource_api.http.response_cache import CachedResponse, opaque_of
 
 REVISION = "1"
-"""Goes into every ETag; raise it when the form of the answers changes."""
+"""Part of every ETag; raise it when the format of the answers changes."""
 
 
 def list_body(data: str, pagination: dict[str, Any]) -> bytes:
-    """Return a list up to where its meta goes; `data` is JSON values joined by commas."""
+    """Return a list's body without its end, the meta; `data` is JSON values joined by commas."""
     return b'{"data":[%b],"pagination":%b' % (data.encode(), to_json(pagination))
 
 
 def object_body(data: str) -> bytes:
-    """Return one thing up to where its meta goes; `data` is a JSON value."""
+    """Return an object's body without its end, the meta; `data` is a JSON value."""
     return f'{{"data":{data}'.encode()
 
 
 def with_meta(body: bytes, scope: Scope) -> bytes:
-    """Return the whole envelope. A request id needs no escaping: it was checked or made here."""
+    """Return the whole envelope of a body without meta."""
     context = context_of(scope)
+    # The request id needs no JSON escaping: it was generated, or matched the pattern of ids.
     return b'%b,"meta":{"request_id":"%b","api_latency_ms":%.3f}}' % (
         body,
         context.request_id.encode("ascii"),
@@ -43,23 +44,24 @@ def with_meta(body: bytes, scope: Scope) -> bytes:
 
 
 def key_of(scope: Scope) -> bytes:
-    """Return what an answer is kept under: path and query, unparsed and kept apart."""
+    """Return the cache key of a request: its path and query, as sent."""
+    # With the path's length: a decoded path may contain a question mark.
     path = scope["path"].encode("utf-8", "surrogatepass")
     return b"%d:%b?%b" % (len(path), path, scope["query_string"])
 
 
 def etag_of(key: bytes, version: str | None) -> str:
-    """Return the weak ETag of an answer: weak, because meta differs with each request."""
+    """Return the ETag of an answer; a weak one, because meta differs for each request."""
     text = b"\n".join([REVISION.encode(), (version or EMPTY).encode(), key])
     return f'W/"{hashlib.blake2b(text, digest_size=12).hexdigest()}"'
 
 
 def is_current(scope: Scope, etag: str) -> bool:
-    """Return whether the client already holds the answer (If-None-Match, RFC 9110 13.1.2)."""
-    return _holds(scope, opaque_of(etag))
+    """Return whether the client holds this answer already (If-None-Match, RFC 9110 13.1.2)."""
+    return _client_holds(scope, opaque_of(etag))
 
 
-def _holds(scope: Scope, opaque: bytes) -> bool:
+def _client_holds(scope: Scope, opaque: bytes) -> bool:
     if b"if-none-match" not in context_of(scope).headers:
         return False
     for name, value in scope["headers"]:
@@ -72,19 +74,21 @@ def _holds(scope: Scope, opaque: bytes) -> bool:
     return False
 
 
-def kept_parts(scope: Scope, kept: CachedResponse) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Return status, headers and body for an answer that depends on the data's version."""
-    headers = list(kept.headers)
-    if _holds(scope, kept.opaque):
+def cached_parts(
+    scope: Scope, cached: CachedResponse
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return status, headers and body of the response from a cached answer."""
+    headers = list(cached.headers)
+    if _client_holds(scope, cached.opaque):
         return 304, headers, b""
-    body = with_meta(kept.body, scope)
+    body = with_meta(cached.body, scope)
     headers.append((b"content-length", b"%d" % len(body)))
     headers.append((b"content-type", b"application/json"))
     return 200, headers, body
 
 
-class _Parts(Response):
-    """A response of parts that are ready."""
+class _RawResponse(Response):
+    """A response from a status, headers and body that are complete."""
 
     def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         self.status_code = status
@@ -93,13 +97,13 @@ class _Parts(Response):
         self.background = None
 
 
-def answer(request: Request, kept: CachedResponse) -> Response:
-    """Return the response for an answer that depends on the data's version."""
-    return _Parts(*kept_parts(request.scope, kept))
+def answer(request: Request, cached: CachedResponse) -> Response:
+    """Return the response from a cached answer."""
+    return _RawResponse(*cached_parts(request.scope, cached))
 
 
 def fresh_answer(request: Request, body: bytes, *, status: int = 200) -> Response:
-    """Return the response for an answer that nobody may keep."""
+    """Return the response from an answer that must not be cached."""
     return Response(
         with_meta(body, request.scope),
         status_code=status,

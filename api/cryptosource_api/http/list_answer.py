@@ -1,4 +1,4 @@
-"""What every list has in common: rows with one more than shown, and the cursor behind them."""
+"""The answer of a list: a page of rows, and the cursor of the next one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cryptosource_api.http.pagination import Window
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A body up to where its meta goes, and the data it was built from."""
+    """A body without its meta, and the version of the data it was built from."""
 
     body: bytes
     version: str | None = None
-    """None where the answer must not be kept."""
+    """None if the answer must not be cached."""
 
 
 def list_answer(
@@ -31,12 +31,13 @@ def list_answer(
     """Return a list's answer.
 
     Args:
-        row: with `found`, `total`, `body`, and maybe `version`.
-        window: what was asked for.
+        row: with `found`, `total`, `body`, and optionally `version`.
+        window: the requested part of the list.
         digest: of the list, for its cursors.
-        place: the row's members that say where the page ends.
-        cap: where counting stopped; None when the total is exact.
+        place: names of the row's members that make up the cursor of the page's end.
+        cap: where counting stopped; None if the total is exact.
     """
+    # Statements select one row more than the page has: whether there is a next page costs no count.
     more = row["found"] > window.size
     values = [None if row[name] is None else str(row[name]) for name in place]
     pagination = window.pagination(

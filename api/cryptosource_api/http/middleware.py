@@ -1,7 +1,4 @@
-"""Around every request: its id, its limits, its headers, its log line, and no leak on failure.
-
-Pure ASGI: Starlette's BaseHTTPMiddleware costs a quarter of the throughput, this 3 %.
-"""
+"""The middleware around every request: id, size limits, headers, log line, unexpected errors."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ from cryptosource_api.http.access_log import log_access
 from cryptosource_api.http.admission import Admission
 from cryptosource_api.http.cache_lookup import CacheLookup
 from cryptosource_api.http.client_address import forwarded_client
-from cryptosource_api.http.envelope import kept_parts
+from cryptosource_api.http.envelope import cached_parts
 from cryptosource_api.http.problems import ApiProblem, internal_error, render
-from cryptosource_api.http.request_body import check_length, gathered, has_body
+from cryptosource_api.http.request_body import check_length, has_body, read_whole_body
 from cryptosource_api.http.request_context import EXTRA_HEADERS, RequestContext, context_of
 from cryptosource_api.metrics.request_metrics import RequestMetrics
 from cryptosource_api.settings import ApiSettings
@@ -31,31 +28,32 @@ SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
-"""For JSON. A page for people brings a policy of its own, which then stands."""
+"""For JSON answers. HTML pages set a policy of their own, which is not replaced."""
 
 
+# Pure ASGI: Starlette's BaseHTTPMiddleware costs a quarter of the throughput, this 3 %.
 class RequestMiddleware:
-    """The outermost layer of our own.
+    """The outermost of our own layers.
 
     Args:
-        gate: what a request passes on its way to the routes.
-        kept: answers that are given without that way.
+        admission: admits requests to the routes.
+        cache_lookup: finds answers that need no route.
         settings: `body_bytes` and `query_bytes`.
-        metrics: where requests are counted.
-        traced: requests have spans. Where none has, nobody looks for one.
+        metrics: counts requests.
+        traced: whether requests have spans.
     """
 
     def __init__(
         self,
-        gate: Admission,
+        admission: Admission,
         *,
-        kept: CacheLookup,
+        cache_lookup: CacheLookup,
         settings: ApiSettings,
         metrics: RequestMetrics,
         traced: bool,
     ) -> None:
-        self._gate = gate
-        self._kept = kept
+        self._admission = admission
+        self._cache_lookup = cache_lookup
         self._traced = traced
         self._settings = settings
         self._metrics = metrics
@@ -63,58 +61,56 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._gate(scope, receive, send)
+            await self._admission(scope, receive, send)
             return
         if self._settings.trusted_proxies:
             client = forwarded_client(scope, self._settings.trusted_proxies)
             scope["client"] = client, 0
         context = context_of(scope)
-        if not await self._give_kept(scope, context, send):
-            await self._pass_on(scope, context, receive, send)
+        if not await self._answer_from_cache(scope, context, send):
+            await self._handle(scope, context, receive, send)
 
-    async def _pass_on(
+    async def _handle(
         self, scope: Scope, context: RequestContext, receive: Receive, send: Send
     ) -> None:
         span = trace.get_current_span() if self._traced else INVALID_SPAN
-        sending = _Sending(send, scope, context, self._metrics, span)
+        sender = _ResponseSender(send, scope, context, self._metrics, span)
         self._metrics.begins()
         try:
             self._check_sizes(scope, context)
             if has_body(context):
-                # Whole before it takes a place among the requests at a time: one that drips must
-                # not keep others out.
-                receive = await gathered(receive, self._settings)
-            await self._gate(scope, receive, sending)
+                # Read whole before admission: a client that sends slowly must not take a place
+                # among the concurrent requests from others.
+                receive = await read_whole_body(receive, self._settings)
+            await self._admission(scope, receive, sender)
         except ApiProblem as problem:
-            if sending.status:
+            if sender.status:
                 facts = {"request_id": context.request_id, "problem": problem.kind}
                 logger.warning("answer cut off", extra=facts)
                 raise
-            await self._refuse(problem, scope, receive, sending)
+            await self._refuse(problem, scope, receive, sender)
         except Exception as error:
             logger.exception("request failed", extra={"request_id": context.request_id})
             if span.is_recording():
                 span.record_exception(error)
-            if sending.status:
-                raise  # half an answer is out: only closing the connection tells the client
-            await self._refuse(internal_error(), scope, receive, sending)
+            if sender.status:
+                raise  # part of the answer was sent: only a closed connection can signal the error
+            await self._refuse(internal_error(), scope, receive, sender)
         finally:
             self._metrics.ends()
-            log_access(scope, context, status=sending.status, sent_bytes=sending.sent_bytes)
+            log_access(scope, context, status=sender.status, sent_bytes=sender.sent_bytes)
 
-    async def _give_kept(self, scope: Scope, context: RequestContext, send: Send) -> bool:
-        """Answer with what is kept, if that may be done at once; return whether it was.
-
-        All of it stands here: a layer for each thing to do would cost as much as doing it.
-        """
-        if has_body(context) or (kept := self._kept.find(scope)) is None:
+    async def _answer_from_cache(self, scope: Scope, context: RequestContext, send: Send) -> bool:
+        """Answer from the cache if that needs no waiting; return whether it did."""
+        # All steps are written out here: one layer for each would cost as much as the step itself.
+        if has_body(context) or (cached := self._cache_lookup.find(scope)) is None:
             return False
-        counted = self._gate.admit_at_once(scope)
-        if counted is None:
+        rate_headers = self._admission.admit_from_cache(scope)
+        if rate_headers is None:
             return False
-        scope["route"] = kept.route
-        status, headers, body = kept_parts(scope, kept)
-        headers += counted
+        scope["route"] = cached.route
+        status, headers, body = cached_parts(scope, cached)
+        headers += rate_headers
         headers.append((b"x-request-id", context.request_id.encode("ascii")))
         headers += SECURITY_HEADERS
         span: Span = INVALID_SPAN
@@ -135,7 +131,7 @@ class RequestMiddleware:
         await response(scope, receive, send)
 
     def _check_sizes(self, scope: Scope, context: RequestContext) -> None:
-        """Return when a request is not too large, going by its head.
+        """Check the size of a request by its head.
 
         Raises:
             ApiProblem: 414, 413.
@@ -147,8 +143,8 @@ class RequestMiddleware:
         check_length(context, self._settings)
 
 
-class _Sending:
-    """Adds the headers that every answer carries and remembers what was sent."""
+class _ResponseSender:
+    """Adds the headers of every answer, and records its status and size."""
 
     __slots__ = ("_context", "_metrics", "_scope", "_send", "_span", "sent_bytes", "status")
 

@@ -1,4 +1,4 @@
-"""What the models share: the envelope, amounts, problems."""
+"""Models that features share: the envelope, amounts, problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Moment = Annotated[datetime, Field(description="RFC 3339 in UTC, ending in Z.")]
 
 
 class Model(BaseModel):
-    """Base of the models: nothing undeclared is ever answered."""
+    """Base of the models. It forbids extra fields, so that no undeclared one is answered."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The three ways to page, and what an answer says about where it is."""
+"""Paging by page number, offset or cursor, and the `pagination` of an answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ DEFAULT_SIZE = 50
 MAX_PAGE_SIZE = 100
 MAX_LIMIT = 200
 MAX_OFFSET = 100_000
-"""Skipping that many rows costs 10 ms; whoever wants to go further follows next_cursor."""
+"""Skipping that many rows costs 10 ms; further pages are reached by `next_cursor`."""
 MAX_CURSOR_LENGTH = 2_000
 A_CURSOR = "WzEsImU4MzJmY2NiM2ViMCIsIjMiXQ"
-"""As an example."""
+"""Example of a cursor."""
+# Only in the description: an invalid cursor is answered by a problem of its own, 400 and not 422.
 CURSOR: dict[str, Any] = {"pattern": "^[A-Za-z0-9_-]+$"}
-"""As the description says it; a cursor that is none is a problem of its own, not a mistake."""
 
 MIXED = (
     "give page with page_size, or limit with offset, or cursor with limit or page_size; "
@@ -28,7 +28,7 @@ MIXED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Which part of a list is asked for."""
+    """The requested part of a list."""
 
     size: int
     offset: int = 0
@@ -42,9 +42,10 @@ class Window:
         Args:
             returned: records in this answer.
             total: records in the whole list; a lower bound when `capped`.
-            next_cursor: where the next page begins; None on the last one.
+            next_cursor: cursor of the next page; None on the last one.
             capped: counting stopped at `total`.
         """
+        # An offset in the middle of a page, or behind a cursor, has no page number.
         aligned = self.cursor is None and self.offset % self.size == 0
         return {
             "page": self.offset // self.size + 1 if aligned else None,

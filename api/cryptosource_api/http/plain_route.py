@@ -1,7 +1,7 @@
-"""Routes whose functions take the request and the parts of its path, and return a response.
+"""Routes whose functions take the request and its path parameters, and return a response.
 
-FastAPI's own handler solves dependencies, reads bodies and serializes models; none of ours has
-any, and doing it for nothing costs as much as asking Postgres for a coin.
+FastAPI's own handler solves dependencies, reads bodies and serializes models. Our routes have none
+of these, and the unused machinery costs as much as a query for a coin.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from starlette.responses import Response
 
 
 class PlainRoute(APIRoute):
-    """For `APIRouter(route_class=…)`; what it declares stands in OpenAPI as with any route."""
+    """For `APIRouter(route_class=…)`; it appears in OpenAPI as any other route does."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what calls the function with the request and the parts of its path."""
+        """Return a handler that calls the function with the request and its path parameters."""
         endpoint: Callable[..., Awaitable[Response]] = self.endpoint
 
         async def handle(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): what went wrong and what to do, never how.
+"""Errors as `application/problem+json` (RFC 9457), without internals of the service.
 
 ApiProblem
 ├── InvalidRequest      422, with one entry in `errors` per mistake
@@ -69,7 +69,7 @@ Python 3.13 on: clients get the same title whatever runs the service."""
 
 QUERY_CANCELED = "57014"
 UNDEFINED = ("42P01", "42703", "3F000")
-"""SQLSTATEs of a table, column or schema that is not there: the schema is not ours yet."""
+"""SQLSTATEs of a missing table, column or schema: the database is not migrated yet."""
 
 
 def phrase(status: int) -> str:
@@ -82,21 +82,21 @@ def phrase(status: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """One thing that is wrong with a request."""
+    """One mistake in a request."""
 
     parameter: str
-    """The query or path parameter it is about."""
+    """The query or path parameter, or member of the body, that is wrong."""
     detail: str
 
 
 @dataclass(kw_only=True)
 class ApiProblem(Exception):
-    """A request that cannot be answered. `detail` is meant for the caller."""
+    """A request that cannot be answered. `detail` is shown to the caller."""
 
     status: int
     detail: str
     kind: str = "about:blank"
-    """The RFC's `type`: one of ours behind `URN`, or about:blank."""
+    """The RFC's `type`: `URN` followed by a word, or about:blank."""
     title: str = ""
     """By default the status code's `phrase`."""
     errors: Sequence[Mistake] = ()
@@ -120,7 +120,7 @@ class ApiProblem(Exception):
 
 
 class InvalidRequest(ApiProblem):
-    """The request's parameters are wrong."""
+    """The request's parameters are invalid."""
 
     def __init__(self, *mistakes: Mistake) -> None:
         super().__init__(
@@ -133,7 +133,7 @@ class InvalidRequest(ApiProblem):
 
 
 class InvalidCursor(ApiProblem):
-    """The cursor is none of this list: begin again without one."""
+    """The cursor does not belong to this list."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
@@ -145,7 +145,7 @@ class InvalidCursor(ApiProblem):
 
 
 class NotFound(ApiProblem):
-    """What was asked for does not exist."""
+    """The requested thing does not exist."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
@@ -154,7 +154,7 @@ class NotFound(ApiProblem):
 
 
 class Unavailable(ApiProblem):
-    """The answer cannot be had now; asking again later may help."""
+    """The service cannot answer now; a later request may succeed."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(
@@ -172,14 +172,14 @@ def pool_exhausted() -> Unavailable:
 
 
 def statement_timeout() -> Unavailable:
-    """Return the problem of a statement that ran into the time limit."""
+    """Return the problem of a statement that exceeded its time limit."""
     return Unavailable(
         "statement-timeout", "The query took too long; narrow it, or try again shortly"
     )
 
 
 def from_database(error: Exception) -> ApiProblem | None:
-    """Return what an error of the database means to a caller; None when it is our own mistake."""
+    """Return the problem for an error of the database; None if the error is a defect of ours."""
     if isinstance(error, PoolTimeoutError):
         return pool_exhausted()
     state = getattr(getattr(error, "orig", None), "pgcode", None)
@@ -199,13 +199,13 @@ def from_database(error: Exception) -> ApiProblem | None:
 
 @contextmanager
 def database_problems(message: str) -> Iterator[None]:
-    """Turn errors of the database into what they mean to the caller.
+    """Turn errors of the database into problems, and log them.
 
     Args:
-        message: what the log says of one, beside its cause.
+        message: of the log line, which also has the cause.
 
     Raises:
-        ApiProblem: what the error means; an error that is our own mistake goes on as it is.
+        ApiProblem: see `from_database`; an error that is a defect of ours is raised unchanged.
     """
     try:
         yield
@@ -213,13 +213,14 @@ def database_problems(message: str) -> Iterator[None]:
         problem = from_database(error)
         if problem is None:
             raise
+        # The first line alone: in the lines that follow Postgres may quote values.
         cause = str(getattr(error, "orig", None) or error).partition("\n")[0]
         logger.warning(message, extra={"problem": problem.kind, "cause": cause})
         raise problem from error
 
 
 def internal_error() -> ApiProblem:
-    """Return the problem of an error that is ours. What happened is in the log alone."""
+    """Return the problem of an unexpected error. Its details are only logged."""
     return ApiProblem(
         status=500,
         detail="An unexpected error occurred; the log holds it under this request_id",
@@ -229,7 +230,7 @@ def internal_error() -> ApiProblem:
 
 
 def render(problem: ApiProblem, *, instance: str, request_id: str) -> Response:
-    """Return the response that carries a problem."""
+    """Return the response for a problem."""
     body = json.dumps(problem.body(instance=instance, request_id=request_id), ensure_ascii=False)
     return Response(
         body.encode("utf-8", "replace"),

@@ -1,4 +1,4 @@
-"""Rates, and what becomes of a request that is counted."""
+"""Rate limits, counted in this process."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from cryptosource_api.http.problems import URN, ApiProblem
 
 WINDOW_SECONDS = 60
 MAX_BUCKETS = 50_000
-"""Counted at a time in a process, some 10 MB; the least recently seen is forgotten first."""
+"""Buckets of a process, some 10 MB; the least recently used is dropped first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
-    """So many requests a minute, all of them at once if one likes."""
+    """A number of requests a minute, which may come all at once."""
 
     name: str
-    """Whom it is counted for; shown in the headers."""
+    """The kind of client it is counted for; shown in the headers."""
     per_minute: int
+    """0 for no limit."""
     interval: float = field(init=False)
-    """Seconds after which one more is allowed; of a rate that is none, 0."""
+    """Seconds after which one more request is allowed; 0 without a limit."""
     policy: tuple[bytes, bytes] = field(init=False)
-    """The header that tells it."""
+    """The RateLimit-Policy header."""
 
     def __post_init__(self) -> None:
-        """Compute once what every request needs."""
+        """Compute the values that every request needs."""
         interval = WINDOW_SECONDS / self.per_minute if self.per_minute else 0.0
         object.__setattr__(self, "interval", interval)
         policy = f'"{self.name}";q={self.per_minute};w={WINDOW_SECONDS}'
@@ -36,25 +37,26 @@ class Rate:
 
 
 class Count(NamedTuple):
-    """How a bucket stands after a request."""
+    """The state of a bucket after a request."""
 
     rate: Rate
     backlog: float
-    """Seconds until it is empty; a request is refused when it would be above the window."""
+    """Seconds until the bucket is empty; a request is refused if it would exceed the window."""
     allowed: bool
 
     @property
     def remaining(self) -> int:
-        """Requests that would be allowed at once now."""
+        """Requests that would be allowed now."""
+        # The small addend: a whole number of intervals must not be rounded down to one less.
         return max(0, int((WINDOW_SECONDS - self.backlog) / self.rate.interval + 1e-6))
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the RateLimit headers, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers-10."""
         now = f'"{self.rate.name}";r={self.remaining};t={math.ceil(self.backlog)}'
         return [self.rate.policy, (b"ratelimit", now.encode())]
 
     def refusal(self) -> ApiProblem:
-        """Return the 429."""
+        """Return the problem of a refused request, 429."""
         wait = max(1, math.ceil(self.backlog + self.rate.interval - WINDOW_SECONDS))
         return ApiProblem(
             status=429,
@@ -70,7 +72,7 @@ class Count(NamedTuple):
 
 
 class LocalBuckets:
-    """Counts in this process. Only the event loop's thread may use it."""
+    """The buckets of this process. Only the event loop's thread may use them."""
 
     def __init__(self) -> None:
         self._empty_at: OrderedDict[str, float] = OrderedDict()
@@ -80,6 +82,7 @@ class LocalBuckets:
 
     def take(self, bucket: str, rate: Rate) -> Count:
         """Count one request if it is allowed."""
+        # A leaky bucket kept as the one time at which it will be empty (GCRA).
         now = time.monotonic()
         empty_at = self._empty_at.get(bucket, now)
         empty_at = max(empty_at, now)

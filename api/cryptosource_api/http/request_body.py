@@ -1,4 +1,4 @@
-"""A request's body: read whole, up to a size and within a time, before anybody works on the request."""
+"""Reading a request's body as a whole, up to a size and within a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptosource_api.settings import ApiSettings
 
 
 def has_body(context: RequestContext) -> bool:
-    """Return whether a request says that a body follows its head."""
+    """Return whether a request's head announces a body."""
     return (
         context.headers.get(b"content-length", b"0") != b"0"
         or b"transfer-encoding" in context.headers
@@ -21,18 +21,19 @@ def has_body(context: RequestContext) -> bool:
 
 
 def check_length(context: RequestContext, settings: ApiSettings) -> None:
-    """Return when the body is not too large by what the head says.
+    """Check the body's size by Content-Length.
 
     Raises:
         ApiProblem: 413.
     """
     length = context.headers.get(b"content-length", b"0")
+    # Cut to 20 digits: Python refuses to convert thousands of them.
     if length.isdigit() and int(length[:20]) > settings.body_bytes:
         raise _too_large(settings)
 
 
-async def gathered(receive: Receive, settings: ApiSettings) -> Receive:
-    """Return what gives the body again, all of which has arrived.
+async def read_whole_body(receive: Receive, settings: ApiSettings) -> Receive:
+    """Read the body, and return a `receive` that gives its messages again.
 
     Raises:
         ApiProblem: 413, 408.
@@ -44,12 +45,12 @@ async def gathered(receive: Receive, settings: ApiSettings) -> Receive:
             while not messages or messages[-1].get("more_body", False):
                 messages.append(await receive())
                 if messages[-1]["type"] == "http.disconnect":
-                    raise _late()
+                    raise _timed_out()
                 size += len(messages[-1].get("body", b""))
                 if size > settings.body_bytes:
                     raise _too_large(settings)
     except TimeoutError:
-        raise _late() from None
+        raise _timed_out() from None
     return _replay(messages, receive)
 
 
@@ -61,7 +62,7 @@ def _too_large(settings: ApiSettings) -> ApiProblem:
     )
 
 
-def _late() -> ApiProblem:
+def _timed_out() -> ApiProblem:
     return ApiProblem(status=408, detail="The body did not arrive in time")
 
 

@@ -1,4 +1,4 @@
-"""What is known of a request beside its content: its id and when it began."""
+"""The context of a request: its id, its arrival, its headers by name."""
 
 from __future__ import annotations
 
@@ -13,54 +13,53 @@ from starlette.types import Scope
 HEADER = b"x-request-id"
 SCOPE_KEY = "cryptosource.request"
 TRACE_KEY = "cryptosource.trace"
-"""The traceparent of a request that is in a trace without being recorded, where no context holds it."""
+"""Scope key of the traceparent of a request that is not recorded and has no OpenTelemetry context."""
 EXTRA_HEADERS = "cryptosource.headers"
-"""Headers that whatever answer carries, as pairs of bytes."""
-_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+"""Scope key of headers to add to the answer, as pairs of bytes."""
+_VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
+# Not frozen: that would triple the cost of making one, and there is one for each request.
 @dataclass(kw_only=True, slots=True)
 class RequestContext:
-    """One request. Not frozen: that would triple what making one costs."""
+    """The context of one request."""
 
     request_id: str
-    """The client's X-Request-ID when it is sane, else a new one."""
+    """The client's X-Request-ID if it is valid, else a new one."""
     began: float
     """`time.perf_counter()` at its arrival, in seconds."""
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     """By name; of a header that was sent several times, the first."""
 
     def seconds(self) -> float:
-        """Return seconds since the arrival."""
+        """Return the seconds since the arrival."""
         return time.perf_counter() - self.began
 
     def latency_ms(self) -> float:
-        """Return milliseconds since the arrival, to the microsecond."""
+        """Return the milliseconds since the arrival, to the microsecond."""
         return round(self.seconds() * 1000, 3)
 
 
 def new_request_id() -> str:
-    """Return an id that no other request has.
-
-    It need not be hard to guess. The system's random bytes would cost a moment in which another
-    thread may take the interpreter.
-    """
+    """Return a random id."""
+    # It need not be hard to guess. `os.urandom` releases the interpreter's lock, and another thread
+    # may take it.
     return f"{random.getrandbits(128):032x}"
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the id that the client sent if it is sane and alone, else a new one."""
+    """Return the id that the client sent if it is valid and the only one, else a new one."""
     sent = [value for name, value in headers if name == HEADER]
-    if len(sent) == 1 and _SANE_ID.fullmatch(sent[0]):
+    if len(sent) == 1 and _VALID_ID.fullmatch(sent[0]):
         return sent[0].decode("ascii")
     return new_request_id()
 
 
 def begin(scope: Scope) -> RequestContext:
-    """Note a request's arrival in its scope."""
+    """Make the context of a request that has arrived, and put it into its scope."""
     began = time.perf_counter()
     sent = scope.get("headers", [])
-    headers = dict(reversed(sent))
+    headers = dict(reversed(sent))  # reversed: of repeated headers the first one wins
     request_id = request_id_of(sent) if HEADER in headers else new_request_id()
     context = RequestContext(request_id=request_id, began=began, headers=headers)
     scope[SCOPE_KEY] = context
@@ -68,6 +67,6 @@ def begin(scope: Scope) -> RequestContext:
 
 
 def context_of(scope: Scope) -> RequestContext:
-    """Return the request's context; a new one where no middleware has begun it."""
+    """Return the context of a request; a new one if it has none yet."""
     context = scope.get(SCOPE_KEY)
     return context if isinstance(context, RequestContext) else begin(scope)

@@ -1,6 +1,6 @@
-"""Answers kept until the data changes, bounded by bytes; the least recently used go first.
+"""A cache of answers, valid until the data changes and bounded by bytes.
 
-Only the event loop's thread may use it: nothing here is locked.
+Only the event loop's thread may use it: it has no locks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Collection
 from typing import Any
 
 OVERHEAD_BYTES = 500
-"""What an entry costs beside its key and its body: objects, dictionary slots."""
+"""Memory of an entry besides its key and body: objects, dictionary slots."""
 
 
 REVALIDATE = "no-cache"
-"""Keep it, but ask each time whether it still holds."""
+"""Cache-Control: clients may cache the answer and must revalidate it each time."""
 
 
 class CachedResponse:
@@ -22,10 +22,9 @@ class CachedResponse:
 
     Args:
         version: of the data it was built from.
-        etag: of it.
-        body: JSON up to where the meta goes.
-        route: of the application, for metrics: what is kept is answered before a route is looked
-            for.
+        etag: of the answer.
+        body: JSON without its end, the meta.
+        route: of the application, for metrics: cached answers are given before routing.
     """
 
     __slots__ = ("body", "etag", "headers", "opaque", "route", "version")
@@ -35,17 +34,17 @@ class CachedResponse:
         self.etag = etag
         self.body = body
         self.route = route
-        self.headers = ((b"etag", etag.encode("ascii")), *_ALIKE)
-        """What every answer from it has, the one without a body too."""
+        self.headers = ((b"etag", etag.encode("ascii")), *_COMMON_HEADERS)
+        """Headers of every response from it, also of 304."""
         self.opaque = opaque_of(etag)
-        """The ETag as it is compared (RFC 9110 8.8.3.2)."""
+        """The ETag in the form in which it is compared."""
 
 
-_ALIKE = ((b"cache-control", REVALIDATE.encode("ascii")), (b"vary", b"Accept"))
+_COMMON_HEADERS = ((b"cache-control", REVALIDATE.encode("ascii")), (b"vary", b"Accept"))
 
 
 def opaque_of(etag: str) -> bytes:
-    """Return what two ETags are compared by: weakly, RFC 9110 8.8.3.2."""
+    """Return the part of an ETag that a weak comparison uses (RFC 9110 8.8.3.2)."""
     return etag.removeprefix("W/").encode("ascii")
 
 
@@ -53,7 +52,8 @@ class ResponseCache:
     """Maps a request's path and query to its answer.
 
     Args:
-        max_bytes: memory for keys and bodies; 0 keeps nothing.
+        max_bytes: memory for keys and bodies; the least recently used are dropped first. 0 caches
+            nothing.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -65,7 +65,7 @@ class ResponseCache:
         return len(self._entries)
 
     def get(self, key: bytes, *, versions: Collection[str]) -> CachedResponse | None:
-        """Return the answer if it was built from one of those versions."""
+        """Return the answer if it was built from one of these versions."""
         answer = self._entries.get(key)
         if answer is None or answer.version not in versions:
             return None
@@ -73,7 +73,7 @@ class ResponseCache:
         return answer
 
     def put(self, key: bytes, answer: CachedResponse) -> None:
-        """Keep an answer; one that is larger than a tenth of the cache is not worth it."""
+        """Cache an answer, unless it is larger than a tenth of the cache."""
         cost = _cost(key, answer)
         if cost > self._max_bytes // 10:
             return

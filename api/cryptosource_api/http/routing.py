@@ -1,4 +1,4 @@
-"""From a request to its route: the plain ones by their path, the rest as FastAPI finds them."""
+"""Routing: plain routes by a look-up of their path, the others by FastAPI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptosource_api.http.plain_route import PlainRoute
 
 
 def plain_routes(routers: Iterable[APIRouter]) -> dict[str, PlainRoute]:
-    """Return the plain routes of which a path names one, by that path."""
+    """Return the plain routes without path parameters, by path."""
     return {
         route.path: route
         for router in routers
@@ -22,7 +22,7 @@ def plain_routes(routers: Iterable[APIRouter]) -> dict[str, PlainRoute]:
 
 
 class PlainRoutes:
-    """Calls plain routes without looking for them; leaves the rest to FastAPI.
+    """Calls plain routes by a look-up of the path; leaves the others to FastAPI.
 
     Args:
         app: FastAPI's.
@@ -34,10 +34,10 @@ class PlainRoutes:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on.
+        """Answer the request, or pass it on to FastAPI.
 
         Raises:
-            ApiProblem: as the route does; `RequestMiddleware` answers it.
+            ApiProblem: of the route; `RequestMiddleware` answers it.
         """
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         if route is None or scope["method"] not in (route.methods or ()):
@@ -49,31 +49,31 @@ class PlainRoutes:
 
 
 def routes_of(app: FastAPI, routers: Iterable[APIRouter]) -> ASGIApp:
-    """Return what calls an application's routes, and renders what they raise.
+    """Return the ASGI application of an application's routes and exception handlers.
 
     Args:
         app: with all its routes and exception handlers, and no middleware.
-        routers: those that were included.
+        routers: those that the application includes.
     """
     return HeadRequests(PlainRoutes(inner_layers(app), plain_routes(routers)))
 
 
-class _Enough(Exception):
-    """The head is out; what would follow is not wanted."""
+class _HeadSent(Exception):
+    """Raised to end a streamed answer to HEAD once its head was sent."""
 
 
 class HeadRequests:
-    """Answers HEAD by asking for GET and keeping the body back.
+    """Answers HEAD as GET without the body.
 
     Args:
-        app: what answers.
+        app: answers GET.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; a HEAD as a GET."""
+        """Pass a request on, a HEAD as a GET."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -86,9 +86,9 @@ class HeadRequests:
             elif message["type"] == "http.response.body":
                 await send({"type": "http.response.body", "body": b""})
                 if message.get("more_body", False):
-                    raise _Enough
+                    raise _HeadSent
 
         try:
             await self._app(inner, receive, send_head)
-        except* _Enough:
+        except* _HeadSent:  # a response that streams in a task group raises a group
             pass

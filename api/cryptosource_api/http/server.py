@@ -1,4 +1,4 @@
-"""Serving: uvicorn on a socket of our own, alone or in a thread of another process."""
+"""The HTTP server: uvicorn in the main thread, or in a thread of another process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from cryptosource_api.adapters.uvicorn import (
-    Patience,
-    PatientConfig,
-    PatientProtocol,
-    RefusingWebSockets,
+    ConnectionLimits,
+    DenialWebSocketProtocol,
+    LimitedConfig,
+    LimitedProtocol,
 )
 from cryptosource_api.app import create_app
 from cryptosource_api.app_state import AppState
@@ -29,19 +29,18 @@ logger = logging.getLogger("cryptosource.api")
 
 BACKLOG = 2048
 MAX_MESSAGE_BYTES = 16 * 1024
-"""Of a WebSocket's client; compression, which costs memory for each connection, is off."""
+"""Of a message from a WebSocket's client."""
 UNREAD_SECONDS = 60
-"""A connection whose client takes nothing of what waits for it is ended by the system after that:
-closing it would wait for the client."""
+"""After that the operating system ends a connection whose client does not acknowledge data."""
 START_SECONDS = 30.0
 
 
 class CannotListen(RuntimeError):
-    """The API's address cannot be had. The message says what to do."""
+    """The API cannot listen on its address. The message says what to do."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens already, so that an address in use is known at once.
+    """Return a socket that listens already, so that an address in use is reported at once.
 
     Raises:
         CannotListen: the port is in use, or the address is not this machine's.
@@ -50,14 +49,15 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        raise CannotListen(_why(host, port, error)) from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections have it from their listener
+        raise CannotListen(_explain(host, port, error)) from error
+    # Without it, closing such a connection waits for the client for as long as the kernel retries.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it from their listener
         option = socket.TCP_USER_TIMEOUT
         listener.setsockopt(socket.IPPROTO_TCP, option, UNREAD_SECONDS * 1000)
     return listener
 
 
-def _why(host: str, port: int, error: Exception) -> str:
+def _explain(host: str, port: int, error: Exception) -> str:
     code = getattr(error, "errno", None)
     if code == errno.EADDRINUSE:
         return (
@@ -70,22 +70,22 @@ def _why(host: str, port: int, error: Exception) -> str:
 
 
 def uvicorn_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
-    """Return how uvicorn serves: bounded heads, connections and waits; logs are ours."""
-    config = PatientConfig(
+    """Return uvicorn's configuration, with our protocols and limits and without its logs."""
+    config = LimitedConfig(
         app,
-        http=PatientProtocol,
+        http=LimitedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         lifespan="off",
-        ws=RefusingWebSockets,
+        ws=DenialWebSocketProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=False,  # a compressor costs memory for each connection
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    config.patience = Patience(
+    config.limits = ConnectionLimits(
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,
         write_seconds=settings.write_seconds,
@@ -95,7 +95,7 @@ def uvicorn_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers, or that it ended before."""
+    """A server that signals when it has started, and that ends streams before it stops."""
 
     def __init__(self, app: FastAPI, settings: ApiSettings) -> None:
         super().__init__(uvicorn_config(app, settings))
@@ -103,12 +103,13 @@ class _Server(uvicorn.Server):
         self.settled = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and signal it."""
         await super().startup(sockets)
         self.settled.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let streams go first: they would not end by themselves."""
+        """End the streams, finish the requests, and close what the application holds."""
+        # Streams first: they do not end by themselves, and uvicorn waits for all requests.
         services: AppState = self._app.state.services
         services.live.close()
         await super().shutdown(sockets)
@@ -134,7 +135,7 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        """Where it listens, for a person to click on."""
+        """URL at which a person can open the service."""
         if self._socket is None:
             raise RuntimeError("the server is not started")
         host, port = self._socket.getsockname()[:2]
@@ -142,7 +143,7 @@ class ApiServer:
         return f"http://{shown or (f'[{host}]' if ':' in host else host)}:{port}"
 
     def start(self) -> None:
-        """Listen, and return when requests are answered.
+        """Listen, and return once requests are answered.
 
         Raises:
             CannotListen: the port is in use, or the address is not this machine's.
@@ -162,7 +163,7 @@ class ApiServer:
             self._server.settled.set()
 
     def stop(self) -> None:
-        """Finish the requests under way, close the rest, and return when all is closed."""
+        """Finish the running requests, close the other connections, and wait until that is done."""
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(self._settings.shutdown_seconds + START_SECONDS)

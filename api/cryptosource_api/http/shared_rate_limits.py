@@ -1,7 +1,7 @@
-"""Rates that replicas share through Redis, and what holds while it is away.
+"""Rate limits that replicas share through Redis.
 
-Without Redis each process counts by itself: the limits are then looser, by the number of replicas,
-but never gone. Nobody waits for a Redis that does not answer: one request in `RETRY_SECONDS` tries.
+While Redis is away each process counts by itself: the limits are then looser, by the number of
+replicas, but not gone. One request in `RETRY_SECONDS` tries Redis, and the others do not wait.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ PREFIX = "cryptosource:rate:"
 ANSWER_SECONDS = 0.25
 RETRY_SECONDS = 5.0
 
+# The same algorithm as `LocalBuckets.take`. By Redis' clock, so that the replicas' clocks do not
+# matter; Redis before 5 needs `replicate_commands` to write after it has read the clock.
 TAKE = f"""
 redis.replicate_commands()
 local clock = redis.call('TIME')
@@ -28,14 +30,15 @@ if filled - now > {WINDOW_SECONDS} + 0.000001 then return {{0, tostring(empty_at
 redis.call('SET', KEYS[1], string.format('%.6f', filled), 'PX', math.ceil((filled - now) * 1000))
 return {{1, tostring(filled - now)}}
 """
-"""By Redis' own clock, so that the replicas' clocks do not matter; a bucket expires when empty."""
+"""Takes one request from a bucket: returns whether it is allowed, and the backlog in seconds. A bucket
+expires when it is empty."""
 
 
 class SharedRateLimits:
-    """Counts in Redis, or here while it is away.
+    """Counts in Redis, or in this process while Redis is away.
 
     Args:
-        url: of Redis; it may hold a password and is never shown.
+        url: of Redis; it may contain a password and is never logged.
     """
 
     def __init__(self, url: str) -> None:
@@ -46,7 +49,7 @@ class SharedRateLimits:
         )
         self._take = self._redis.register_script(TAKE)
         self._local = LocalBuckets()
-        self._away_until = 0.0
+        self._retry_at = 0.0
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -54,12 +57,12 @@ class SharedRateLimits:
 
     async def take(self, bucket: str, rate: Rate) -> Count:
         """Count one request if it is allowed."""
-        if time.monotonic() < self._away_until:
+        if time.monotonic() < self._retry_at:
             return self._local.take(bucket, rate)
         try:
             allowed, backlog = await self._take(keys=[PREFIX + bucket], args=[rate.interval])
-        except Exception as error:  # noqa: BLE001 - whatever it is, requests must go on
-            self._away_until = time.monotonic() + RETRY_SECONDS
+        except Exception as error:  # noqa: BLE001 - no error of Redis may fail a request
+            self._retry_at = time.monotonic() + RETRY_SECONDS
             logger.warning(
                 "rates are counted by each process", extra={"cause": type(error).__name__}
             )

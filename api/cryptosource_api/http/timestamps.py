@@ -1,4 +1,4 @@
-"""Points in time as people write them in a URL: a date, or RFC 3339. Pure."""
+"""Parsing of times in query parameters: a date, or RFC 3339. Pure."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ WRONG = "write a date (2026-11-21) or a time (2026-11-21T10:00:00Z); no offset m
 
 
 def parse_moment(text: str, *, end_of_day: bool = False) -> datetime:
-    """Return the moment that a text means, in UTC.
-
-    A plus sign that became a space on its way through a URL is understood.
+    """Return the moment that a text denotes, in UTC.
 
     Args:
         text: a date or a time; without an offset it is UTC.
-        end_of_day: a date means its last microsecond instead of its first.
+        end_of_day: a date denotes its last microsecond instead of its first.
 
     Raises:
-        ValueError: it is neither; the message says what would be right.
+        ValueError: it is neither; the message says what to write.
     """
+    # A plus sign that is not percent-encoded reaches us as a space.
     text = _SPACE_FOR_PLUS.sub(r"\1+\2", text.strip())
     try:
         if _DATE.fullmatch(text):
@@ -56,10 +55,10 @@ _SCHEMA = WithJsonSchema(
     }
 )
 Start = Annotated[datetime, BeforeValidator(_start), _SCHEMA]
-"""Start of a range; a date means its first moment."""
+"""Start of a range; a date denotes its first moment."""
 End = Annotated[datetime, BeforeValidator(_end), _SCHEMA]
-"""Inclusive end of a range; a date means all of it."""
+"""Inclusive end of a range; a date denotes its last moment."""
 
 DAWN = datetime(1, 1, 1, tzinfo=UTC)
 DUSK = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-"""Ends of an open range."""
+"""Bounds of an open range."""

@@ -1,10 +1,10 @@
 """Tracing of requests, by the standard OTEL_* settings.
 
-Where no exporter is configured nothing is instrumented: spans that nobody receives cost a third
-of the throughput. The trace id of the caller's `traceparent` is in the access log either way.
-With an exporter a tenth of the reads that begin a trace here is sampled, of answers out of memory a
-hundredth, every trigger is, and the caller's decision is kept, unless OTEL_TRACES_SAMPLER says
-otherwise.
+Without an exporter nothing is instrumented: spans that are thrown away cost a third of the
+throughput. The trace id of the caller's `traceparent` is in the access log either way. With an
+exporter, and unless OTEL_TRACES_SAMPLER says otherwise, the caller's sampling decision is kept; of
+traces that begin here, a tenth of the reads, a hundredth of the cached answers and every trigger
+are sampled.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from cryptosource_telemetry.tracing import new_provider
 
 SERVICE_NAME = "cryptosource-api"
 SAMPLED_SHARE = 0.1
-KEPT_SHARE = 0.01
-"""Of answers out of memory: such a span costs ten times the answer, and holds nothing but itself."""
+CACHED_SHARE = 0.01
+"""Of cached answers: such a span costs ten times the answer and has no children."""
 EXCLUDED = "^https?://[^/]+/(health|metrics)"
-"""Probes and scrapes are not traced."""
+"""URLs of probes and scrapes, which are not traced."""
 
 
 def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
-    """Return what requests are to be traced with, or None when nobody receives spans.
+    """Return the provider of request spans, or None if no exporter is configured.
 
-    It is not the process's own provider, which may be that of runs. Shut it down at the end.
+    It is not the process's global provider, which may be that of runs (`cryptosource up`). The
+    caller shuts it down.
     """
     if not export_wanted(environ):
         return None
@@ -42,23 +43,21 @@ def request_provider(environ: Mapping[str, str]) -> TracerProvider | None:
     return new_provider(
         environ,
         service_name=SERVICE_NAME,
-        roots=RequestSampler(SAMPLED_SHARE, kept=KEPT_SHARE),
+        roots=RequestSampler(SAMPLED_SHARE, cached=CACHED_SHARE),
         ids=ChosenTraceIds(),
     )
 
 
-def stand_before(
-    app: FastAPI, layers: ASGIApp, kept: CacheLookup, provider: TracerProvider | None
+def install_layers(
+    app: FastAPI, layers: ASGIApp, cache_lookup: CacheLookup, provider: TracerProvider | None
 ) -> None:
-    """Let every request of an application pass layers, which trace it where there is a provider.
-
-    No span is made for each message sent and received.
+    """Serve an application's requests through layers, traced where there is a provider.
 
     Args:
         app: before its first request.
-        layers: from the first of our own to the routes.
-        kept: what they answer out of memory.
-        provider: makes the spans.
+        layers: from our outermost one to the routes.
+        cache_lookup: finds the answers that they give from memory.
+        provider: makes the spans; None traces nothing.
     """
     if provider is None:
         replace_layers(app, lambda: layers)
@@ -69,12 +68,14 @@ def stand_before(
     if can_decide_first(provider):
         replace_layers(
             app,
-            lambda: EarlySampling(traced=traced(), plain=layers, kept=kept, provider=provider),
+            lambda: EarlySampling(
+                traced=traced(), plain=layers, cache_lookup=cache_lookup, provider=provider
+            ),
         )
 
 
 def traceparent_of(scope: Scope) -> str:
-    """Return the trace that a request belongs to, to be handed on: its own, else the caller's."""
+    """Return the traceparent to propagate: the request's own, else the caller's, else ""."""
     own = own_traceparent_of(scope)
     if own:
         return own
@@ -86,12 +87,12 @@ def traceparent_of(scope: Scope) -> str:
 
 
 def own_traceparent_of(scope: Scope) -> str:
-    """Return the trace and the span of a request, recorded or not; nothing where none is traced."""
-    known: str | None = scope.get(TRACE_KEY)
-    return trace_context.current_traceparent() if known is None else known
+    """Return the traceparent of a request's own span, recorded or not; "" without one."""
+    traceparent: str | None = scope.get(TRACE_KEY)
+    return trace_context.current_traceparent() if traceparent is None else traceparent
 
 
 def trace_id_of(scope: Scope) -> str | None:
     """Return the request's trace id as 32 hex digits; without a span, the one the caller sent."""
-    known = traceparent_of(scope)
-    return known.split("-")[1] if known else None
+    traceparent = traceparent_of(scope)
+    return traceparent.split("-")[1] if traceparent else None

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, text
 
 from cryptosource_api.database.async_pool import AsyncPool
-from cryptosource_api.database.async_session import Canceled, Lost
+from cryptosource_api.database.async_session import SessionLost, StatementCanceled
 from cryptosource_api.database.query_runner import OneRow, QueryRunner, api_engine, async_pool
 from cryptosource_api.http.problems import ApiProblem
 from cryptosource_api.settings import ApiSettings
@@ -45,9 +45,9 @@ class Watched(QueryRunner):
 
     on_threads = 0
 
-    async def _in_turn(self, run: Callable[[], Any]) -> Any:
+    async def _run_on_thread(self, run: Callable[[], Any]) -> Any:
         self.on_threads += 1
-        return await super()._in_turn(run)
+        return await super()._run_on_thread(run)
 
 
 def settings(**given: Any) -> ApiSettings:
@@ -195,7 +195,7 @@ def test_a_session_that_forgot_its_statements_is_left_for_a_thread(database: URL
         for session in pool._idle:
             # As behind a pooler: the session that executes is not the one that has prepared.
             session._prepared.add(forget.name)
-        with pytest.raises(Lost):
+        with pytest.raises(SessionLost):
             await pool.row(forget, ())
         assert await reads(echo("next")) == "next"
 
@@ -206,9 +206,9 @@ def test_a_session_that_forgot_its_statements_is_left_for_a_thread(database: URL
 def test_a_cancelled_statement_and_a_lost_session_are_told_apart(database: URL):
     async def work(reads: Watched) -> None:
         pool = await opened(reads)
-        with pytest.raises(Canceled):
+        with pytest.raises(StatementCanceled):
             await pool.row(prepared(text("SELECT pg_sleep(3)"), {}), ())
-        with pytest.raises(Lost):
+        with pytest.raises(SessionLost):
             await pool.row(prepared(text("SELECT 1 / 0"), {}), ())
 
     with reading(database, settings(statement_timeout_seconds=1)) as reads:
@@ -223,7 +223,7 @@ def test_who_waits_when_the_pool_is_closed_is_not_left_waiting(database: URL):
         await asyncio.sleep(0.2)
         pool.close()
         answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 2)
-        assert {type(each) for each in answers} == {Lost}
+        assert {type(each) for each in answers} == {SessionLost}
         assert await reads(echo("next")) == "next"
 
     with reading(database) as reads:

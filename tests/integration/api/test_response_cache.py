@@ -118,7 +118,7 @@ def traced(database: URL, spans: CaughtSpans) -> ApiClient:
 
 
 def test_it_has_a_trace_and_is_sampled_less_often(database: URL, bitcoin: None):
-    sampler = ParentBased(RequestSampler(1.0, kept=0.0))
+    sampler = ParentBased(RequestSampler(1.0, cached=0.0))
     spans = CaughtSpans(sampler=sampler, ids=ChosenTraceIds())
     api = traced(database, spans)
     first = api.get("/data").headers["traceresponse"]

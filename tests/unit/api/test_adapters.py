@@ -23,7 +23,7 @@ from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.websockets import websockets_sansio_impl
 
 from cryptosource_api.adapters.fastapi import inner_layers
-from cryptosource_api.adapters.opentelemetry import root_sampler, takes
+from cryptosource_api.adapters.opentelemetry import is_sampled, root_sampler
 
 ROOT = Path(__file__).parents[3]
 BOUNDED = ("fastapi", "starlette", "uvicorn", "opentelemetry-sdk")
@@ -139,6 +139,6 @@ def test_a_ratio_takes_the_traces_that_its_sampler_records() -> None:
 
     decided = [ratio.should_sample(None, each, "GET ").decision.is_sampled() for each in ids]
 
-    assert [takes(ratio, each) for each in ids] == decided
+    assert [is_sampled(ratio, each) for each in ids] == decided
     assert any(decided)
     assert not all(decided)

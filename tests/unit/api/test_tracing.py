@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from cryptosource_api.app import create_app
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.tracing.instrumentation import request_provider, traceparent_of
-from cryptosource_api.tracing.sampler import KEPT, ChosenTraceIds, RequestSampler
+from cryptosource_api.tracing.sampler import CACHED_ANSWER, ChosenTraceIds, RequestSampler
 from cryptosource_telemetry.redaction import Redactor
 from support.api import ApiClient
 from support.spans import CaughtSpans
@@ -83,12 +83,14 @@ def test_a_tenth_of_the_reads_is_sampled_and_every_trigger():
 
 
 def test_what_is_kept_is_decided_the_same_in_short_and_at_length():
-    sampler = RequestSampler(0.1, kept=0.01)
+    sampler = RequestSampler(0.1, cached=0.01)
     ids = [number * 2**64 // 1000 + (number << 64) for number in range(1000)]
-    at_length = [sampler.should_sample(None, each, "GET ", attributes=KEPT) for each in ids]
+    at_length = [
+        sampler.should_sample(None, each, "GET ", attributes=CACHED_ANSWER) for each in ids
+    ]
 
     taken = [each.decision is Decision.RECORD_AND_SAMPLE for each in at_length]
-    assert taken == [sampler.takes_kept(each) for each in ids]
+    assert taken == [sampler.samples_cached(each) for each in ids]
     assert 5 <= sum(taken) <= 15
 
 
