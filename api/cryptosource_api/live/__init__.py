@@ -1,7 +1,7 @@
-"""Changes of the data, told to whoever listens as they are committed.
+"""Live changes of the data and of runs, sent to clients as they are committed.
 
-One thread with one session listens to Postgres (`following`), reads what a commit changed once for
-everybody and hands it to a ring that all clients share (`hub`); each client only has a place in it,
-so one that does not read costs nothing and is dropped when the ring has passed it. Never here: what
-differs between server-sent events and WebSockets beyond their framing (`sse`, `websocket`).
+One thread with one session listens to Postgres (`change_listener`), reads once for all clients what
+a commit changed (`change_queries`, `run_changes`) and appends it to a ring (`ring`, `hub`). A client
+is only a position in the ring, so one that does not read costs nothing, and is disconnected when its
+position is dropped. `sse` and `websocket` differ in framing alone. Never here: SQL text.
 """

@@ -1,8 +1,8 @@
-"""The one session of a process that listens to Postgres, on a thread of its own.
+"""The thread that listens to Postgres for changes of the data and of runs, one for each process.
 
-A notification only wakes: what changed is read from the database, the data by version, runs by who
-wrote them last. So nothing is missed when notifications were, behind a pooler that swallows them or
-while the connection was lost; then both are polled.
+A notification only wakes the thread; what changed is read from the database: data by version, runs
+by the transaction that wrote them last. So no change is missed when notifications are, behind a
+pooler that drops them or while the connection was lost; polling finds it then.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cryptosource_api.live.change_queries import Broken, Place, read_change, read_changes, read_head
-from cryptosource_api.live.events import Change, OfSource
-from cryptosource_api.live.run_changes import RunsSeen, TooManyRuns
+from cryptosource_api.live.change_queries import (
+    ChangesUnknown,
+    StreamPosition,
+    read_change,
+    read_changes,
+    read_head,
+)
+from cryptosource_api.live.events import Change, StreamItem
+from cryptosource_api.live.run_changes import RunTracker, TooManyRuns
 from cryptosource_store.engine import session_engine
 from cryptosource_store.settings import SessionTimeouts
 from cryptosource_store.statements.claim import DATA_CHANNEL, RUNS_CHANNEL
@@ -31,20 +37,20 @@ from cryptosource_store.statements.claim import DATA_CHANNEL, RUNS_CHANNEL
 logger = logging.getLogger("cryptosource.api")
 
 POLL_SECONDS = 2.0
-"""How soon a change is seen that no notification told of; one look-up by primary key, and one of the
-runs that are under way."""
+"""Interval of polling, for changes whose notification was missed; it costs one look-up by primary key
+and one of the running runs."""
 RUNS_REST_SECONDS = 0.5
-"""Pages that are committed within that time are told together."""
+"""Least time between two reads of runs; pages that are committed within it are reported together."""
 RETRY_SECONDS = (0.2, 5.0)
 """First and longest wait for a database that is away."""
 VERSIONS_AT_ONCE = 5
-"""Changes that came together are read together, up to so many."""
+"""Most versions whose changes are read together."""
 TIMEOUTS = SessionTimeouts(statement_seconds=10, connect_seconds=3)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What somebody listens to."""
+class Interest:
+    """The kinds of changes that have clients."""
 
     data: bool
     own: bool
@@ -52,92 +58,96 @@ class Wanted:
     runs: bool
 
 
-class Listener(Protocol):
-    """Who is told, on the follower's thread."""
+class ChangeHandler(Protocol):
+    """Receives changes, on the listener's thread."""
 
-    def wants(self) -> Wanted:
-        """Return what anybody listens to."""
+    def interest(self) -> Interest:
+        """Return the kinds of changes that have clients."""
 
-    def connected(self, head: Place) -> None:
-        """The database is heard, and stands at a version."""
+    def connected(self, head: StreamPosition) -> None:
+        """Handle a new connection to the database, whose data is at this version."""
 
     def changed(self, change: Change) -> None:
-        """Something changed."""
+        """Handle a change of the data."""
 
-    def broke(self, head: Place, reason: str) -> None:
-        """What changed until this version cannot be told."""
+    def broke(self, head: StreamPosition, reason: str) -> None:
+        """Handle a gap: it is unknown what changed up to this version."""
 
-    def runs_changed(self, runs: Sequence[OfSource]) -> None:
-        """Runs began, got on or ended."""
+    def runs_changed(self, runs: Sequence[StreamItem]) -> None:
+        """Handle runs that began, progressed or ended."""
 
     def runs_broke(self, reason: str) -> None:
-        """Which runs changed cannot be told."""
+        """Handle a gap: it is unknown which runs changed."""
 
     def lost(self) -> None:
-        """The database is not heard any more."""
+        """Handle the loss of the connection."""
 
 
-class Follower:
-    """Follows the data until it is stopped.
+class ChangeListener:
+    """Reports changes to a handler until it is stopped.
 
     Args:
         url: the database.
-        listener: who is told.
+        handler: receives the changes.
     """
 
-    def __init__(self, url: URL, listener: Listener) -> None:
+    def __init__(self, url: URL, handler: ChangeHandler) -> None:
         engine = session_engine(url, application="cryptosource-live", timeouts=TIMEOUTS)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._listener = listener
+        self._handler = handler
         self._stopping = threading.Event()
+        # `stop` has to end a wait on the database's socket: the thread polls this pair with it.
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-        self._at: Place | None = None
-        self._runs = RunsSeen()
+        self._at: StreamPosition | None = None
+        self._runs = RunTracker()
         self._runs_read_at = 0.0
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell the thread to end; returns at once."""
+        """Make the thread end; returns at once."""
         self._stopping.set()
         with contextlib.suppress(OSError):
             self._wake.send(b"x")
 
     def _run(self) -> None:
         wait, longest = RETRY_SECONDS
-        heard = True
+        connected_before = True
         while not self._stopping.is_set():
             try:
                 with self._engine.connect() as connection:
                     self._begin(connection)
-                    wait, heard = RETRY_SECONDS[0], True
+                    wait, connected_before = RETRY_SECONDS[0], True
                     self._follow(connection)
             except (SQLAlchemyError, OSError) as error:
-                if heard:
+                if connected_before:
                     logger.warning(
-                        "the database is not heard", extra={"error": type(error).__name__}
+                        "the database is not connected_before",
+                        extra={"error": type(error).__name__},
                     )
-                heard = False
+                connected_before = False
             except Exception:
-                logger.exception("following the data failed")  # streams must not end silently
+                # Any other error too: a dead thread would leave streams open that report nothing.
+                logger.exception("following the data failed")
             else:
                 continue
-            self._listener.lost()
+            self._handler.lost()
             self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas
             wait = min(2 * wait, longest)
         self._wake.close()
         self._woken.close()
 
     def _begin(self, connection: Connection) -> None:
+        # LISTEN before the first read: what is committed between the two is notified.
         for channel in (DATA_CHANNEL, RUNS_CHANNEL):
             connection.execute(text(f"LISTEN {channel}"))
         head = read_head(connection)
         self._runs.begin(connection)
         self._at = self._at or head
-        self._listener.connected(self._at)
+        self._handler.connected(self._at)
         self._advance(connection)
         self._advance_runs(connection)
 
@@ -149,13 +159,13 @@ class Follower:
         rest = POLL_SECONDS
         while not self._stopping.is_set():
             wait = min(POLL_SECONDS, max(0.0, self._runs_read_at + rest - time.monotonic()))
-            # What came with the answer to a statement has left the socket already.
+            # A notification that arrived with a statement's result has left the socket already.
             poll.poll(0 if driver.notifies else wait * 1000)
             try:
                 driver.poll()
-            except Exception as error:  # the driver's own tree; SQLAlchemy does not wrap it here
+            except Exception as error:  # psycopg2's errors, which SQLAlchemy does not wrap here
                 raise OSError(type(error).__name__) from error
-            if driver.notifies and self._listener.wants().runs:
+            if driver.notifies and self._handler.interest().runs:
                 rest = RUNS_REST_SECONDS
             driver.notifies.clear()
             self._advance(connection)
@@ -164,36 +174,38 @@ class Follower:
                 rest = POLL_SECONDS
 
     def _advance(self, connection: Connection) -> None:
-        """Tell what changed since the last time."""
+        """Report the data that changed since the last time."""
         assert self._at is not None  # noqa: S101 - _begin has set it
         head = read_head(connection)
         if head == self._at:
             return
-        wanted = self._listener.wants()
+        interest = self._handler.interest()
         try:
             changes = read_changes(connection, self._at, head)
-        except Broken as broken:
-            self._listener.broke(head, str(broken))
+        except ChangesUnknown as gap:
+            self._handler.broke(head, str(gap))
             self._at = head
             return
         for at in range(0, len(changes), VERSIONS_AT_ONCE):
             together = changes[at : at + VERSIONS_AT_ONCE]
             place = together[-1][0]
             coins = sorted({asset for _, changed in together for asset in changed})
-            if wanted.data:
-                change = read_change(connection, coins, since=self._at, until=place, own=wanted.own)
+            if interest.data:
+                change = read_change(
+                    connection, coins, since=self._at, until=place, own=interest.own
+                )
             else:
                 change = Change(id=str(place), since=str(self._at), records=None, own=None)
-            self._listener.changed(change)
+            self._handler.changed(change)
             self._at = place
 
     def _advance_runs(self, connection: Connection) -> None:
-        """Tell which runs changed since the last time."""
+        """Report the runs that changed since the last time."""
         try:
             runs = self._runs.changed(connection)
         except TooManyRuns:
-            self._listener.runs_broke("too-much-changed")
+            self._handler.runs_broke("too-much-changed")
         else:
             if runs:
-                self._listener.runs_changed(runs)
+                self._handler.runs_changed(runs)
         self._runs_read_at = time.monotonic()

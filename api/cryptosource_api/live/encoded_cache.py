@@ -1,7 +1,7 @@
-"""What was encoded for one client, for others that want the same.
+"""A cache of encoded events, for clients with the same filters.
 
-Clients are woken together, so what one of them is told is asked for again at once by those with the
-same filters. A client that comes much later has it encoded anew, which bounds what is kept.
+Clients are woken together, so those with the same filters need the same events at the same time.
+Events for a client that comes much later are encoded again, which bounds the memory.
 """
 
 from __future__ import annotations
@@ -12,40 +12,41 @@ from collections.abc import Callable
 from cryptosource_api.live.events import Event, Filters
 
 ENTRY_BYTES = 300
-"""Of an entry, beside its events."""
+"""Memory of an entry besides its events."""
 
 
 class EncodedCache:
-    """Events by what happened and by filters; the event loop alone touches them.
+    """Encoded events by ring position and filters. Only the event loop may use it.
 
     Args:
-        most_bytes: kept; the newest are kept whatever their size.
+        max_bytes: memory of the events; the newest are kept whatever their size.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[int, Filters], tuple[int, list[Event]]] = OrderedDict()
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[tuple[int, Filters], tuple[int, list[Event]]] = OrderedDict()
         self.used_bytes = 0
 
-    def of(self, place: int, filters: Filters, make: Callable[[], list[Event]]) -> list[Event]:
-        """Return the events of what happened at a place, as they are for some filters.
+    def get_or_encode(
+        self, position: int, filters: Filters, encode: Callable[[], list[Event]]
+    ) -> list[Event]:
+        """Return the events of a ring's entry for clients with these filters.
 
         Args:
-            place: in the ring of what the filters are about.
+            position: of the entry, in the ring that the filters are about.
             filters: of a client.
-            make: called where they are not kept.
+            encode: called if the events are not cached.
         """
-        key = place, filters
-        kept = self._kept.get(key)
-        if kept is not None:
-            return kept[1]
-        events = make()
-        size = ENTRY_BYTES + 2 * sum(
-            event.size_bytes for event in events
-        )  # the text, and its frame
-        self._kept[key] = size, events
+        key = position, filters
+        cached = self._entries.get(key)
+        if cached is not None:
+            return cached[1]
+        events = encode()
+        # Twice: the text, and its frame for the protocol, which the event caches.
+        size = ENTRY_BYTES + 2 * sum(event.size_bytes for event in events)
+        self._entries[key] = size, events
         self.used_bytes += size
-        while self.used_bytes > self._most_bytes and len(self._kept) > 1:
-            _, (oldest, _) = self._kept.popitem(last=False)
+        while self.used_bytes > self._max_bytes and len(self._entries) > 1:
+            _, (oldest, _) = self._entries.popitem(last=False)
             self.used_bytes -= oldest
         return events

@@ -1,4 +1,4 @@
-"""What clients are told: what changed, and what happened to the stream. Pure."""
+"""Events for clients, and the filters that select them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from cryptosource_api.coins.coin_list import fold_symbol
 
 RECORDS_PER_EVENT = 100
-"""A larger change comes in several events; only the last has an id, and says it is complete."""
+"""A larger change is sent as several events; only the last has an id, and `complete: true`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +21,11 @@ class Event:
     name: str
     data: str
     id: str | None = None
-    """Where to go on behind it; None where that is not a place to go on."""
+    """Position from which a client can resume after this event; None if it cannot."""
 
     @property
     def size_bytes(self) -> int:
-        """What it takes to keep it, about."""
+        """Approximate memory of the event."""
         return 200 + len(self.data)
 
     @cached_property
@@ -50,8 +50,8 @@ def notice(name: str, *, id: str | None = None, **members: Any) -> Event:  # noq
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OfSource:
-    """Something that came of a source, and what filters ask of it."""
+class StreamItem:
+    """An item of a source, with the values that filters compare."""
 
     source: str | None
     source_type: str | None
@@ -61,7 +61,7 @@ class OfSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told(OfSource):
+class ChangedRecord(StreamItem):
     """A changed record of the data."""
 
     asset_id: int
@@ -71,7 +71,7 @@ class Told(OfSource):
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What a client wants: filters are those of `/data`, as far as a record alone can tell."""
+    """The items that a client subscribes to: the filters of `/data` that a record alone decides."""
 
     about: Literal["data", "runs"] = "data"
     ticker: str | None = None
@@ -82,7 +82,7 @@ class Filters:
 
     @classmethod
     def of(cls, given: Any) -> Filters:
-        """Return the filters of parameters that were checked."""
+        """Return the filters of validated parameters."""
         return cls(
             about=given.about or "data",
             ticker=None if given.ticker is None else fold_symbol(given.ticker),
@@ -94,33 +94,33 @@ class Filters:
 
     @property
     def of_sources(self) -> bool:
-        """Whether the sources' own records are wanted."""
+        """Whether the client subscribes to the sources' own records."""
         named = self.source is not None or self.namespace is not None
         return named and self.about == "data"
 
     @property
     def needs(self) -> frozenset[str]:
-        """What must be read for it: `runs`, or `data` and perhaps the sources' `own` records."""
+        """The kinds of changes to read: `runs`, or `data` and, with a source, `own` records."""
         return frozenset({self.about, *(("own",) if self.of_sources else ())})
 
-    def admits(self, told: Told) -> bool:
-        """Return whether a record is wanted."""
-        if self.ticker is not None and self.ticker not in told.tickers:
+    def admits(self, record: ChangedRecord) -> bool:
+        """Return whether a record passes the filters."""
+        if self.ticker is not None and self.ticker not in record.tickers:
             return False
-        if self.symbol is not None and not self._bears(told.symbol):
+        if self.symbol is not None and not self._matches_symbol(record.symbol):
             return False
-        return self.admits_source(told)
+        return self.admits_source(record)
 
-    def admits_source(self, told: OfSource) -> bool:
-        """Return whether something is of a source that is wanted."""
-        if self.namespace is not None and told.namespace != self.namespace:
+    def admits_source(self, item: StreamItem) -> bool:
+        """Return whether an item's source passes the filters."""
+        if self.namespace is not None and item.namespace != self.namespace:
             return False
         return self.source is None or (
-            told.source == self.source or told.source_type == self.source.lower()
+            item.source == self.source or item.source_type == self.source.lower()
         )
 
-    def _bears(self, symbol: str | None) -> bool:
-        assert self.symbol is not None  # noqa: S101 - asked where there is one
+    def _matches_symbol(self, symbol: str | None) -> bool:
+        assert self.symbol is not None  # noqa: S101 - called if there is one
         if symbol is None:
             return False
         return self.symbol in symbol if self.partial else symbol == self.symbol
@@ -131,48 +131,48 @@ EVERYTHING = Filters()
 T = TypeVar("T")
 
 
-def in_parts(told: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Return what is told in portions of one event each."""
-    return (told[at : at + RECORDS_PER_EVENT] for at in range(0, len(told), RECORDS_PER_EVENT))
+def event_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Return items in batches of at most one event each."""
+    return (items[at : at + RECORDS_PER_EVENT] for at in range(0, len(items), RECORDS_PER_EVENT))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What one version of the data changed, or several that came together."""
+    """The changes of one version of the data, or of several that were read together."""
 
     id: str
-    """Of the last of them."""
+    """Of the last of these versions."""
     since: str = ""
     """The id of the version before."""
-    records: Sequence[Told] | None = ()
-    """Across sources; None where they were not read, because nobody wanted them then."""
-    own: Sequence[Told] | None = ()
-    """The sources' own; None as above."""
+    records: Sequence[ChangedRecord] | None = ()
+    """Unified records; None if they were not read, because no client needed them then."""
+    own: Sequence[ChangedRecord] | None = ()
+    """The sources' own records; None likewise."""
     removed: Sequence[int] = ()
     """Coins that are gone."""
 
     @cached_property
     def size_bytes(self) -> int:
-        """What it takes to keep it, about."""
-        kept = (*(self.records or ()), *(self.own or ()))
-        return 200 + sum(len(told.record) + 300 for told in kept)
+        """Approximate memory of the change."""
+        items = (*(self.records or ()), *(self.own or ()))
+        return 200 + sum(len(item.record) + 300 for item in items)
 
     def lacks(self, filters: Filters) -> bool:
-        """Return whether what a client wants was not read."""
+        """Return whether the records for these filters were not read."""
         return (self.own if filters.of_sources else self.records) is None
 
     def events(self, filters: Filters) -> list[Event]:
-        """Return what a client with these filters is told."""
-        told = (self.own if filters.of_sources else self.records) or ()
+        """Return the events for a client with these filters."""
+        changed = (self.own if filters.of_sources else self.records) or ()
         if filters != EVERYTHING:
-            told = [each for each in told if filters.admits(each)]
-        if not told and not self.removed:
+            changed = [each for each in changed if filters.admits(each)]
+        if not changed and not self.removed:
             return []
-        parts = list(in_parts(told)) or [()]
+        parts = list(event_batches(changed)) or [()]
         return [self._event(part, last=part is parts[-1]) for part in parts]
 
-    def _event(self, told: Sequence[Told], *, last: bool) -> Event:
-        records = ",".join(each.record for each in told)
+    def _event(self, changed: Sequence[ChangedRecord], *, last: bool) -> Event:
+        records = ",".join(each.record for each in changed)
         removed = json.dumps(list(self.removed) if last else [])
         complete = "true" if last else "false"
         data = f'{{"data":[{records}],"removed":{removed},"complete":{complete}}}'

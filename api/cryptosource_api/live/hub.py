@@ -1,7 +1,7 @@
-"""The rings that all clients share, one of the data and one of runs, and each client's way along.
+"""The rings that all clients share, one of the data and one of runs, and the streams of events.
 
-Only the event loop touches them. A change is kept once, whoever has still to be told; the oldest go
-when a ring is full, and a client that had not come so far is dropped.
+A change is stored once for all clients. When a ring is full the oldest changes are dropped, and a
+client that had not read them is disconnected. Only the event loop uses the rings.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sqlalchemy import URL
 
 from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.http.problems import URN, ApiProblem, Unavailable
-from cryptosource_api.live.change_listener import Follower, Wanted
+from cryptosource_api.live.change_listener import ChangeListener, Interest
 from cryptosource_api.live.change_queries import (
-    Broken,
-    Place,
+    ChangesUnknown,
+    StreamPosition,
     missed_coins,
-    place_of,
+    parse_position,
     portions,
     read_change,
 )
 from cryptosource_api.live.encoded_cache import EncodedCache
-from cryptosource_api.live.events import Change, Event, Filters, OfSource, notice
+from cryptosource_api.live.events import Change, Event, Filters, StreamItem, notice
 from cryptosource_api.live.ring import FellBehind, Ring, RingEntry
 from cryptosource_api.live.run_changes import RunChange
 from cryptosource_api.settings import ApiSettings
@@ -35,12 +35,12 @@ from cryptosource_api.settings import ApiSettings
 logger = logging.getLogger("cryptosource.api")
 
 READY_SECONDS = 5.0
-"""A client that comes while the database is away is told so after that."""
+"""Time after which a client that connects while the database is away is refused."""
 COINS_PER_READ = 500
 RUNS_SHARE = 4
-"""The ring of runs has that part of the bytes that the ring of the data has."""
+"""The ring of runs has this fraction (one quarter) of the bytes of the data's ring."""
 EVENTS_SHARE = 2
-"""So have the events that clients with the same filters share."""
+"""The cache of encoded events has this fraction (one half) of the bytes of the data's ring."""
 TOO_SLOW = "too-slow"
 SHUTTING_DOWN = "shutting-down"
 
@@ -48,36 +48,36 @@ K = TypeVar("K", bound=RingEntry)
 
 
 class Hub:
-    """Knows what happens, and who listens.
+    """Receives changes from the listener and streams them to clients.
 
     Args:
         url: the database.
         settings: the `stream_*` ones.
-        reads: for clients that come back.
+        reads: reads what clients that reconnect have missed.
     """
 
     def __init__(self, url: URL, settings: ApiSettings, reads: QueryRunner) -> None:
         self._url = url
         self.settings = settings
         self._reads = reads
-        self._follower: Follower | None = None
+        self._listener: ChangeListener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ring: Ring[Change | Event] = Ring(settings.stream_backlog_bytes)
         self.runs: Ring[RunChange | Event] = Ring(settings.stream_backlog_bytes // RUNS_SHARE)
         self._events = EncodedCache(settings.stream_backlog_bytes // EVENTS_SHARE)
         self.head: str | None = None
-        """The version that the end of the ring stands for; None before the database was heard."""
-        self.hears = False
+        """Version of the data at the end of the ring; None before the first connection."""
+        self.connected_to_database = False
         self.closed = asyncio.Event()
         self.clients = 0
         self._listening: Counter[str] = Counter()
-        """Clients by what they listen to: members of `Wanted`."""
+        """Clients by the kind of changes they listen to: the fields of `Interest`."""
 
     async def enter(self) -> None:
-        """Count a client in. `leave` must follow.
+        """Register a client. `leave` must follow.
 
         Raises:
-            Unavailable: there are enough clients, the database is away, or this is the end.
+            Unavailable: too many clients, the database is away, or the process is ending.
         """
         if self.closed.is_set():
             raise Unavailable("shutting-down", "This process is shutting down; connect again")
@@ -85,20 +85,21 @@ class Hub:
             raise Unavailable("too-many-streams", "Enough clients are connected; try again shortly")
         self.clients += 1
         try:
-            await self._ready()
+            await self._wait_for_database()
         except BaseException:
             self.clients -= 1
             raise
 
     def leave(self) -> None:
-        """Count a client out."""
+        """Unregister a client."""
         self.clients -= 1
 
-    async def _ready(self) -> None:
-        if self._follower is None:
+    async def _wait_for_database(self) -> None:
+        if self._listener is None:
+            # With the first client: a process without streams needs no session that listens.
             self._loop = asyncio.get_running_loop()
-            self._follower = Follower(self._url, self)
-            self._follower.start()
+            self._listener = ChangeListener(self._url, self)
+            self._listener.start()
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while self.head is None:
@@ -109,160 +110,169 @@ class Hub:
             ) from None
 
     def close(self) -> None:
-        """Let every client go; called on the event loop when the process is to end."""
+        """End all streams; called on the event loop when the process is to end."""
         self.closed.set()
         self._wake()
-        if self._follower is not None:
-            self._follower.stop()
+        if self._listener is not None:
+            self._listener.stop()
 
     def _wake(self) -> None:
         self.ring.wake()
         self.runs.wake()
 
-    # What the follower calls, on its thread.
+    # The methods of `ChangeHandler`, which the listener calls on its thread.
 
-    def wants(self) -> Wanted:
-        """Return what anybody listens to."""
+    def interest(self) -> Interest:
+        """Return the kinds of changes that have clients."""
         count = self._listening
-        return Wanted(data=count["data"] > 0, own=count["own"] > 0, runs=count["runs"] > 0)
+        return Interest(data=count["data"] > 0, own=count["own"] > 0, runs=count["runs"] > 0)
 
-    def connected(self, head: Place) -> None:
-        """The database is heard."""
-        self._on_loop(lambda: self._heard(str(head)))
+    def connected(self, head: StreamPosition) -> None:
+        """Mark the database as connected."""
+        self._on_loop(lambda: self._mark_connected(str(head)))
 
     def changed(self, change: Change) -> None:
-        """Something changed."""
+        """Append a change of the data."""
         self._on_loop(lambda: self._append(change, change.id))
 
-    def broke(self, head: Place, reason: str) -> None:
-        """What changed cannot be told; everybody reads everything anew."""
+    def broke(self, head: StreamPosition, reason: str) -> None:
+        """Append a reset: it is unknown what changed, and clients have to read all data again."""
         event = notice("reset", id=str(head), reason=reason)
         self._on_loop(lambda: self._append(event, str(head)))
 
-    def runs_changed(self, runs: Sequence[OfSource]) -> None:
-        """Runs began, got on or ended."""
+    def runs_changed(self, runs: Sequence[StreamItem]) -> None:
+        """Append runs that began, progressed or ended."""
         change = RunChange(runs=runs)
-        self._on_loop(lambda: self._append_of_runs(change))
+        self._on_loop(lambda: self._append_run_entry(change))
 
     def runs_broke(self, reason: str) -> None:
-        """Which runs changed cannot be told; everybody reads everything anew."""
+        """Append a reset: it is unknown which runs changed."""
         event = notice("reset", reason=reason)
-        self._on_loop(lambda: self._append_of_runs(event))
+        self._on_loop(lambda: self._append_run_entry(event))
 
     def lost(self) -> None:
-        """The database is not heard any more."""
-        self._on_loop(self._unheard)
+        """Mark the database as away."""
+        self._on_loop(self._mark_disconnected)
 
     def _on_loop(self, call: Callable[[], None]) -> None:
-        assert self._loop is not None  # noqa: S101 - set before the follower is started
+        assert self._loop is not None  # noqa: S101 - set before the listener is started
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call)
 
-    def _heard(self, head: str) -> None:
+    def _mark_connected(self, head: str) -> None:
         if self.head is None:
             self.head = head
-        elif not self.hears:
+        elif not self.connected_to_database:
             self._append_to_all(notice("status", database="ok"))
-        self.hears = True
+        self.connected_to_database = True
         self._wake()
 
-    def _unheard(self) -> None:
-        if self.hears:
+    def _mark_disconnected(self) -> None:
+        if self.connected_to_database:
             self._append_to_all(notice("status", database="down"))
-        self.hears = False
+        self.connected_to_database = False
         self._wake()
 
     def _append_to_all(self, event: Event) -> None:
         self.ring.append(event)
         self.runs.append(event)
 
-    def _append(self, happened: Change | Event, head: str) -> None:
+    def _append(self, entry: Change | Event, head: str) -> None:
         self.head = head
-        self.ring.append(happened)
+        self.ring.append(entry)
 
-    def _append_of_runs(self, happened: RunChange | Event) -> None:
-        if self._listening["runs"]:  # who comes later reads what was committed before
-            self.runs.append(happened)
+    def _append_run_entry(self, entry: RunChange | Event) -> None:
+        if self._listening["runs"]:  # a client that comes later reads the runs from /stats
+            self.runs.append(entry)
 
-    # What a client is told.
+    # The streams of clients.
 
-    async def events(self, filters: Filters, since: Place | None) -> AsyncGenerator[Event | None]:
-        """Yield what a client is told, for as long as it listens; None is a heartbeat.
+    async def events(
+        self, filters: Filters, since: StreamPosition | None
+    ) -> AsyncGenerator[Event | None]:
+        """Yield the events for a client until it is dropped; None is a heartbeat.
 
         Args:
-            filters: which records it wants.
-            since: the last version it knows of; None begins with what happens from now on.
+            filters: the items it subscribes to.
+            since: the last version it has; None begins with the next change.
         """
         self._listening.update(filters.needs)
         try:
-            told = self._of_runs if filters.about == "runs" else partial(self._of_data, since=since)
-            async for event in told(filters):
+            stream = (
+                self._run_events(filters)
+                if filters.about == "runs"
+                else self._data_events(filters, since)
+            )
+            async for event in stream:
                 yield event
             yield notice("dropped", reason=SHUTTING_DOWN)
         except FellBehind:
             yield notice("dropped", reason=TOO_SLOW)
-        except ApiProblem as problem:  # of a read on the client's own behalf
+        except ApiProblem as problem:  # of reading what the client has missed
             yield notice("dropped", reason=problem.kind.removeprefix(URN))
         finally:
             self._listening.subtract(filters.needs)
 
-    async def _of_runs(self, filters: Filters) -> AsyncGenerator[Event | None]:
+    async def _run_events(self, filters: Filters) -> AsyncGenerator[Event | None]:
         place = self.runs.end
         yield notice("open")
-        async for at, happened in self._along(self.runs, place):
-            if isinstance(happened, RunChange):
-                for event in self._encoded(at, happened, filters):
+        async for at, entry in self._follow(self.runs, place):
+            if isinstance(entry, RunChange):
+                for event in self._encode(at, entry, filters):
                     yield event
             else:
-                yield happened
+                yield entry
 
-    async def _of_data(self, filters: Filters, since: Place | None) -> AsyncGenerator[Event | None]:
-        place = self.ring.end
-        kept = None if since is None or filters.of_sources else self._behind(str(since))
+    async def _data_events(
+        self, filters: Filters, since: StreamPosition | None
+    ) -> AsyncGenerator[Event | None]:
+        # Taken before anything is read: what is committed meanwhile is sent twice and not missed.
+        position = self.ring.end
+        in_ring = None if since is None or filters.of_sources else self._position_after(str(since))
         yield notice("open", id=self.head if since is None else None)
-        if kept is not None:
-            place = kept
+        if in_ring is not None:
+            position = in_ring
         elif since is not None and str(since) != self.head:
-            async for missed in self._missed(filters, since):
+            async for missed in self._catch_up(filters, since):
                 yield missed
-        async for at, happened in self._along(self.ring, place):
-            if not isinstance(happened, Change):
-                yield happened
-            elif happened.lacks(filters):
-                async for missed in self._missed(filters, place_of(happened.since)):
+        async for at, entry in self._follow(self.ring, position):
+            if not isinstance(entry, Change):
+                yield entry
+            elif entry.lacks(filters):  # read before any client had such filters
+                async for missed in self._catch_up(filters, parse_position(entry.since)):
                     yield missed
             else:
-                for event in self._encoded(at, happened, filters):
+                for event in self._encode(at, entry, filters):
                     yield event
 
-    def _encoded(self, at: int, change: Change | RunChange, filters: Filters) -> list[Event]:
-        """Return what clients with these filters are told of a change, encoded once for all."""
-        return self._events.of(at, filters, lambda: change.events(filters))
+    def _encode(self, at: int, change: Change | RunChange, filters: Filters) -> list[Event]:
+        """Return a change's events for clients with these filters, encoded once for all of them."""
+        return self._events.get_or_encode(at, filters, lambda: change.events(filters))
 
-    def _behind(self, id: str) -> int | None:  # noqa: A002
-        return self.ring.behind(lambda kept: isinstance(kept, Change) and kept.id == id)
+    def _position_after(self, id: str) -> int | None:  # noqa: A002
+        return self.ring.position_after(lambda each: isinstance(each, Change) and each.id == id)
 
-    async def _along(self, ring: Ring[K], place: int) -> AsyncGenerator[tuple[int, K | None]]:
-        """Yield what is behind a place, and then what happens, with its place; None: a heartbeat.
+    async def _follow(self, ring: Ring[K], position: int) -> AsyncGenerator[tuple[int, K | None]]:
+        """Yield a ring's entries from a position on, each with its position; None: a heartbeat.
 
         Raises:
-            FellBehind: the ring has passed this client.
+            FellBehind: the entry at the client's position has been dropped.
         """
         while not self.closed.is_set():
-            if place < ring.end:
-                yield place, ring.at(place)
-                place += 1
+            if position < ring.end:
+                yield position, ring.at(position)
+                position += 1
                 continue
             await ring.wait(self.settings.stream_heartbeat_seconds)
-            if place == ring.end and not self.closed.is_set():
-                yield place, None
+            if position == ring.end and not self.closed.is_set():
+                yield position, None
 
-    async def _missed(self, filters: Filters, since: Place) -> AsyncGenerator[Event]:
-        """Yield the coins that changed while a client was away, as they are now."""
+    async def _catch_up(self, filters: Filters, since: StreamPosition) -> AsyncGenerator[Event]:
+        """Yield the current records of the coins that changed while a client was away."""
         try:
             head, coins = await self._reads(lambda connection: missed_coins(connection, since))
-        except Broken as broken:
-            yield notice("reset", id=self.head, reason=str(broken))
+        except ChangesUnknown as gap:
+            yield notice("reset", id=self.head, reason=str(gap))
             return
         for portion in portions(coins, COINS_PER_READ):
             change = await self._reads(
@@ -275,5 +285,6 @@ class Hub:
                 )
             )
             for event in change.events(filters):
+                # Without an id: a client that breaks off here has to begin again at `since`.
                 yield Event(name=event.name, data=event.data)
         yield Event(name="change", data='{"data":[],"removed":[],"complete":true}', id=str(head))

@@ -1,4 +1,4 @@
-"""What a stream is asked for."""
+"""The parameters of a stream."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from cryptosource_api.http.parameters import Name, NamespaceFilter, Parameters, SourceFilter
-from cryptosource_api.live.change_queries import ID_PATTERN, place_of
+from cryptosource_api.live.change_queries import ID_PATTERN, parse_position
 
 
-def _id(text: str) -> str:
-    place_of(text)
+def _check_id(text: str) -> str:
+    parse_position(text)
     return text
 
 
-EventId = Annotated[str, AfterValidator(_id)]
+EventId = Annotated[str, AfterValidator(_check_id)]
 
-OF_RECORDS = ("ticker", "symbol", "match", "last_event_id")
-"""What has a meaning for records alone."""
+RECORD_PARAMETERS = ("ticker", "symbol", "match", "last_event_id")
+"""Parameters that apply to records alone, not to runs."""
 
 
 class StreamParameters(Parameters):
@@ -56,6 +56,6 @@ class StreamParameters(Parameters):
     def _fits_together(self) -> Self:
         if self.match is not None and self.symbol is None:
             raise ValueError("match says how to compare symbol; give symbol too")
-        if self.about == "runs" and any(getattr(self, name) for name in OF_RECORDS):
+        if self.about == "runs" and any(getattr(self, name) for name in RECORD_PARAMETERS):
             raise ValueError("about=runs takes source and namespace, and no other filter or place")
         return self

@@ -1,7 +1,4 @@
-"""What happened lately, kept once for all clients, each of which has a place in it.
-
-Only the event loop touches it.
-"""
+"""A bounded buffer of recent entries that all clients share; each client has a position in it."""
 
 from __future__ import annotations
 
@@ -12,69 +9,71 @@ from typing import Generic, Protocol, TypeVar
 
 
 class FellBehind(Exception):
-    """The ring has passed a client."""
+    """The entry at a client's position has been dropped from the ring."""
 
 
 class RingEntry(Protocol):
-    """Something that happened."""
+    """An entry of a ring."""
 
     @property
     def size_bytes(self) -> int:
-        """What it takes to keep it, about."""
+        """Approximate memory of the entry."""
 
 
 K = TypeVar("K", bound=RingEntry)
 
 
 class Ring(Generic[K]):
-    """A bounded part of what happened.
+    """The newest entries, at positions that count from 0. Only the event loop may use it.
 
     Args:
-        most_bytes: kept; the newest is kept whatever its size.
+        max_bytes: memory of the entries; the newest is kept whatever its size.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._kept: deque[K] = deque()
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: deque[K] = deque()
         self._news = asyncio.Event()
         self.used_bytes = 0
         self.end = 0
-        """How much there ever was."""
+        """Position of the next entry: the number of entries there ever were."""
 
-    def append(self, happened: K) -> None:
-        """Add something, forget the oldest that do not fit any more, and wake who waits."""
-        self._kept.append(happened)
-        self.used_bytes += happened.size_bytes
+    def append(self, entry: K) -> None:
+        """Add an entry, drop the oldest beyond the limit, and wake waiting clients."""
+        self._entries.append(entry)
+        self.used_bytes += entry.size_bytes
         self.end += 1
-        while self.used_bytes > self._most_bytes and len(self._kept) > 1:
-            self.used_bytes -= self._kept.popleft().size_bytes
+        while self.used_bytes > self._max_bytes and len(self._entries) > 1:
+            self.used_bytes -= self._entries.popleft().size_bytes
         self.wake()
 
-    def at(self, place: int) -> K:
-        """Return what happened at a place before the end.
+    def at(self, position: int) -> K:
+        """Return the entry at a position before the end.
 
         Raises:
-            FellBehind: it is forgotten.
+            FellBehind: it has been dropped.
         """
-        index = place - (self.end - len(self._kept))
+        index = position - (self.end - len(self._entries))
         if index < 0:
             raise FellBehind
-        return self._kept[index]
+        return self._entries[index]
 
-    def behind(self, is_it: Callable[[K], bool]) -> int | None:
-        """Return the place behind the newest that is looked for; None where it is not kept."""
-        for back, happened in enumerate(reversed(self._kept)):
-            if is_it(happened):
+    def position_after(self, matches: Callable[[K], bool]) -> int | None:
+        """Return the position after the newest entry that matches; None if there is none."""
+        for back, entry in enumerate(reversed(self._entries)):
+            if matches(entry):
                 return self.end - back
         return None
 
     def wake(self) -> None:
-        """Let everybody who waits look round."""
+        """Wake waiting clients, also without a new entry."""
+        # A new event for those that wait next: clearing this one could lose a client that has not
+        # run yet.
         self._news.set()
         self._news = asyncio.Event()
 
     async def wait(self, seconds: float) -> None:
-        """Return when something happened, or after so long."""
+        """Return after the next `wake`, or after so many seconds."""
         news = self._news
         try:
             async with asyncio.timeout(seconds):

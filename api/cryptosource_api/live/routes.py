@@ -11,7 +11,7 @@ from cryptosource_api.app_state import AppState, app_state_of
 from cryptosource_api.http.parameters import openapi_parameters, read_parameters
 from cryptosource_api.http.problems import ApiProblem, InvalidRequest, Mistake, render
 from cryptosource_api.http.request_context import context_of
-from cryptosource_api.live.change_queries import ID_PATTERN, place_of
+from cryptosource_api.live.change_queries import ID_PATTERN, parse_position
 from cryptosource_api.live.events import Filters
 from cryptosource_api.live.parameters import StreamParameters
 from cryptosource_api.live.sse import EventStream
@@ -63,15 +63,15 @@ async def stream_data(request: Request) -> Response:
         detail = "about=runs has no place to go on from; leave it out"
         raise InvalidRequest(Mistake(parameter="Last-Event-ID", detail=detail))
     try:
-        since = None if last is None else place_of(last)
+        since = None if last is None else parse_position(last)
     except ValueError as error:
         raise InvalidRequest(Mistake(parameter="Last-Event-ID", detail=str(error))) from None
     return EventStream(app_state_of(request).live, Filters.of(parameters), since)
 
 
 @router.websocket("/ws")
-async def talk(websocket: WebSocket) -> None:
-    """Tell the same to whoever subscribes by a message."""
+async def serve_websocket(websocket: WebSocket) -> None:
+    """Send the same events over a WebSocket, to clients that subscribe by a message."""
     services = websocket.app.state.services
     assert isinstance(services, AppState)  # noqa: S101 - create_app put it there
     try:
@@ -92,7 +92,9 @@ async def talk(websocket: WebSocket) -> None:
 
 
 def _check_origin(websocket: WebSocket) -> None:
-    """Keep other sites' pages out, as the lack of CORS headers keeps them from the rest."""
+    """Refuse pages of other sites."""
+    # Browsers let a page open a WebSocket to any site; the lack of CORS headers, which protects the
+    # other routes, does not apply.
     origin = websocket.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != websocket.headers.get("host"):
         raise ApiProblem(status=403, detail="Pages of another site cannot connect")

@@ -1,9 +1,9 @@
-"""Runs that begin, get on or end.
+"""Changes of runs: which began, progressed or ended.
 
-As with the data, a notification only wakes: which runs changed is read. A run that is under way is
-found by its index, one that began lately by its start; it has changed when another transaction has
-written it. One that was under way the last time and is not found any more has ended. So a run is told whether or not a
-notification was, and also one that ended while the database could not be heard.
+As with the data, a notification only wakes the listener, and the changed runs are read: running ones
+by their index, recent ones by their start. A run has changed if another transaction has written it;
+one that was running the last time and is not found now has ended. So no change is missed when its
+notification is, nor while the connection to the database is lost.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from cryptosource_api.live.events import Event, Filters, OfSource, in_parts
+from cryptosource_api.live.events import Event, Filters, StreamItem, event_batches
 from cryptosource_store.statements import changes as sql
 
 MAX_RUNS = 2_000
-"""Under way or begun lately; with more of them nobody is told of each."""
+"""Most running or recent runs; if there are more, single changes are not reported."""
 OVERLAP = timedelta(seconds=10)
-"""Runs that began so long before the newest are looked at again: starts commit in any order."""
+"""Runs that began so long before the newest are read again: starts are committed in any order."""
 
 
 class TooManyRuns(Exception):
-    """Which runs changed is not told."""
+    """There are more than `MAX_RUNS`, so that single changes are not reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunChange:
     """Runs that changed together."""
 
-    runs: Sequence[OfSource]
+    runs: Sequence[StreamItem]
 
     @cached_property
     def size_bytes(self) -> int:
-        """What it takes to keep it, about."""
+        """Approximate memory of the change."""
         return 200 + sum(len(run.record) + 200 for run in self.runs)
 
     def events(self, filters: Filters) -> list[Event]:
-        """Return what a client with these filters is told."""
-        told = [run for run in self.runs if filters.admits_source(run)]
-        return [_event(part) for part in in_parts(told)]
+        """Return the events for a client with these filters."""
+        items = [run for run in self.runs if filters.admits_source(run)]
+        return [_event(part) for part in event_batches(items)]
 
 
-def _event(runs: Sequence[OfSource]) -> Event:
+def _event(runs: Sequence[StreamItem]) -> Event:
     return Event(name="runs", data=f'{{"data":[{",".join(run.record for run in runs)}]}}')
 
 
-class RunsSeen:
-    """Which runs there were the last time, and so which have changed since."""
+class RunTracker:
+    """Remembers the runs of the last read, and finds those that have changed since."""
 
     def __init__(self) -> None:
         self._since: datetime | None = None
@@ -59,41 +59,41 @@ class RunsSeen:
         self._under_way: set[str] = set()
 
     def begin(self, connection: Connection) -> None:
-        """Take what is there for seen, unless something was seen before."""
+        """Take the present runs as the state to compare with, on the first connection alone."""
         if self._since is None:
             self._since = connection.scalar(sql.NEWEST_START) - OVERLAP
-            self._see(self._read(connection))
+            self._remember(self._read(connection))
 
-    def changed(self, connection: Connection) -> list[OfSource]:
-        """Return the runs that changed since the last time, as they are now.
+    def changed(self, connection: Connection) -> list[StreamItem]:
+        """Return the current state of the runs that changed since the last read.
 
         Raises:
-            TooManyRuns: they are not looked at one by one.
+            TooManyRuns: see there.
         """
         rows = self._read(connection)
         if len(rows) > MAX_RUNS:
-            self._see(rows)
+            self._remember(rows)
             raise TooManyRuns
         ended = self._under_way - {row.run for row in rows}
         changed = [row.run for row in rows if self._written.get(row.run) != row.written]
-        told = _read_told(connection, [*ended, *changed]) if ended or changed else []
-        self._see(rows)  # only now: what could not be read is changed the next time as well
-        return told
+        items = _read_items(connection, [*ended, *changed]) if ended or changed else []
+        self._remember(rows)  # only now: after a failure they still count as changed
+        return items
 
     def _read(self, connection: Connection) -> Sequence[Any]:
         bound = {"since": self._since, "most": MAX_RUNS + 1}
         return connection.execute(sql.RUNS_LATELY, bound).all()
 
-    def _see(self, rows: Sequence[Any]) -> None:
+    def _remember(self, rows: Sequence[Any]) -> None:
         assert self._since is not None  # noqa: S101 - `begin` has set it
         self._written = {row.run: row.written for row in rows}
         self._under_way = {row.run for row in rows if row.under_way}
         self._since = max([self._since, *(row.started_at - OVERLAP for row in rows)])
 
 
-def _read_told(connection: Connection, runs: Sequence[str]) -> list[OfSource]:
+def _read_items(connection: Connection, runs: Sequence[str]) -> list[StreamItem]:
     return [
-        OfSource(
+        StreamItem(
             source=row.source,
             source_type=row.source_type,
             namespace=row.namespace,

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from cryptosource_api.live.change_queries import Place
+from cryptosource_api.live.change_queries import StreamPosition
 from cryptosource_api.live.events import Filters
 from cryptosource_api.live.hub import Hub
 
@@ -23,41 +23,41 @@ class EventStream(Response):
     """Sends events until the client goes, is dropped, or the process ends.
 
     Args:
-        hub: where it listens.
-        filters: which records the client wants.
-        since: the last version it knows of.
+        hub: yields the events.
+        filters: the items that the client subscribes to.
+        since: the last version that the client has; None for a new client.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, filters: Filters, since: Place | None) -> None:
+    def __init__(self, hub: Hub, filters: Filters, since: StreamPosition | None) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub, self._filters, self._since = hub, filters, since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them.
+        """Send the events.
 
         Raises:
             Unavailable: before anything was sent; too many clients, or no database.
         """
         del scope
         await self._hub.enter()
-        telling = asyncio.ensure_future(self._tell(send))
-        gone = asyncio.ensure_future(_disconnected(receive))
+        sending = asyncio.ensure_future(self._send_events(send))
+        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
-            await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if telling.done():
-                telling.result()
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
         except (TimeoutError, OSError):
             logger.info("stream ended: the client does not read")
         finally:
             self._hub.leave()
-            for task in (telling, gone):
+            for task in (sending, gone):
                 task.cancel()
-            await asyncio.wait({telling, gone})
+            await asyncio.wait({sending, gone})
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await self._send(send, start)
         await self._send(send, _body(b"retry: %d\n\n" % RETRY_MILLISECONDS))
@@ -75,6 +75,6 @@ def _body(data: bytes) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": True}
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

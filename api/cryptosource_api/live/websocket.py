@@ -1,7 +1,7 @@
-"""The same events over a WebSocket: a client subscribes by a message, and may do so again.
+"""The events over a WebSocket: a client subscribes by a message, and may subscribe anew.
 
 A client sends `{"type": "subscribe", "filters": {…}, "last_event_id": "…"}` and `{"type": "ping"}`;
-it gets each event as `{"type": …, "id": …, …}`, `heartbeat`, `pong`, and `error` with a problem.
+it gets each event as `{"type": …, "id": …, …}`, and `heartbeat`, `pong`, and `error` with a detail.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from cryptosource_api.live.change_queries import place_of
+from cryptosource_api.live.change_queries import parse_position
 from cryptosource_api.live.events import Filters
 from cryptosource_api.live.hub import Hub
 from cryptosource_api.live.parameters import StreamParameters
 
 SUBSCRIBE_SECONDS = 10
-"""Who connects and asks for nothing is closed after that."""
+"""A client that has not subscribed after that is disconnected."""
 MESSAGES_PER_MINUTE = 60
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
@@ -30,84 +30,84 @@ MEMBERS = ("type", "filters", "last_event_id")
 HEARTBEAT = '{"type": "heartbeat"}'
 
 
-class Refused(Exception):
-    """The client is told why, and closed."""
+class ClientRefused(Exception):
+    """The client broke a rule: its connection is closed with the message as the reason."""
 
 
 class Conversation:
-    """One client.
+    """One client's connection.
 
     Args:
-        hub: where it listens.
+        hub: yields the events.
         websocket: accepted.
     """
 
     def __init__(self, hub: Hub, websocket: WebSocket) -> None:
         self._hub = hub
         self._websocket = websocket
-        self._sending = asyncio.Lock()
-        self._telling: asyncio.Task[None] | None = None
-        self._heard: list[float] = []
+        self._send_lock = asyncio.Lock()
+        self._sender: asyncio.Task[None] | None = None
+        self._received_at: list[float] = []
 
     async def run(self) -> None:
-        """Talk until the client goes or is dropped. `Hub.enter` was called."""
-        hearing = asyncio.create_task(self._hear())
+        """Serve the client until it leaves or is dropped. `Hub.enter` must have been called."""
+        receiver = asyncio.create_task(self._receive())
         try:
-            await self._until_over(hearing)
-        except Refused as refused:
-            await self._close(POLICY_VIOLATION, str(refused))
+            await self._wait_for_end(receiver)
+        except ClientRefused as refusal:
+            await self._close(POLICY_VIOLATION, str(refusal))
         except (WebSocketDisconnect, OSError):
             pass
         except TimeoutError:
             await self._close(TRY_AGAIN_LATER, "too-slow")
         finally:
             self._hub.leave()
-            for task in {hearing, self._telling} - {None}:
+            for task in {receiver, self._sender} - {None}:
                 assert task is not None  # noqa: S101 - None is taken out
                 task.cancel()
                 await asyncio.wait({task})
 
-    async def _until_over(self, hearing: asyncio.Task[None]) -> None:
-        """Return or raise what the first of the tasks that ends for good does."""
+    async def _wait_for_end(self, receiver: asyncio.Task[None]) -> None:
+        """Wait for the first task that ends for good; return or raise its result."""
         while True:
-            telling = self._telling
+            sender = self._sender
             await asyncio.wait(
-                {hearing, *([telling] if telling else [])},
-                timeout=1,
+                {receiver, *([sender] if sender else [])},
+                timeout=1,  # a subscription replaces the sender, and the hub may close without one
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if hearing.done():
-                return hearing.result()
-            if telling is not None and telling.done() and telling is self._telling:
-                return telling.result()
-            if self._hub.closed.is_set() and telling is None:
+            if receiver.done():
+                return receiver.result()
+            if sender is not None and sender.done() and sender is self._sender:
+                return sender.result()
+            if self._hub.closed.is_set() and sender is None:
                 return await self._close(GOING_AWAY, "shutting-down")
 
-    async def _hear(self) -> None:
-        """Read what the client sends.
+    async def _receive(self) -> None:
+        """Handle the client's messages.
 
         Raises:
-            Refused: it says nothing, or too much.
+            ClientRefused: it sends none, binary ones, or too many.
         """
         while True:
-            limit = SUBSCRIBE_SECONDS if self._telling is None else None
+            limit = SUBSCRIBE_SECONDS if self._sender is None else None
             try:
                 async with asyncio.timeout(limit):
                     text = await self._websocket.receive_text()
             except TimeoutError:
-                raise Refused("subscribe-first") from None
-            except KeyError:
-                raise Refused("send-text") from None
+                raise ClientRefused("subscribe-first") from None
+            except KeyError:  # Starlette's look-up of "text" in a binary message
+                raise ClientRefused("send-text") from None
             self._count()
-            await self._obey(text)
+            await self._handle(text)
 
     def _count(self) -> None:
         now = asyncio.get_running_loop().time()
-        self._heard = [*(then for then in self._heard if then > now - 60), now]
-        if len(self._heard) > MESSAGES_PER_MINUTE:
-            raise Refused("too-many-messages")
+        self._received_at = [*(then for then in self._received_at if then > now - 60), now]
+        if len(self._received_at) > MESSAGES_PER_MINUTE:
+            raise ClientRefused("too-many-messages")
 
-    async def _obey(self, text: str) -> None:
+    async def _handle(self, text: str) -> None:
         try:
             message = json.loads(text)
         except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ class Conversation:
         elif kind == "subscribe" and isinstance(message, dict):
             await self._subscribe(message)
         else:
-            await self._complain('send {"type": "subscribe", "filters": {}} or {"type": "ping"}')
+            await self._send_error('send {"type": "subscribe", "filters": {}} or {"type": "ping"}')
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         try:
@@ -126,20 +126,22 @@ class Conversation:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             named = ".".join(map(str, first["loc"])) or "filters"
-            await self._complain(f"{named}: {first['msg'].removeprefix('Value error, ')}")
+            await self._send_error(f"{named}: {first['msg'].removeprefix('Value error, ')}")
             return
         except ValueError as error:
-            await self._complain(str(error))
+            await self._send_error(str(error))
             return
-        earlier, self._telling = self._telling, None
+        earlier, self._sender = self._sender, None
         if earlier is not None:
             earlier.cancel()
             await asyncio.wait({earlier})
-        self._telling = asyncio.create_task(self._tell(parameters))
+        self._sender = asyncio.create_task(self._send_events(parameters))
 
-    async def _tell(self, parameters: StreamParameters) -> None:
+    async def _send_events(self, parameters: StreamParameters) -> None:
         last = parameters.last_event_id
-        events = self._hub.events(Filters.of(parameters), None if last is None else place_of(last))
+        events = self._hub.events(
+            Filters.of(parameters), None if last is None else parse_position(last)
+        )
         reason = ""
         async with aclosing(events):
             async for event in events:
@@ -149,11 +151,11 @@ class Conversation:
         code = GOING_AWAY if self._hub.closed.is_set() else TRY_AGAIN_LATER
         await self._close(code, reason)
 
-    async def _complain(self, detail: str) -> None:
+    async def _send_error(self, detail: str) -> None:
         await self._send(json.dumps({"type": "error", "detail": detail}))
 
     async def _send(self, text: str) -> None:
-        async with self._sending, asyncio.timeout(self._hub.settings.stream_stall_seconds):
+        async with self._send_lock, asyncio.timeout(self._hub.settings.stream_stall_seconds):
             await self._websocket.send_text(text)
 
     async def _close(self, code: int, reason: str) -> None:
@@ -163,11 +165,11 @@ class Conversation:
 
 
 def _parameters_of(message: dict[str, Any]) -> StreamParameters:
-    """Return what a subscription asks for.
+    """Return the parameters of a subscription.
 
     Raises:
-        ValueError: it holds something that would be left aside; whoever filters by a misspelt name
-            would be told everything.
+        ValueError: a value is invalid, or a member is unknown. One that was ignored could be a
+            misspelt filter, and the client would get everything.
     """
     given = {} if message.get("filters") is None else message["filters"]
     if not isinstance(given, dict):

@@ -37,6 +37,6 @@ def test_the_place_behind_something_is_where_the_next_will_be():
     for letter in "ab":
         ring.append(event(letter))
 
-    assert ring.behind(lambda each: each.data == "a") == 1
-    assert ring.behind(lambda each: each.data == "b") == ring.end == 2
-    assert ring.behind(lambda each: each.data == "c") is None
+    assert ring.position_after(lambda each: each.data == "a") == 1
+    assert ring.position_after(lambda each: each.data == "b") == ring.end == 2
+    assert ring.position_after(lambda each: each.data == "c") is None

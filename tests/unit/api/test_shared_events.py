@@ -24,7 +24,7 @@ def ask(
         made.append((place, filters))
         return [Event(name="change", data="x" * 100)]
 
-    return shared.of(place, filters, make)
+    return shared.get_or_encode(place, filters, make)
 
 
 def test_the_same_filters_are_encoded_for_once_and_others_for_themselves(made):
@@ -52,7 +52,7 @@ def test_that_nothing_is_told_is_known_as_well():
     calls = []
 
     for _ in range(2):
-        assert shared.of(1, BTC, lambda: calls.append(1) or []) == []
+        assert shared.get_or_encode(1, BTC, lambda: calls.append(1) or []) == []
 
     assert len(calls) == 1
 

@@ -202,13 +202,13 @@ def test_a_place_to_go_on_from_means_nothing_for_runs(port: int):
 def test_a_change_that_could_not_be_read_is_told_the_next_time(
     engine: Engine, market: Market, monkeypatch: pytest.MonkeyPatch
 ):
-    seen = run_changes.RunsSeen()
+    seen = run_changes.RunTracker()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         seen.begin(connection)
         market.run(market.source("gecko"), "running", started_at=now())
 
         with monkeypatch.context() as broken:
-            broken.setattr(run_changes, "_read_told", lambda *_: 1 / 0)
+            broken.setattr(run_changes, "_read_items", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 seen.changed(connection)
 

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, text
 
 from cryptosource_api.http.server import ApiServer
 from cryptosource_api.live import change_listener, hub
-from cryptosource_api.live.change_queries import Place
+from cryptosource_api.live.change_queries import StreamPosition
 from cryptosource_api.live.events import Change, Event, Filters
 from cryptosource_store.statements.claim import DATA_CHANNEL
 from support.oracle import execute, value
@@ -52,7 +52,7 @@ def test_a_notification_that_comes_while_changes_are_read_is_not_left_until_the_
     another_commits = threading.Event()
     read_head = change_listener.read_head
 
-    def read_head_while_another_commits(connection: Connection) -> Place:
+    def read_head_while_another_commits(connection: Connection) -> StreamPosition:
         head = read_head(connection)
         if another_commits.is_set():
             another_commits.clear()
