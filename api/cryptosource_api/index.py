@@ -11,7 +11,7 @@ from starlette.responses import Response
 from cryptosource_api.health.models import Index
 from cryptosource_api.http.envelope import fresh_answer, object_body
 from cryptosource_api.http.models import Single
-from cryptosource_api.openapi.operations import gives
+from cryptosource_api.openapi.operations import json_responses
 from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.page.routes import show_overview
 
@@ -25,7 +25,7 @@ DOCS = (
 )
 """Listed unless documentation is switched off."""
 
-_RESPONSES = gives(Single[Index], also=("Vary",))
+_RESPONSES = json_responses(Single[Index], also=("Vary",))
 _RESPONSES[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
 
 

@@ -1,4 +1,4 @@
-"""`as_of=`: what was known at a moment."""
+"""The parameter `as_of`: data as it was known at an earlier time."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ AS_OF: Any = Field(
 
 
 def check_as_of(connection: Connection, as_of: datetime) -> None:
-    """Refuse a moment of which nothing can be told.
+    """Check that the state at a moment is recorded.
 
     Raises:
-        InvalidRequest: it lies ahead, or before anybody kept what was known.
+        InvalidRequest: the moment is in the future, or before the first record of such states.
     """
     row = connection.execute(RECORDED_SINCE).one()
     if as_of > row.now:
-        raise _refused("it lies in the future")
+        raise _invalid("it lies in the future")
     if row.since is None or as_of < row.since:
-        began = "nothing" if row.since is None else f"{row.since.isoformat()} on"
-        raise _refused(f"what was known can be told from {began}, not before")
+        beginning = "nothing" if row.since is None else f"{row.since.isoformat()} on"
+        raise _invalid(f"what was known can be told from {beginning}, not before")
 
 
-def _refused(detail: str) -> InvalidRequest:
+def _invalid(detail: str) -> InvalidRequest:
     return InvalidRequest(Mistake(parameter="as_of", detail=detail))

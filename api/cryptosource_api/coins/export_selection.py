@@ -1,4 +1,4 @@
-"""What an export holds: the parameters of a list without its paging."""
+"""The selection of an export: the parameters of a list without paging."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptosource_api.http.pagination import Paging
 from cryptosource_store.statements import exports as sql
 
 MAX_LIMIT = 10_000_000
-"""What `limit` may say; what a process really exports is one of its settings."""
+"""Upper bound of `limit`; the setting `export_rows` of a process may be lower."""
 
 
 _NO_PAGES = "an export has no pages; leave it away, or give limit for the first rows"
@@ -22,7 +22,7 @@ _PAGING = dict.fromkeys(sorted(Paging.model_fields.keys() - {"limit"}), _NO_PAGE
 
 
 class DataExport(DataFilters):
-    """What `GET /data` understands in a form other than JSON."""
+    """Parameters of `GET /data` in a format other than JSON."""
 
     out_of_place = _PAGING
 
@@ -30,7 +30,7 @@ class DataExport(DataFilters):
 
 
 class HistoryExport(HistoryFilters):
-    """What `GET /data/{id}/history` understands in a form other than JSON."""
+    """Parameters of `GET /data/{id}/history` in a format other than JSON."""
 
     out_of_place = _PAGING
 
@@ -55,12 +55,12 @@ def select_history(connection: Connection, coin_id: str, parameters: HistoryExpo
     asset_id = find_asset(connection, coin_id)
     sources = history_sources(connection, asset_id, parameters)
     bound = parameters.bound(asset_id, sources)
-    descending, then = parameters.order == "desc", parameters.as_of is not None
+    descending, as_of = parameters.order == "desc", parameters.as_of is not None
     if parameters.as_of is not None:
         check_as_of(connection, parameters.as_of)
     if parameters.interval is None:
-        rows = sql.observations(descending=descending, as_of=then)
+        rows = sql.observations(descending=descending, as_of=as_of)
     else:
         bound = bucket_range(connection, bound, parameters.interval)
-        rows = sql.bucket_rows(descending=descending, as_of=then)
+        rows = sql.bucket_rows(descending=descending, as_of=as_of)
     return Selection(rows=rows, bound=bound, limit=parameters.limit)

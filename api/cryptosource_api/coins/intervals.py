@@ -1,4 +1,4 @@
-"""`interval=`: how wide the buckets of a down-sampled history are."""
+"""The parameter `interval`: the width of the buckets of a down-sampled history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptosource_api.http.timestamps import DAWN, DUSK
 from cryptosource_store.statements.candles import newest_observation
 
 MAX_BUCKETS = 10_000
-"""Of one request's range, for each source."""
+"""Most buckets of a request's range, for each source."""
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WRONG = (
@@ -28,41 +28,41 @@ _ISO = re.compile(r"P(?:([1-9]\d{0,3})D|T([1-9]\d{0,3})H|T([1-9]\d{0,3})M)", re.
 
 
 def parse_interval(text: str) -> timedelta:
-    """Return the interval that a text means.
+    """Return the interval that a text denotes.
 
     Raises:
-        ValueError: it is none that divides a day; the message says what would be right.
+        ValueError: it is not one that divides a day; the message says what to write.
     """
     if short := _SHORT.fullmatch(text.lower()):
-        found = int(short[1]) * _UNITS[short[2]]
+        interval = int(short[1]) * _UNITS[short[2]]
     elif iso := _ISO.fullmatch(text.upper()):
         days, hours, minutes = (int(part or 0) for part in iso.groups())
-        found = timedelta(days=days, hours=hours, minutes=minutes)
+        interval = timedelta(days=days, hours=hours, minutes=minutes)
     else:
         raise ValueError(WRONG)
-    if not found or found > DAY or DAY % found:
+    if not interval or interval > DAY or DAY % interval:
         raise ValueError(WRONG)
-    return found
+    return interval
 
 
-def _dividing(whole: int) -> str:
-    return "|".join(str(each) for each in range(1, whole + 1) if whole % each == 0)
+def _divisors(number: int) -> str:
+    return "|".join(str(each) for each in range(1, number + 1) if number % each == 0)
 
 
 PATTERN = (
-    f"^((({_dividing(24 * 60)})[mM]|({_dividing(24)})[hH]|1[dD])"
-    f"|[pP](1[dD]|[tT](({_dividing(24)})[hH]|({_dividing(24 * 60)})[mM])))$"
+    f"^((({_divisors(24 * 60)})[mM]|({_divisors(24)})[hH]|1[dD])"
+    f"|[pP](1[dD]|[tT](({_divisors(24)})[hH]|({_divisors(24 * 60)})[mM])))$"
 )
-"""All of them, for the description."""
+"""Pattern of all valid intervals, for the description."""
 
 
-def _interval(value: object) -> object:
+def _to_interval(value: object) -> object:
     return parse_interval(value) if isinstance(value, str) else value
 
 
 Interval = Annotated[
     timedelta,
-    BeforeValidator(_interval),
+    BeforeValidator(_to_interval),
     WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["5m", "1h", "1d", "PT15M"]}),
 ]
 INTERVAL: Any = Field(
@@ -75,13 +75,17 @@ INTERVAL: Any = Field(
 def bucket_range(
     connection: Connection, bound: dict[str, Any], interval: timedelta
 ) -> dict[str, Any]:
-    """Return what a history binds, with a range of at most `MAX_BUCKETS` buckets.
+    """Return a history's bind parameters, with a range of at most `MAX_BUCKETS` buckets.
 
-    An open range ends with the newest observation that is asked for, and begins as far before it as
-    is allowed.
+    An open range ends with the newest observation, and begins as long before as is allowed.
+
+    Args:
+        connection: to read with.
+        bound: bind parameters, among them `start` and `end`; DAWN and DUSK leave the range open.
+        interval: width of a bucket.
 
     Raises:
-        InvalidRequest: the range that was asked for has more.
+        InvalidRequest: the requested range has more buckets.
     """
     start, end = bound["start"], bound["end"]
     if start == DAWN or end == DUSK:
@@ -89,6 +93,7 @@ def bucket_range(
         end = max(newest or start, start)
     span = (MAX_BUCKETS - 1) * interval
     if start == DAWN:
+        # Compared as durations: the difference of the dates themselves may be before year 1.
         start = _begin_of_bucket(max(end - DAWN, span) - span + DAWN, interval)
     elif end - start > span + interval:
         raise InvalidRequest(Mistake(parameter="interval", detail=_too_many(end - start)))

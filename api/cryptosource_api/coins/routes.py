@@ -29,7 +29,12 @@ from cryptosource_api.exports.stream import ExportResponse
 from cryptosource_api.http.models import Listing, Single
 from cryptosource_api.http.parameters import NoParameters, read_parameters
 from cryptosource_api.http.plain_route import PlainRoute
-from cryptosource_api.openapi.operations import gives, gives_rows, takes, takes_of_rows
+from cryptosource_api.openapi.operations import (
+    json_responses,
+    query_parameters,
+    row_query_parameters,
+    row_responses,
+)
 from cryptosource_api.openapi.problem_kinds import INVALID_CURSOR, NOT_FOUND, QUERIES
 
 router = APIRouter(prefix="/data", tags=["data"], route_class=PlainRoute)
@@ -46,8 +51,8 @@ CoinId = Annotated[
 @router.get(
     "",
     summary="Coins, one record each, across sources; or one source's own records",
-    responses=gives_rows(Listing[Record], INVALID_CURSOR, *QUERIES),
-    openapi_extra=takes_of_rows(DataParameters),
+    responses=row_responses(Listing[Record], INVALID_CURSOR, *QUERIES),
+    openapi_extra=row_query_parameters(DataParameters),
 )
 async def list_data(request: Request) -> Response:
     """Filter, sort and page through the newest record of every coin.
@@ -57,36 +62,36 @@ async def list_data(request: Request) -> Response:
     """
     form = form_of(request.scope["query_string"], request.headers.get("accept"))
     if form is not Form.JSON:
-        wanted = read_parameters(DataExport, request.scope["query_string"])
-        select = partial(select_records, parameters=wanted)
+        parameters = read_parameters(DataExport, request.scope["query_string"])
+        select = partial(select_records, parameters=parameters)
         return ExportResponse(exports_of(request), form, select, name="coins")
 
-    def question() -> Reading:
+    def prepare() -> Reading:
         return page_reading(read_parameters(DataParameters, request.scope["query_string"]))
 
-    return await app_state_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, prepare)
 
 
 @router.get(
     "/summary",
     summary="Coins, sources and observations in figures",
-    responses=gives(Single[Summary], *QUERIES, cached=True),
+    responses=json_responses(Single[Summary], *QUERIES, cached=True),
 )
 async def show_summary(request: Request) -> Response:
     """Count coins, shared tickers and what each source contributed; list the ten largest coins."""
 
-    def question() -> Reading:
+    def prepare() -> Reading:
         read_parameters(NoParameters, request.scope["query_string"])
         return read_summary
 
-    return await app_state_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, prepare)
 
 
 @router.get(
     "/{coin_id:path}/history",
     summary="What every source observed of one coin, by time",
-    responses=gives_rows(Listing[Observation | Bucket], INVALID_CURSOR, NOT_FOUND, *QUERIES),
-    openapi_extra=takes_of_rows(HistoryParameters),
+    responses=row_responses(Listing[Observation | Bucket], INVALID_CURSOR, NOT_FOUND, *QUERIES),
+    openapi_extra=row_query_parameters(HistoryParameters),
 )
 async def list_history(request: Request, coin_id: CoinId) -> Response:
     """Page through a coin's observations, or with `interval` through its candles.
@@ -96,22 +101,22 @@ async def list_history(request: Request, coin_id: CoinId) -> Response:
     """
     form = form_of(request.scope["query_string"], request.headers.get("accept"))
     if form is not Form.JSON:
-        wanted = read_parameters(HistoryExport, request.scope["query_string"])
-        select = partial(select_history, coin_id=coin_id, parameters=wanted)
+        parameters = read_parameters(HistoryExport, request.scope["query_string"])
+        select = partial(select_history, coin_id=coin_id, parameters=parameters)
         return ExportResponse(exports_of(request), form, select, name=f"{coin_id}-history")
 
-    def question() -> Reading:
+    def prepare() -> Reading:
         parameters = read_parameters(HistoryParameters, request.scope["query_string"])
         return partial(read_history, coin_id=coin_id, parameters=parameters)
 
-    return await app_state_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, prepare)
 
 
 @router.get(
     "/{coin_id:path}",
     summary="One coin: every source's view and how it was matched",
-    responses=gives(Single[Coin], NOT_FOUND, *QUERIES, cached=True),
-    openapi_extra=takes(CoinParameters),
+    responses=json_responses(Single[Coin], NOT_FOUND, *QUERIES, cached=True),
+    openapi_extra=query_parameters(CoinParameters),
 )
 async def show_coin(request: Request, coin_id: CoinId) -> Response:
     """Show one coin with every source's newest record and the evidence that matched it.
@@ -119,8 +124,8 @@ async def show_coin(request: Request, coin_id: CoinId) -> Response:
     Ids of former owners of a ticker go on working as SYMBOL~slug.
     """
 
-    def question() -> Reading:
-        wanted = read_parameters(CoinParameters, request.scope["query_string"])
-        return coin_reading(coin_id, wanted.as_of)
+    def prepare() -> Reading:
+        parameters = read_parameters(CoinParameters, request.scope["query_string"])
+        return coin_reading(coin_id, parameters.as_of)
 
-    return await app_state_of(request).answer_by_version(request, question)
+    return await app_state_of(request).answer_by_version(request, prepare)

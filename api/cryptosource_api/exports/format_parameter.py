@@ -1,4 +1,4 @@
-"""The parameter that says in which form a list is wanted."""
+"""The parameter `format`, which selects the format of a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which form an answer is wanted: by `format=`, else by the Accept header (RFC 9110 12.5.1)."""
+"""The format of an answer: by `format=`, else by the Accept header (RFC 9110 12.5.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptosource_api.http.problems import URN, ApiProblem
 
 
 class Form(StrEnum):
-    """A form that data comes in."""
+    """A format of data."""
 
     JSON = "json"
     CSV = "csv"
@@ -24,7 +24,7 @@ MEDIA_TYPES = {
     Form.NDJSON: ("application/x-ndjson", "application/ndjson", "application/jsonl"),
     Form.PARQUET: ("application/vnd.apache.parquet", "application/x-parquet"),
 }
-"""Form -> what it is asked for by; the first is what it is sent as."""
+"""Format -> media types that select it in Accept; it is sent as the first."""
 
 CONTENT_TYPES = {
     Form.CSV: "text/csv; charset=utf-8; header=present",
@@ -34,29 +34,28 @@ CONTENT_TYPES = {
 
 _BY_PARAMETER = re.compile(rb"(?:^|&)format=([^&]*)")
 _WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
-_ORDINARY = frozenset({"", "*/*", "application/json"})
+_JSON_ACCEPTS = frozenset({"", "*/*", "application/json"})
 MAX_RANGES = 50
-"""Ranges of an Accept header that are looked at."""
+"""Most ranges of an Accept header that are read; the others are ignored."""
 
 
 def form_of(query: bytes, accept: str | None) -> Form:
-    """Return the form that a request asks for.
-
-    A value of `format=` that is none is left to the route, which names those there are.
+    """Return the format that a request asks for.
 
     Args:
         query: the query string, as sent.
         accept: the Accept header.
 
     Raises:
-        ApiProblem: 406; nothing that there is fits, or Parquet cannot be written here.
+        ApiProblem: 406; Accept names no format there is, or Parquet is not installed.
     """
     named = _BY_PARAMETER.search(query)
     if named is not None:
+        # An unknown word counts as JSON: the route then refuses it and names the valid ones.
         word = named[1].decode("latin-1")
         form = Form(word) if word in set(Form) else Form.JSON
     else:
-        form = Form.JSON if (accept or "").strip() in _ORDINARY else _negotiated(accept or "")
+        form = Form.JSON if (accept or "").strip() in _JSON_ACCEPTS else _negotiate(accept or "")
     if form is Form.PARQUET and not can_write_parquet():
         raise _not_acceptable(
             "Parquet is not installed here; ask for csv or ndjson, or install cryptosource[parquet]"
@@ -69,8 +68,8 @@ def can_write_parquet() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def _negotiated(accept: str) -> Form:
-    weights = dict(_weighted(each) for each in accept.split(",")[:MAX_RANGES])
+def _negotiate(accept: str) -> Form:
+    weights = dict(_parse_range(each) for each in accept.split(",")[:MAX_RANGES])
     best = max(Form, key=lambda form: _weight(form, weights))
     if _weight(best, weights) == 0:
         offered = ", ".join(names[0] for names in MEDIA_TYPES.values())
@@ -78,14 +77,14 @@ def _negotiated(accept: str) -> Form:
     return best
 
 
-def _weighted(media_range: str) -> tuple[str, float]:
+def _parse_range(media_range: str) -> tuple[str, float]:
     name, *parameters = (part.strip().lower() for part in media_range.split(";"))
     matches = [_WEIGHT.fullmatch(each) for each in parameters]
     return name, next((float(match[1]) for match in matches if match), 1.0)
 
 
 def _weight(form: Form, weights: dict[str, float]) -> float:
-    """Return how much a form is wanted: the most specific range that names it decides."""
+    """Return the weight of a format: the most specific range that matches decides."""
     exact = [weights[name] for name in MEDIA_TYPES[form] if name in weights]
     if exact:
         return max(exact)

@@ -1,6 +1,6 @@
-"""One export's session: a snapshot, a server-side cursor, and a way to stop either.
+"""The database session of an export: a snapshot and a server-side cursor.
 
-Everything but `cancel` blocks and belongs on a thread, one call at a time.
+All methods but `cancel` block and must be called on a thread, one at a time.
 """
 
 from __future__ import annotations
@@ -30,43 +30,44 @@ BATCH_ROWS = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What is exported."""
+    """The rows of an export."""
 
     rows: Rows
     bound: dict[str, Any] = field(default_factory=dict)
+    """Bind parameters of the statement."""
     limit: int | None = None
-    """Rows the client asked for at most; None for the whole list."""
+    """Most rows, as the client asked; None for the whole list."""
 
 
 Select = Callable[[Connection], Selection]
-"""Finds out what is exported; may raise an ApiProblem."""
+"""Selects the rows of an export; may raise an ApiProblem."""
 
 
 class ExportSession:
-    """Reads one export.
+    """Reads and encodes one export.
 
     Args:
-        engine: gives a session of its own.
-        form: what to make of the rows.
-        most_rows: a longer list is refused, whole lists being what exports are.
+        engine: of a connection that the export has alone.
+        form: the format to encode rows in.
+        max_rows: a longer list is refused, not cut.
     """
 
-    def __init__(self, engine: Engine, form: Form, *, most_rows: int) -> None:
+    def __init__(self, engine: Engine, form: Form, *, max_rows: int) -> None:
         self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
         self._form = form
-        self._most_rows = most_rows
+        self._max_rows = max_rows
         self._connection: Connection | None = None
         self._driver: Any = None
         self._batches: Iterator[Sequence[Row[Any]]] = iter(())
         self._encoder: Encoder | None = None
         self.version = EMPTY
-        """Of the data that is read."""
+        """Version of the data that is read."""
 
     def open(self, select: Select) -> None:
-        """Begin the snapshot and run the query in it.
+        """Begin a snapshot and run the query in it.
 
         Raises:
-            ApiProblem: what `select` raises; 422 for a list that is too long; 503.
+            ApiProblem: of `select`; 422 for a list that is too long; 503.
         """
         with database_problems(_FAILED):
             self._connection = connection = self._engine.connect()
@@ -76,30 +77,32 @@ class ExportSession:
             selection = select(connection)
             self._encoder = encoder(self._form, selection.rows.columns)
             self._check_length(connection, selection)
-            most = self._most_rows if selection.limit is None else selection.limit
+            row_limit = self._max_rows if selection.limit is None else selection.limit
             result = connection.execution_options(yield_per=BATCH_ROWS).execute(
                 selection.rows.statement(as_json=self._encoder.as_json),
-                {**selection.bound, "most": most},
+                {**selection.bound, "most": row_limit},
             )
-            # SQLAlchemy forgets yield_per for a textual statement: unsaid, one batch would be all.
+            # For a textual statement SQLAlchemy ignores yield_per here: without the size the first
+            # batch would be the whole result.
             self._batches = iter(result.partitions(BATCH_ROWS))
 
     def _check_length(self, connection: Connection, selection: Selection) -> None:
-        if selection.limit is not None and selection.limit <= self._most_rows:
+        # Counted before the first byte: an export that is cut off later has cost all its time.
+        if selection.limit is not None and selection.limit <= self._max_rows:
             return
-        most = self._most_rows + 1
-        found = connection.scalar(selection.rows.count(), {**selection.bound, "most": most})
-        if int(found or 0) == most:
+        row_limit = self._max_rows + 1
+        found = connection.scalar(selection.rows.count(), {**selection.bound, "most": row_limit})
+        if int(found or 0) == row_limit:
             raise ApiProblem(
                 status=422,
-                detail=f"The list has more than the {self._most_rows} rows that an export may "
+                detail=f"The list has more than the {self._max_rows} rows that an export may "
                 "have; narrow it by its filters or dates, or give limit",
                 kind=f"{URN}export-too-long",
                 title="The export would be too long",
             )
 
     def next(self) -> bytes | None:
-        """Return the next bytes, perhaps none yet; None at the end.
+        """Return the next bytes, possibly empty; None at the end.
 
         Raises:
             ApiProblem: 503; the statement took too long or the database is away.
@@ -115,15 +118,16 @@ class ExportSession:
             return rest
 
     def cancel(self) -> None:
-        """End the statement that runs, from any thread."""
+        """Cancel the running statement, from any thread."""
         if self._driver is not None:
-            with suppress(Exception):  # it may be over, or its connection gone
+            with suppress(Exception):  # the statement may have ended, or its connection be lost
                 self._driver.cancel()
 
     def close(self) -> None:
-        """End the session and what it holds."""
+        """End the session and release its resources."""
         if self._connection is not None:
             with suppress(SQLAlchemyError):
+                # Not reused: after `cancel` its statement and transaction may be in any state.
                 self._connection.invalidate()
             self._connection.close()
             self._connection = None

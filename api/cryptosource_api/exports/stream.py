@@ -1,4 +1,4 @@
-"""An export on its way to a client: pulled as fast as it reads, ended when it does not."""
+"""The response of an export: rows are read as fast as the client takes them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ logger = logging.getLogger("cryptosource.api")
 
 
 class ClientGone(Exception):
-    """The client disconnected, or reads no more."""
+    """The client disconnected, or has stopped reading."""
 
 
 class Exports:
-    """One application's exports.
+    """The exports of an application: their engine, threads and number.
 
     Args:
         url: the database.
         settings: the `export_*` ones.
-        versions: what the data's version is.
+        versions: the data's versions.
     """
 
     def __init__(self, url: URL, settings: ApiSettings, versions: VersionWatch) -> None:
@@ -53,7 +53,7 @@ class Exports:
                 statement_seconds=settings.export_statement_seconds,
                 connect_seconds=settings.connect_timeout_seconds,
                 lock_seconds=settings.statement_timeout_seconds,
-                # A stalled client is dropped before; this is for when we are gone ourselves.
+                # A stalled client is dropped earlier; this is for a process that has hung or died.
                 idle_in_transaction_seconds=2 * settings.export_stall_seconds,
             ),
         )
@@ -62,21 +62,21 @@ class Exports:
         )
 
     def session(self, form: Form) -> ExportSession:
-        """Return a session that is not opened yet."""
-        return ExportSession(self._engine, form, most_rows=self.settings.export_rows)
+        """Return a new session, not yet opened."""
+        return ExportSession(self._engine, form, max_rows=self.settings.export_rows)
 
-    async def on_thread(self, work: Callable[[], T]) -> T:
-        """Run something that blocks."""
+    async def run_on_thread(self, work: Callable[[], T]) -> T:
+        """Run a function that blocks on a thread of the exports."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 class ExportResponse(Response):
-    """Streams one export; everything happens when it is sent.
+    """Streams one export; the query runs when the response is sent.
 
     Args:
-        exports: the application's.
-        form: not JSON.
-        select: what to export.
+        exports: of the application.
+        form: any but JSON.
+        select: selects the rows.
         name: of the file, without its extension.
     """
 
@@ -88,13 +88,14 @@ class ExportResponse(Response):
         self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it.
+        """Send the export.
 
         Raises:
-            ApiProblem: before anything was sent, or behind half of it: then the connection is cut,
-                which is how the client knows that the file is not whole.
+            ApiProblem: before anything was sent, or after a part of it. In the second case the
+                connection is cut, by which the client knows that the file is incomplete.
         """
         request = Request(scope)
+        # Checked by the known version first: an unchanged export takes neither a place nor a session.
         etag = self._etag(scope, (await self._exports.versions.current()).of_sources)
         if is_current(request.scope, etag):
             await _not_modified(etag)(scope, receive, send)
@@ -102,7 +103,7 @@ class ExportResponse(Response):
         if self._exports.running >= self._exports.settings.export_concurrency:
             raise Unavailable("exports-busy", "Enough exports are running; try again shortly")
         self._exports.running += 1
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(_wait_for_disconnect(receive))
         session = self._exports.session(self._form)
         try:
             async with asyncio.timeout(self._exports.settings.export_seconds):
@@ -117,7 +118,7 @@ class ExportResponse(Response):
 
     async def _close(self, session: ExportSession) -> None:
         try:
-            await self._exports.on_thread(session.close)
+            await self._exports.run_on_thread(session.close)
         finally:
             self._exports.running -= 1
 
@@ -125,6 +126,7 @@ class ExportResponse(Response):
         self, session: ExportSession, gone: asyncio.Task[None], request: Request, send: Send
     ) -> None:
         await self._work(session, lambda: session.open(self._select), gone)
+        # Again by the version of the snapshot, which may be newer.
         etag = self._etag(request.scope, session.version)
         if is_current(request.scope, etag):
             await _not_modified(etag)(request.scope, request.receive, send)
@@ -139,8 +141,8 @@ class ExportResponse(Response):
         await self._deliver({"type": "http.response.body", "body": b""}, gone, send)
 
     def _etag(self, scope: Scope, version: str) -> str:
-        asked = f"{self._form} {scope['path']}?".encode() + scope["query_string"]
-        return etag_of(asked, version)
+        key = f"{self._form} {scope['path']}?".encode() + scope["query_string"]
+        return etag_of(key, version)
 
     def _name_headers(self, etag: str) -> None:
         del self.headers["content-length"]
@@ -156,8 +158,8 @@ class ExportResponse(Response):
     async def _work(
         self, session: ExportSession, work: Callable[[], T], gone: asyncio.Task[None]
     ) -> T:
-        """Run a blocking step; when the client goes or we are cancelled, the query ends too."""
-        step = asyncio.ensure_future(self._exports.on_thread(work))
+        """Run a blocking step; cancel its query if the client disconnects or this task is cancelled."""
+        step = asyncio.ensure_future(self._exports.run_on_thread(work))
         try:
             await asyncio.wait({step, gone}, return_when=asyncio.FIRST_COMPLETED)
             if step.done():
@@ -174,7 +176,7 @@ class ExportResponse(Response):
         step.exception()
 
     async def _deliver(self, message: Message, gone: asyncio.Task[None], send: Send) -> None:
-        """Send, and wait no longer for a client that does not read than is allowed."""
+        """Send a message, with a limit on the wait for a client that does not read."""
         if gone.done():
             raise ClientGone
         try:
@@ -189,13 +191,13 @@ def _not_modified(etag: str) -> Response:
     return Response(status_code=304, headers=headers)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def disposition(filename: str) -> str:
-    """Return a Content-Disposition that saves under a name, whatever is in it (RFC 6266)."""
+    """Return a Content-Disposition that saves under a name of any characters (RFC 6266)."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in filename)
     if plain == filename:
         return f'attachment; filename="{filename}"'

@@ -1,5 +1,5 @@
-"""`/health`: the database, every source, this process.
+"""`/health`: the state of the database, of every source, and of this process.
 
-Belongs here: the probes and the detailed report. Never here: a judgement on a source that the
-operator or the command would make differently; the store holds that rule.
+Belongs here: the probes and the reports. Never here: a rule by which a source is healthy; that is in
+the store, so that the operator and the command give the same answer.
 """

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Connection
 from starlette.responses import Response
 
-from cryptosource_api.app_state import AppState, app_state_of
+from cryptosource_api.app_state import app_state_of
+from cryptosource_api.health.detailed_report import describe_process, read_detailed_health
 from cryptosource_api.health.models import DetailedHealth, Health, Live, Ready
-from cryptosource_api.health.process import describe_process
-from cryptosource_api.health.queries import (
-    down,
-    overall,
-    read_detailed_sources,
-    read_health,
-    read_revision,
-)
-from cryptosource_api.health.storage import read_storage
+from cryptosource_api.health.queries import down, read_health, read_revision
 from cryptosource_api.http.envelope import fresh_answer, object_body
 from cryptosource_api.http.models import Single
 from cryptosource_api.http.parameters import NoParameters, read_parameters
 from cryptosource_api.http.problems import ApiProblem, Unavailable
-from cryptosource_api.openapi.operations import PROBE, gives
+from cryptosource_api.openapi.operations import PROBE, json_responses
 from cryptosource_api.openapi.problem_kinds import INVALID_REQUEST, SCHEMA_OUTDATED
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -34,7 +25,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 @router.get(
     "",
     summary="The database, and every source's last run and freshness",
-    responses=gives(Single[Health], INVALID_REQUEST),
+    responses=json_responses(Single[Health], INVALID_REQUEST),
 )
 async def show_health(request: Request) -> Response:
     """Say ok, degraded (naming the sources and why) or down. Always 200: it is a report."""
@@ -55,39 +46,27 @@ def reason_of(problem: ApiProblem) -> str:
 @router.get(
     "/detailed",
     summary="Storage, partitions, pool, migrations, checkpoints and this process",
-    responses=gives(Single[DetailedHealth], INVALID_REQUEST),
+    responses=json_responses(Single[DetailedHealth], INVALID_REQUEST),
 )
 async def show_detailed_health(request: Request) -> Response:
     """Say how everything is, in detail. Always 200: it is a report."""
     read_parameters(NoParameters, request.scope["query_string"])
     services = app_state_of(request)
+    # Before the report's own query, which is added below: it counts also if it fails.
     pool = services.reads.load()
     try:
         health = await services.reads(partial(read_detailed_health, services))
     except ApiProblem as problem:
-        found = down(reason_of(problem), problem.detail)
-        health = {**found, "storage": None, "migrations": None}
+        state = down(reason_of(problem), problem.detail)
+        health = {**state, "storage": None, "migrations": None}
     health["pool"] = {"size": pool.turns, "at_work": pool.at_work + 1, "waiting": pool.waiting}
-    health["process"] = describe_process(began=services.started)
+    health["process"] = describe_process(started=services.started)
     return fresh_answer(request, object_body(json.dumps(health)))
 
 
-def read_detailed_health(services: AppState, connection: Connection) -> dict[str, Any]:
-    """Return what the database knows of how everything is."""
-    revision = read_revision(connection)
-    migrations = {
-        "current": revision,
-        "expected": services.needed_revision,
-        "usable": services.works_on(revision),
-    }
-    if not migrations["usable"]:
-        outdated = down("SchemaOutdated", "The schema is not ready; run `cryptosource migrate`")
-        return {**outdated, "storage": None, "migrations": migrations}
-    sources = read_detailed_sources(connection)
-    return {**overall(sources), "storage": read_storage(connection), "migrations": migrations}
-
-
-@router.get("/live", summary="The process runs", responses=gives(Single[Live], without=PROBE))
+@router.get(
+    "/live", summary="The process runs", responses=json_responses(Single[Live], without=PROBE)
+)
 async def show_live(request: Request) -> Response:
     """Answer without asking anybody: a probe must not restart what only lost its database."""
     return fresh_answer(request, object_body('{"status": "ok"}'))
@@ -96,7 +75,7 @@ async def show_live(request: Request) -> Response:
 @router.get(
     "/ready",
     summary="Requests can be answered: the database is there and has our schema",
-    responses=gives(Single[Ready], SCHEMA_OUTDATED, without=PROBE),
+    responses=json_responses(Single[Ready], SCHEMA_OUTDATED, without=PROBE),
 )
 async def show_ready(request: Request) -> Response:
     """Answer 503 while the database is away or its schema is not the one this version needs."""

@@ -75,7 +75,7 @@ class RequestMiddleware:
     ) -> None:
         span = trace.get_current_span() if self._traced else INVALID_SPAN
         sender = _ResponseSender(send, scope, context, self._metrics, span)
-        self._metrics.begins()
+        self._metrics.request_started()
         try:
             self._check_sizes(scope, context)
             if has_body(context):
@@ -97,7 +97,7 @@ class RequestMiddleware:
                 raise  # part of the answer was sent: only a closed connection can signal the error
             await self._refuse(internal_error(), scope, receive, sender)
         finally:
-            self._metrics.ends()
+            self._metrics.request_ended()
             log_access(scope, context, status=sender.status, sent_bytes=sender.sent_bytes)
 
     async def _answer_from_cache(self, scope: Scope, context: RequestContext, send: Send) -> bool:
@@ -117,7 +117,7 @@ class RequestMiddleware:
         if self._traced:
             headers += _trace_headers(scope)
             span = trace.get_current_span()
-        self._metrics.answers(scope, status, context.seconds(), span)
+        self._metrics.answer_started(scope, status, context.seconds(), span)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         log_access(scope, context, status=status, sent_bytes=len(body))
@@ -168,7 +168,7 @@ class _ResponseSender:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             seconds = self._context.seconds()
-            self._metrics.answers(self._scope, self.status, seconds, self._span)
+            self._metrics.answer_started(self._scope, self.status, seconds, self._span)
             message["headers"] = self._all_headers(message.get("headers", ()))
         elif message["type"] == "http.response.body":
             self.sent_bytes += len(message.get("body", b""))

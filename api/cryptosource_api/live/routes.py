@@ -16,7 +16,7 @@ from cryptosource_api.live.events import Filters
 from cryptosource_api.live.parameters import StreamParameters
 from cryptosource_api.live.sse import EventStream
 from cryptosource_api.live.websocket import Conversation
-from cryptosource_api.openapi.operations import gives_text
+from cryptosource_api.openapi.operations import text_responses
 from cryptosource_api.openapi.problem_kinds import (
     BUSY,
     INVALID_REQUEST,
@@ -44,7 +44,7 @@ LAST_EVENT_ID = {
     summary="Changes as they are committed, as server-sent events",
     response_class=EventStream,
     status_code=200,
-    responses=gives_text(
+    responses=text_responses(
         "Events, for as long as the client listens",
         "text/event-stream",
         problems=(INVALID_REQUEST, TOO_MANY_STREAMS, SHUTTING_DOWN),

@@ -1,6 +1,6 @@
-"""What `/metrics` shows: this process's requests, and what Postgres knows of sources and runs.
+"""`/metrics`: the requests of this process, and the sources and runs in Postgres.
 
-Belongs here: counting, and turning rows into metric families. Never here: judging them; that is
-for alert rules. Every label comes from a bounded set: routes by their template, sources up to a
-limit, reasons by the store's own words.
+Belongs here: counting requests, and turning rows into metric families. Never here: thresholds, which
+are in alert rules. Every label has a bounded set of values: routes by their template, sources up to
+a limit, reasons as the store defines them.
 """

@@ -1,4 +1,4 @@
-"""Metric families as text: written by hand, because a thousand sources take the library seconds."""
+"""The text format of metric families."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def label(name: str, value: str) -> str:
-    """Return `name="value"`, with what would end the value escaped."""
+    """Return `name="value"` with the value escaped."""
     return f'{name}="{value.translate(_ESCAPES)}"'
 
 
+# Not prometheus-client's families: it takes seconds to encode those of a thousand sources.
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """All samples of one name."""
@@ -22,14 +23,14 @@ class Family:
     """Without the `_total` of a counter."""
     kind: Literal["counter", "gauge", "histogram"]
     help: str
-    """One line of plain words."""
+    """One line of text."""
     lines: list[str] = field(default_factory=list)
 
     def add(self, labels: str, value: float, *, suffix: str = "") -> None:
         """Add a sample.
 
         Args:
-            labels: several of `label`, joined by commas; may be empty.
+            labels: results of `label`, joined by commas; may be empty.
             value: finite.
             suffix: `_bucket`, `_count` or `_sum` of a histogram.
         """
@@ -38,8 +39,9 @@ class Family:
         self.lines.append(f"{self.name}{ending}{braces} {value}")
 
 
-def rendered(families: Iterable[Family], *, openmetrics: bool) -> bytes:
+def render_families(families: Iterable[Family], *, openmetrics: bool) -> bytes:
     """Return families in Prometheus' text format, or as OpenMetrics without its last line."""
+    # OpenMetrics names a counter without the suffix of its samples; the older format with it.
     parts = []
     for family in families:
         ending = "_total" if family.kind == "counter" and not openmetrics else ""

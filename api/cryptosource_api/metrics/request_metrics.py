@@ -1,7 +1,6 @@
-"""Requests counted in this process: two look-ups and three additions each.
+"""Counts and latencies of this process's requests.
 
-Counted by hand and not by the library's own counters, which take a lock for each addition: only the
-event loop's thread counts.
+Only the event loop's thread counts. A scrape reads on another thread.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from starlette.types import Scope
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
-"""Any method and any path that is not ours: strangers make no labels."""
+"""Label of unknown methods and paths: clients must not be able to create labels."""
 
 _BOUNDS = [*map(floatToGoString, SECONDS), "+Inf"]
 
@@ -29,13 +28,13 @@ Family = CounterMetricFamily | HistogramMetricFamily
 
 
 def route_of(scope: Scope) -> str:
-    """Return the template of the route that a request came to."""
+    """Return the template of a request's route."""
     path = getattr(scope.get("route"), "path_format", None)
     return path if isinstance(path, str) else OTHER
 
 
 class _Latencies:
-    """Of one method and route."""
+    """The histogram of one method and route."""
 
     __slots__ = ("counts", "exemplars", "total")
 
@@ -57,7 +56,7 @@ class _Latencies:
             self.exemplars[bucket] = Exemplar(labels, seconds, time.time())  # noqa: TID251 - of no run
 
     def buckets(self) -> Iterator[tuple[str, float] | tuple[str, float, Exemplar]]:
-        """Yield bound, requests up to it, and the newest traced one if there is one."""
+        """Yield each bound, the requests up to it, and its newest exemplar if there is one."""
         so_far = 0
         for bound, count, exemplar in zip(
             _BOUNDS, list(self.counts), list(self.exemplars), strict=True
@@ -66,27 +65,30 @@ class _Latencies:
             yield (bound, so_far) if exemplar is None else (bound, so_far, exemplar)
 
 
+# Not prometheus-client's counters, which take a lock for each addition: a request costs two look-ups
+# and three additions here.
 class RequestMetrics(Collector):
-    """One application's requests, in a registry of their own."""
+    """The request metrics of one application, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._answered: dict[tuple[str, str, int], int] = {}
+        self._answer_counts: dict[tuple[str, str, int], int] = {}
         self._latencies: dict[tuple[str, str], _Latencies] = {}
-        self._under_way = 0
+        self._in_progress = 0
         self.registry.register(self)
         gauge = Gauge("api_requests_in_progress", "Requests under way", registry=self.registry)
-        gauge.set_function(lambda: self._under_way)
+        gauge.set_function(lambda: self._in_progress)
         ProcessCollector(registry=self.registry)
 
     def collect(self) -> Iterator[Family]:
-        """Yield the families, as the registry asks for them; on any thread."""
+        """Yield the families for the registry, on any thread."""
+        # Copied by `list`, in one step of the interpreter: the loop goes on counting meanwhile.
         requests = CounterMetricFamily(
             "api_requests",
             "Requests by what they were answered with",
             labels=["method", "route", "status"],
         )
-        for (method, route, status), count in list(self._answered.items()):
+        for (method, route, status), count in list(self._answer_counts.items()):
             requests.add_metric([method, route, str(status)], count)
         yield requests
         seconds = HistogramMetricFamily(
@@ -98,12 +100,14 @@ class RequestMetrics(Collector):
             seconds.add_metric(list(key), list(latencies.buckets()), latencies.total)
         yield seconds
 
-    def begins(self) -> None:
-        """Count a request as under way."""
-        self._under_way += 1
+    def request_started(self) -> None:
+        """Count a request as in progress."""
+        self._in_progress += 1
 
-    def answers(self, scope: Scope, status: int, seconds: float, span: Span = INVALID_SPAN) -> None:
-        """Count an answer that begins.
+    def answer_started(
+        self, scope: Scope, status: int, seconds: float, span: Span = INVALID_SPAN
+    ) -> None:
+        """Count an answer whose head is about to be sent.
 
         Args:
             scope: of the request.
@@ -113,13 +117,13 @@ class RequestMetrics(Collector):
         """
         method = scope["method"] if scope["method"] in METHODS else OTHER
         route = route_of(scope)
-        answered = method, route, status
-        self._answered[answered] = self._answered.get(answered, 0) + 1
+        key = method, route, status
+        self._answer_counts[key] = self._answer_counts.get(key, 0) + 1
         latencies = self._latencies.get((method, route))
         if latencies is None:
             latencies = self._latencies[method, route] = _Latencies()
         latencies.add(seconds, span)
 
-    def ends(self) -> None:
-        """Count a request as done."""
-        self._under_way -= 1
+    def request_ended(self) -> None:
+        """Count a request as ended."""
+        self._in_progress -= 1

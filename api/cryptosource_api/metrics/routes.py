@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from cryptosource_api.app_state import AppState, app_state_of
 from cryptosource_api.metrics.database_snapshot import DatabaseSnapshot
-from cryptosource_api.metrics.exposition import rendered
+from cryptosource_api.metrics.exposition import render_families
 from cryptosource_api.metrics.families import families
-from cryptosource_api.openapi.operations import gives_text
+from cryptosource_api.openapi.operations import text_responses
 
 router = APIRouter(tags=["health"])
 
@@ -22,24 +22,26 @@ OPENMETRICS_END = b"# EOF\n"
     "/metrics",
     summary="Metrics of requests, sources and runs, for Prometheus",
     response_class=Response,
-    responses=gives_text("The metrics", "text/plain", "application/openmetrics-text"),
+    responses=text_responses("The metrics", "text/plain", "application/openmetrics-text"),
 )
 async def show_metrics(request: Request) -> Response:
     """Answer in the text format, or as OpenMetrics with exemplars to who asks for it."""
     services = app_state_of(request)
-    reading = await services.readings.current()
+    snapshot = await services.readings.current()
     accept = request.headers.get("accept", "")
-    # Many sources are many lines: too much for the loop.
-    body, content_type = await anyio.to_thread.run_sync(_shown, services, reading, accept)
+    # On a thread: the lines of a thousand sources would hold up the loop.
+    body, content_type = await anyio.to_thread.run_sync(_render_metrics, services, snapshot, accept)
     return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
-def _shown(services: AppState, reading: DatabaseSnapshot | None, accept: str) -> tuple[bytes, str]:
-    """Return this process's own metrics, then the database's."""
+def _render_metrics(
+    services: AppState, snapshot: DatabaseSnapshot | None, accept: str
+) -> tuple[bytes, str]:
+    """Return the metrics of this process followed by those of the database, and the media type."""
     encode, content_type = choose_encoder(accept)
     own = encode(services.requests.registry)
     openmetrics = own.endswith(OPENMETRICS_END)
-    rest = rendered(families(reading), openmetrics=openmetrics)
+    rest = render_families(families(snapshot), openmetrics=openmetrics)
     if openmetrics:
         return own.removesuffix(OPENMETRICS_END) + rest + OPENMETRICS_END, content_type
     return own + rest, content_type

@@ -1,4 +1,4 @@
-"""The description of an application: what FastAPI finds, and what this package knows beside."""
+"""The OpenAPI document: FastAPI's, completed with examples, problems and keys."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ JSON = "application/json"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A request and its answer, recorded from a served database and shortened.
+    """A request and its answer, recorded from a running service and shortened.
 
-    `answers/` has a file of cases for each operation; tests hold them to the models.
+    `answers/` has a file of cases for each operation; tests validate them by the models.
     """
 
     request: str
@@ -33,7 +33,7 @@ class Case:
     answer: Any
     media_type: str = JSON
     body: Any = None
-    """What the client sends, where it sends a body."""
+    """The body of the request, if it has one."""
 
 
 @cache
@@ -59,11 +59,11 @@ TAGS = {
 
 
 class Description:
-    """Builds an application's description once.
+    """Builds an application's OpenAPI document, once.
 
     Args:
-        app: whose routes are described.
-        needs_keys: keys are asked for, so say which scopes they need.
+        app: the application.
+        needs_keys: whether requests need keys, so that operations declare their scopes.
     """
 
     def __init__(self, app: FastAPI, *, needs_keys: bool) -> None:
@@ -72,7 +72,7 @@ class Description:
         self._schema: dict[str, Any] | None = None
 
     def __call__(self) -> dict[str, Any]:
-        """Return it."""
+        """Return the document."""
         if self._schema is None:
             app = self._app
             schema = get_openapi(
@@ -99,7 +99,7 @@ def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _add_components(schema: dict[str, Any]) -> None:
-    """Add what our responses refer to, and drop FastAPI's own errors."""
+    """Add the components that our responses refer to, and drop FastAPI's errors."""
     components = schema["components"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"].update(problem.pop("$defs", {}))
@@ -111,18 +111,18 @@ def _add_components(schema: dict[str, Any]) -> None:
 
 
 def _add_cases(operation: dict[str, Any]) -> None:
-    """Show requests with their answers."""
+    """Add recorded requests and answers as examples."""
     for number, case in enumerate(cases_of(operation["operationId"]), start=1):
         success = next(status for status in operation["responses"] if status.startswith("2"))
-        shown = operation["responses"][success]["content"][case.media_type]
+        content = operation["responses"][success]["content"][case.media_type]
         example = {"summary": case.request, "value": case.answer}
-        shown.setdefault("examples", {})[f"answer-{number}"] = example
+        content.setdefault("examples", {})[f"answer-{number}"] = example
         if case.body is not None:
             operation["requestBody"]["content"][JSON]["example"] = case.body
 
 
 def _share_problems(operation: dict[str, Any], components: dict[str, Any]) -> None:
-    """Write a problem that stands alone for its status once, for all operations."""
+    """Move a response with a single problem to the components, where all operations share it."""
     shared = components.setdefault("responses", {})
     for status, response in operation["responses"].items():
         examples = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
@@ -133,7 +133,8 @@ def _share_problems(operation: dict[str, Any], components: dict[str, Any]) -> No
 
 
 def _declare_keys(schema: dict[str, Any]) -> None:
-    """Say which scopes each operation needs: OpenAPI 3.1 lets any kind of key name them."""
+    """Declare the scopes of each operation."""
+    # OpenAPI 3.1 allows scopes for every kind of security scheme, not for OAuth alone.
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -47,7 +47,7 @@ HEADERS = {
 }
 
 CACHE_CONTROL = {"NoStore": "Cache-Control", "Revalidate": "Cache-Control"}
-"""Components that describe a header of another name: its value differs by answer."""
+"""Component -> header it describes, where one header has several descriptions."""
 EVERY_ANSWER = ("X-Request-ID",)
 COUNTED = ("RateLimit", "RateLimit-Policy")
 

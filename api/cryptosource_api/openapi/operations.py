@@ -1,4 +1,4 @@
-"""How routes tell OpenAPI what they take and give."""
+"""The OpenAPI declarations of routes: their responses and query parameters."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _MEANINGS = {
 }
 
 PROBE = (FORBIDDEN, BUSY)
-"""What a probe never ends with: it is open to everybody, and not among the requests at a time."""
+"""Problems that probes do not have: they need no key, and no concurrency limit applies."""
 
 
-def gives(
+def json_responses(
     model: Any,
     *problems: ProblemKind,
     without: Collection[ProblemKind] = (),
@@ -54,17 +54,17 @@ def gives(
     """Return a route's `responses`.
 
     Args:
-        model: of the answer when all went well; None where it is no JSON.
-        problems: what it may end with, beside what any route may end with.
-        without: what any route may end with, and this one not.
-        cached: the answer has an ETag, so 304 is possible.
-        success: status of that answer.
-        also: names of further headers of that answer.
+        model: of the successful answer; None if that is not JSON.
+        problems: of this route, besides those of every route.
+        without: problems of every route that this one does not have.
+        cached: whether the answer has an ETag, so that 304 is possible.
+        success: status of the successful answer.
+        also: names of further headers of the successful answer.
     """
     rates = () if without is PROBE else headers.COUNTED
     caching = ("Revalidate", "ETag", "Vary") if cached else ("NoStore",)
     answer: dict[str, Any] = {
-        "description": _what(model),
+        "description": _describe(model),
         "headers": headers.refer(*headers.EVERY_ANSWER, *rates, *caching, *also),
     }
     if model is not None:
@@ -81,8 +81,8 @@ def gives(
     return responses
 
 
-def _what(model: Any) -> str:
-    """Return what a model says it is: of an envelope, what it holds."""
+def _describe(model: Any) -> str:
+    """Return the description of a model's data: the first line of its docstring."""
     held = getattr(model, "__pydantic_generic_metadata__", {"args": ()})["args"]
     words = [(each.__doc__ or "").partition("\n")[0] for each in held if isinstance(each, type)]
     kind = "A list. Each entry: " if getattr(model, "__name__", "").startswith("Listing") else ""
@@ -100,36 +100,38 @@ def _problem_response(status: int, kinds: list[ProblemKind]) -> dict[str, Any]:
     }
 
 
-def gives_rows(model: Any, *problems: ProblemKind) -> Responses:
-    """Return the `responses` of a list that comes in other forms than JSON too."""
+def row_responses(model: Any, *problems: ProblemKind) -> Responses:
+    """Return the `responses` of a list that has other formats than JSON too."""
     text, binary = {"type": "string"}, {"type": "string", "format": "binary"}
     content = {
         MEDIA_TYPES[Form.CSV][0]: {"schema": text},
         MEDIA_TYPES[Form.NDJSON][0]: {"schema": text},
         MEDIA_TYPES[Form.PARQUET][0]: {"schema": binary},
     }
-    responses = gives(model, *EXPORTS, *problems, cached=True, also=("Content-Disposition",))
+    responses = json_responses(
+        model, *EXPORTS, *problems, cached=True, also=("Content-Disposition",)
+    )
     responses[200]["content"] = content
     return responses
 
 
-def gives_text(
+def text_responses(
     description: str, *media_types: str, problems: Collection[ProblemKind] = (), **options: Any
 ) -> Responses:
     """Return the `responses` of a route whose answer is text."""
-    responses = gives(None, *problems, **options)
+    responses = json_responses(None, *problems, **options)
     content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
     responses[200] |= {"description": description, "content": content}
     return responses
 
 
-def takes(model: type[Parameters]) -> dict[str, Any]:
+def query_parameters(model: type[Parameters]) -> dict[str, Any]:
     """Return a route's `openapi_extra`."""
     return {"parameters": openapi_parameters(model)}
 
 
-def takes_of_rows(model: type[Parameters]) -> dict[str, Any]:
-    """Return the `openapi_extra` of a list whose other forms may be longer than a page."""
+def row_query_parameters(model: type[Parameters]) -> dict[str, Any]:
+    """Return the `openapi_extra` of a list that has other formats, with no limit of a page."""
     parameters = openapi_parameters(model)
     (limit,) = (each["schema"] for each in parameters if each["name"] == "limit")
     limit["maximum"] = MAX_LIMIT

@@ -1,6 +1,7 @@
-"""Every error that the API answers: its status and type, when it comes, and what to do about it.
+"""The catalogue of the API's errors: status, type, cause and remedy of each.
 
-Whoever raises a problem writes its own detail; a test holds the types that are raised to this list.
+The code that raises a problem writes its detail; a test checks that the types raised are those of
+this list.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from typing import Any
 from cryptosource_api.http.problems import URN, phrase
 
 BLANK = "about:blank"
-"""The RFC's type of a problem that says no more than its status."""
+"""The RFC's type of a problem that is described by its status alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemKind:
-    """One error, as a caller sees it."""
+    """One kind of error."""
 
     status: int
     word: str
-    """Names it in the description; its type ends in it, unless that is about:blank."""
+    """Its name in the description, and the end of its type unless that is about:blank."""
     detail: str
-    """As an example."""
+    """An example."""
     when: str
     remedy: str
     title: str = ""
     blank: bool = False
     headers: tuple[str, ...] = ()
-    """Beside those that every problem has."""
+    """Besides those of every problem."""
     mistakes: tuple[tuple[str, str], ...] = ()
     """Parameter and detail of each."""
 
@@ -38,7 +39,7 @@ class ProblemKind:
         return BLANK if self.blank else f"{URN}{self.word}"
 
     def example(self) -> dict[str, Any]:
-        """Return it as an example of OpenAPI."""
+        """Return the error as an OpenAPI example."""
         document: dict[str, Any] = {
             "type": self.type,
             "title": self.title or phrase(self.status),
@@ -322,13 +323,13 @@ ANYWHERE = (
     DATABASE_AWAY,
     POOL_EXHAUSTED,
 )
-"""What any route may end with."""
+"""Problems of every route."""
 OUTSIDE = (NO_ROUTE, WRONG_METHOD)
-"""What requests end with that no route answers; no operation can declare these."""
+"""Problems of requests without a route; no operation can declare them."""
 QUERIES = (INVALID_REQUEST, STATEMENT_TIMEOUT, SCHEMA_OUTDATED)
-"""What routes may end with beside, that read parameters and ask the database."""
+"""Further problems of routes that read parameters and query the database."""
 EXPORTS = (NOT_ACCEPTABLE, EXPORT_TOO_LONG, EXPORTS_BUSY, EXPORT_TIMEOUT)
-"""Routes that give other forms than JSON."""
+"""Further problems of routes with other formats than JSON."""
 
 ALL = tuple(
     sorted(

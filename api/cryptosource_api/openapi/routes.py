@@ -1,6 +1,6 @@
-"""`/docs` and `/redoc`, served whole: no CDN, so that they work without internet.
+"""`/docs` and `/redoc` with scripts of our own, so that they work without internet.
 
-The scripts come with the wheel `fastapi-offline`, of which only the files are used.
+The scripts come from the wheel `fastapi-offline`, of which only the files are used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def assets_folder() -> Path | None:
-    """Return where the scripts lie; None where the wheel is not installed."""
+    """Return the folder of the scripts; None if the wheel is not installed."""
     spec = find_spec("fastapi_offline")
     if spec is None or spec.origin is None:
         return None
@@ -33,7 +33,12 @@ def assets_folder() -> Path | None:
 
 
 def content_policy(html: str, *, scripts_from: str) -> str:
-    """Return a policy that lets run what the page holds and its scripts, and nothing else."""
+    """Return a content security policy that allows the page's own scripts and nothing else.
+
+    Args:
+        html: the page, whose inline scripts are allowed by their hashes.
+        scripts_from: the origin of its other scripts and its styles.
+    """
     hashes = [
         base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         for script in _INLINE_SCRIPT.findall(html)
@@ -70,7 +75,7 @@ def _redoc_html(app: FastAPI, *, local: bool) -> str:
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add the pages, with our copies of the scripts, or the CDN's where they are not installed."""
+    """Add the pages, with our copies of the scripts, or the CDN's if those are not installed."""
     folder = assets_folder()
     local = folder is not None
     origin = "'self'" if local else CDN

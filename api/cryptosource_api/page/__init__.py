@@ -1,7 +1,6 @@
-"""The page for people: HTML that Postgres fills and a browser shows without any build step.
+"""The pages for people: HTML rendered by the server, without a build step.
 
-Belongs here: what is read for a person, how values are written for one, drawings, templates.
-Never here: a judgement of its own on how a source is (that is `queries.health`), a script without
-which something cannot be read, an asset of somebody else's, a `style` attribute (the policy
-forbids it).
+Belongs here: queries for pages, formatting of values, charts, templates. Never here: a rule of its
+own on whether a source is healthy (that is the store's), a script without which content is missing,
+assets of third parties, `style` attributes (the content security policy forbids them).
 """

@@ -1,4 +1,4 @@
-"""The list of coins: search, sort, sources side by side, a week at a glance."""
+"""The page with the list of coins: search, sort order, prices by source, a week's sparkline."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cryptosource_store.statements.record_pages import TOTAL_CAP
 
 PAGE_SIZE = 50
 MAX_PAGE = 2_000
-"""Whoever wants to go further searches, or asks the API."""
+"""Last page that can be reached; the search and the API go further."""
 COLUMNS = 4
-"""Sources side by side: those that know most coins, or the one that is chosen."""
+"""Most columns of sources: the selected one, and those with most coins."""
 
 if TYPE_CHECKING:  # a type checker reads no Literal that is made
     Sort = str
@@ -30,7 +30,7 @@ else:
 
 
 class CoinsParameters(Parameters):
-    """What `/coins` understands."""
+    """Parameters of `/coins`."""
 
     q: Name = None
     source: int | None = Field(default=None, ge=1, lt=2**31)
@@ -40,36 +40,36 @@ class CoinsParameters(Parameters):
 
     @property
     def wanted(self) -> str:
-        """What is searched for."""
+        """The text to search for."""
         return (self.q or "").strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourcePrice:
-    """What one source says."""
+    """The price of one source."""
 
     price: Decimal | None
     observed_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownCoin:
+class CoinRow:
     """One row."""
 
     coin: Mapping[Any, Any]
     prices: Sequence[SourcePrice | None]
-    """In the order of the columns; None where the source does not know it."""
+    """In the order of the columns; None if the source does not have the coin."""
     elsewhere: int
-    """Sources that know it and have no column."""
+    """Number of sources that have the coin and no column."""
     week: Sparkline | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoinList:
-    """The whole page."""
+    """The content of the page."""
 
     now: datetime
-    coins: Sequence[ShownCoin]
+    coins: Sequence[CoinRow]
     columns: Sequence[Mapping[Any, Any]]
     choices: Sequence[Mapping[Any, Any]]
     asked: CoinsParameters
@@ -80,13 +80,13 @@ class CoinList:
 
     @property
     def pages(self) -> int:
-        """How many pages can be reached."""
+        """Number of pages that can be reached."""
         return min(max(1, -(-self.total // PAGE_SIZE)), MAX_PAGE)
 
     def sorted_by(self, column: str, *, first: str) -> dict[str, Any]:
-        """Return the parameters of a link that sorts by a column, or turns its order round."""
-        turned = {"asc": "desc", "desc": "asc"}
-        order = turned[self.asked.order] if self.asked.sort == column else first
+        """Return the parameters of a link that sorts by a column, or reverses its order."""
+        opposite = {"asc": "desc", "desc": "asc"}
+        order = opposite[self.asked.order] if self.asked.sort == column else first
         return {
             "q": self.asked.wanted,
             "source": self.asked.source,
@@ -113,14 +113,14 @@ def read_coins(connection: Connection, parameters: CoinsParameters) -> CoinList:
     bound = {
         "size": PAGE_SIZE,
         "offset": (parameters.page - 1) * PAGE_SIZE,
-        **_searched(parameters),
+        **_bind_search(parameters),
     }
     rows = connection.execute(statement, bound).mappings().all()
     columns = _columns(choices, rows, parameters.source)
     total = rows[0]["total"] if rows else 0
     return CoinList(
         now=rows[0]["now"] if rows else connection.scalar(sql.NOW),
-        coins=[_shown(row, columns) for row in rows],
+        coins=[_coin_row(row, columns) for row in rows],
         columns=columns,
         choices=choices,
         asked=parameters,
@@ -129,7 +129,7 @@ def read_coins(connection: Connection, parameters: CoinsParameters) -> CoinList:
     )
 
 
-def _searched(parameters: CoinsParameters) -> dict[str, Any]:
+def _bind_search(parameters: CoinsParameters) -> dict[str, Any]:
     bound: dict[str, Any] = {}
     if parameters.wanted:
         bound["pattern"] = contains_pattern(parameters.wanted)
@@ -142,17 +142,18 @@ def _searched(parameters: CoinsParameters) -> dict[str, Any]:
 def _columns(
     choices: Sequence[Mapping[Any, Any]], rows: Sequence[Mapping[Any, Any]], chosen: int | None
 ) -> list[Mapping[Any, Any]]:
-    """Return the sources that get a column: the chosen one, then those that know most coins."""
+    """Return the sources that get a column: the selected one, then those with most coins."""
     seen = {int(source_id) for row in rows for source_id in row["views"] or ()}
-    useful = [choice for choice in choices if choice["source_id"] in seen]
-    useful.sort(key=lambda choice: choice["source_id"] != chosen)
-    return useful[:COLUMNS]
+    visible = [choice for choice in choices if choice["source_id"] in seen]
+    # Stable: the choices are sorted by their number of coins already.
+    visible.sort(key=lambda choice: choice["source_id"] != chosen)
+    return visible[:COLUMNS]
 
 
-def _shown(row: Mapping[Any, Any], columns: Sequence[Mapping[Any, Any]]) -> ShownCoin:
+def _coin_row(row: Mapping[Any, Any], columns: Sequence[Mapping[Any, Any]]) -> CoinRow:
     views = {int(source_id): view for source_id, view in (row["views"] or {}).items()}
     prices = [views.pop(column["source_id"], None) for column in columns]
-    return ShownCoin(
+    return CoinRow(
         coin=row,
         prices=[view and _price(*view) for view in prices],
         elsewhere=len(views),

@@ -1,4 +1,4 @@
-"""Whether a client would rather have HTML than JSON (RFC 9110, 12.5.1)."""
+"""Content negotiation between HTML and JSON (RFC 9110, 12.5.1)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _quality(media: str, ranges: dict[str, float]) -> float:
 
 
 def prefers_html(accept: str | None) -> bool:
-    """Return whether HTML is wanted more than JSON; who does not care gets JSON, as curl does.
+    """Return whether a client prefers HTML to JSON; without a preference, as curl, it does not.
 
     Args:
         accept: the request's Accept header.

@@ -1,4 +1,4 @@
-"""Templates to responses: escaped, with the policy that lets nothing in but our own files."""
+"""Rendering of templates into responses, with a content policy that allows our own files alone."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ HEADERS = {
 }
 
 
-def _time(moment: datetime | None, now: datetime) -> Markup:
-    """Return a moment as a relative time with the absolute one behind it."""
+def _time_element(moment: datetime | None, now: datetime) -> Markup:
+    """Return a moment as a relative time, with the absolute one as its title."""
     if moment is None:
         return Markup("never")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
@@ -41,25 +41,25 @@ def _time(moment: datetime | None, now: datetime) -> Markup:
     )
 
 
-def _query(path: str, **parameters: Any) -> str:
-    """Return a link of ours; parameters that are None or empty are left out."""
+def _link(path: str, **parameters: Any) -> str:
+    """Return a link to a page; parameters that are None or empty are left out."""
     given = {name: value for name, value in parameters.items() if value not in {None, ""}}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def _coin_path(coin: Any) -> str:
-    """Return where a coin is shown: under its ticker if that is plain, else for ever by its slug."""
+    """Return the path of a coin's page: by its id if that is alphanumeric, else by its slug."""
     plain = coin["id"].isascii() and coin["id"].isalnum()
     return f"/coins/{quote(coin['id'] if plain else '~' + coin['slug'], safe='~')}"
 
 
 def _source_path(facts: Any) -> str:
-    """Return where a source is shown."""
+    """Return the path of a source's page."""
     return f"/sources/{quote(facts['namespace'], safe='')}/{quote(facts['name'], safe='')}"
 
 
 def _environment() -> Environment:
-    """Return the templates; a name that is not given is an error, everything is escaped."""
+    """Return the template environment: an undefined name is an error, everything is escaped."""
     environment = Environment(
         loader=PackageLoader("cryptosource_api.page"),
         autoescape=True,
@@ -82,9 +82,9 @@ def _environment() -> Environment:
         "source_path": _source_path,
     }
     environment.globals |= {
-        "time": _time,
+        "time": _time_element,
         "clock_time": value_formats.clock_time,
-        "link": _query,
+        "link": _link,
         "asset": url_of,
         "stream": "/data/stream",
         "version": version("cryptosource"),
@@ -93,16 +93,16 @@ def _environment() -> Environment:
 
 
 TEMPLATES = _environment()
-"""Made when this is imported: a package without its templates does not start."""
+"""Created on import, so that an image without its templates does not start."""
 
 
 def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a rendered page.
 
     Args:
-        template: its file.
+        template: name of its file.
         status: of the response.
-        values: what it shows.
+        values: the template's variables.
     """
     html = TEMPLATES.get_template(template).render(**values)
     return HTMLResponse(html, status_code=status, headers=HEADERS)

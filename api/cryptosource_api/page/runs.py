@@ -1,4 +1,4 @@
-"""The history of runs, and one run with all that it met."""
+"""The pages of runs: the history, and one run with its rejected records and drifts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from cryptosource_api.http.pagination import MAX_CURSOR_LENGTH
-from cryptosource_api.page.stored_json import times, unwrapped
+from cryptosource_api.page.stored_json import parse_answer, parse_times
 from cryptosource_api.runs.queries import RunsParameters, read_run, read_runs
 from cryptosource_api.runs.source_filter import SourceChoice
 from cryptosource_store.reasons import RunStatus
@@ -23,7 +23,7 @@ MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 
 
 class RunListParameters(SourceChoice):
-    """What `/runs` understands."""
+    """Parameters of `/runs`."""
 
     status: RunStatus | None = None
     cursor: str | None = Field(default=None, max_length=MAX_CURSOR_LENGTH)
@@ -38,28 +38,25 @@ class RunList:
     pagination: Mapping[str, Any]
     asked: RunListParameters
     names: Sequence[str]
-    """Of the sources, to choose from."""
+    """Names of the sources, for the filter."""
     statuses: Sequence[str] = tuple(RunStatus)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownRun:
-    """One run."""
+class RunPage:
+    """The page of one run."""
 
     now: datetime
     run: Mapping[str, Any]
     reasons: Sequence[Mapping[Any, Any]]
-    """Why records were rejected, and how many for each."""
+    """Reasons for which records were rejected, with the number of each."""
     before: str | None
     after: str | None
-    """Ids of the runs of the same source beside it."""
+    """Ids of the previous and the next run of the source."""
 
     @property
     def shares(self) -> Sequence[tuple[str, int, Decimal, Decimal]]:
-        """What became of the records: kind, count, where its part of the bar begins, its length.
-
-        Begin and length are in percent.
-        """
+        """Parts of the bar of records: outcome, count, begin and length in percent."""
         total = self.run["processed"]
         parts, begin = [], Decimal(0)
         for kind in ("loaded", "unchanged", "rejected"):
@@ -81,33 +78,35 @@ def read_run_list(connection: Connection, parameters: RunListParameters) -> RunL
         InvalidRequest: the cursor is not one of this list.
     """
     asked = RunsParameters.model_validate(parameters.model_dump())
-    answer = unwrapped(read_runs(connection, asked, exact_source=True))
+    answer = parse_answer(read_runs(connection, asked, exact_source=True))
     choices = connection.execute(sql.SOURCE_CHOICES).mappings()
     return RunList(
         now=connection.scalar(sql.NOW),
-        runs=[times(run, MOMENTS) for run in answer["data"]],
+        runs=[parse_times(run, MOMENTS) for run in answer["data"]],
         pagination=answer["pagination"],
         asked=parameters,
         names=sorted({row["name"] for row in choices}),
     )
 
 
-def read_shown_run(connection: Connection, run_id: str) -> ShownRun:
+def read_run_page(connection: Connection, run_id: str) -> RunPage:
     """Return one run.
 
     Raises:
         InvalidRequest: the id is no UUID.
         NotFound: there is no such run.
     """
-    run = times(unwrapped(read_run(connection, run_id))["data"], MOMENTS)
+    run = parse_times(parse_answer(read_run(connection, run_id))["data"], MOMENTS)
     bound = {"run_id": run["run_id"]}
     beside = connection.execute(sql.NEIGHBOUR_RUNS, bound).mappings().one()
-    return ShownRun(
+    return RunPage(
         now=connection.scalar(sql.NOW),
         run={
             **run,
-            "rejects": [times(each, ("first_seen_at", "last_seen_at")) for each in run["rejects"]],
-            "drifts": [shown_drift(each) for each in run["drifts"]],
+            "rejects": [
+                parse_times(each, ("first_seen_at", "last_seen_at")) for each in run["rejects"]
+            ],
+            "drifts": [format_drift(each) for each in run["drifts"]],
         },
         reasons=connection.execute(sql.REJECT_REASONS, bound).mappings().all(),
         before=beside["before"],
@@ -115,8 +114,8 @@ def read_shown_run(connection: Connection, run_id: str) -> ShownRun:
     )
 
 
-def shown_drift(drift: Mapping[Any, Any]) -> Mapping[str, Any]:
-    """Return a change of a field, its types in words."""
+def format_drift(drift: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """Return a drift with its types as text."""
     return {
         **drift,
         **{name: _types(drift[name]) for name in ("types_before", "types_after")},

@@ -1,4 +1,4 @@
-"""One source: how it is, why, what to do, and what it has met."""
+"""The page of a source: its state with reason and advice, its runs, rejected records and drifts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cryptosource_api.http.problems import NotFound
 from cryptosource_api.page.advice import Advice, advice_for
 from cryptosource_api.page.charts.run_bars import SLOTS
 from cryptosource_api.page.overview import ShownSource, read_recent_runs, shown_source
-from cryptosource_api.page.runs import shown_drift
+from cryptosource_api.page.runs import format_drift
 from cryptosource_api.page.source_states import state_of
 from cryptosource_store.statements import page as sql
 from cryptosource_store.statements.runs import SOURCE_HEALTH
 
-DRAWN = 96
-"""Runs that are drawn."""
-LISTED = 8
-"""Runs that are listed."""
+MAX_BARS = 96
+"""Most runs that are drawn as bars."""
+MAX_LISTED = 8
+"""Most runs that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourcePage:
-    """The whole page."""
+    """The content of the page."""
 
     now: datetime
     source: ShownSource
@@ -41,12 +41,12 @@ class SourcePage:
 
     @property
     def failed_last(self) -> bool:
-        """Whether the last failure is what decides how the source is."""
+        """Whether the last failure decides the state of the source."""
         return self.source.state.key == "failing"
 
     @property
     def quarantined(self) -> int:
-        """How many records wait in quarantine."""
+        """Number of records in quarantine."""
         return sum(row["records"] for row in self.rejects)
 
     @property
@@ -56,13 +56,13 @@ class SourcePage:
 
 
 def read_source_page(connection: Connection, *, namespace: str, name: str) -> SourcePage:
-    """Return one source.
+    """Return the page of a source.
 
     Raises:
-        NotFound: there is none of that name, or it was deleted.
+        NotFound: no source has that name, or it was deleted.
     """
     named = {"namespace": namespace, "name": name}
-    storable = "\x00" not in namespace + name
+    storable = "\x00" not in namespace + name  # Postgres refuses such a text
     facts = None
     if storable:
         facts = connection.execute(sql.SOURCE_SHOWN, named).mappings().one_or_none()
@@ -73,16 +73,16 @@ def read_source_page(connection: Connection, *, namespace: str, name: str) -> So
     if health is None:
         raise NotFound(f"{namespace[:100]}/{name[:100]} has just been deleted")
     state = state_of(health, drifts=facts["drifts"])
-    runs = read_recent_runs(connection, [facts["source_id"]], size=DRAWN)[facts["source_id"]]
+    runs = read_recent_runs(connection, [facts["source_id"]], size=MAX_BARS)[facts["source_id"]]
     source = shown_source(facts, health, state, runs, slots=max(SLOTS, len(runs)))
     drifts = connection.execute(sql.SOURCE_DRIFTS, of_source).mappings()
     return SourcePage(
         now=facts["now"],
         source=source,
         advice=advice_for(source),
-        runs=runs[::-1][:LISTED],
+        runs=runs[::-1][:MAX_LISTED],
         failure=connection.execute(sql.LAST_FAILURE, of_source).mappings().one_or_none(),
         cursor=connection.scalar(sql.SOURCE_CURSOR, of_source) or {},
         rejects=connection.execute(sql.SOURCE_REJECTS, of_source).mappings().all(),
-        drifts=[shown_drift(drift) for drift in drifts],
+        drifts=[format_drift(drift) for drift in drifts],
     )

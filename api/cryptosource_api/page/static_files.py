@@ -1,4 +1,4 @@
-"""The page's own style sheet, script and icon: read once, named by their content."""
+"""The pages' style sheet, script and icon: read once, and named by their content."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _TYPES = {
     "live.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-FOR_A_YEAR = "public, max-age=31536000, immutable"
-"""A changed file has another URL."""
+CACHE_CONTROL = "public, max-age=31536000, immutable"
+"""Cached without revalidation: a file that changes gets another URL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,29 +27,29 @@ class PageFile:
     digest: str
 
 
-def _read() -> dict[str, PageFile]:
+def _read_files() -> dict[str, PageFile]:
     folder = files("cryptosource_api.page").joinpath("assets")
-    found = {}
+    result = {}
     for name, media_type in _TYPES.items():
         content = folder.joinpath(name).read_bytes()
         digest = hashlib.blake2b(content, digest_size=8).hexdigest()
-        found[name] = PageFile(content=content, media_type=media_type, digest=digest)
-    return found
+        result[name] = PageFile(content=content, media_type=media_type, digest=digest)
+    return result
 
 
-PAGE_FILES = _read()
-"""By name. Read when this is imported: a package that lacks one does not start."""
+PAGE_FILES = _read_files()
+"""By name. Read on import, so that an image that lacks one does not start."""
 
 
 def url_of(name: str) -> str:
-    """Return where a file is served, for as long as it stays as it is."""
+    """Return the URL of a file in its present version."""
     return f"{PATH}/{name}?v={PAGE_FILES[name].digest}"
 
 
 def file_response(name: str) -> Response | None:
-    """Return a file; None where there is none of that name."""
+    """Return the response with a file; None if there is none of that name."""
     found = PAGE_FILES.get(name)
     if found is None:
         return None
-    headers = {"Cache-Control": FOR_A_YEAR, "ETag": f'"{found.digest}"'}
+    headers = {"Cache-Control": CACHE_CONTROL, "ETag": f'"{found.digest}"'}
     return Response(found.content, media_type=found.media_type, headers=headers)

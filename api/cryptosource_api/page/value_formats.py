@@ -1,4 +1,4 @@
-"""Values as a person reads them. Pure; the exact value goes beside it, into a title."""
+"""Formatting of values for people. Pure; pages have the exact value as a title."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _NARROWEST = Decimal(10) ** -9
 
 
 def exact(amount: Decimal | int | None) -> str:
-    """Return every digit, thousands apart, no exponent."""
+    """Return every digit, with separators of thousands and no exponent."""
     return "unknown" if amount is None else f"{Decimal(amount):,f}"
 
 
 def plain(amount: Decimal | int) -> str:
-    """Return every digit as a program reads them."""
+    """Return every digit, without separators or exponent, for a program."""
     return f"{Decimal(amount):f}"
 
 
 def price(amount: Decimal | int | None) -> str:
-    """Return a price in dollars: cents from 100 up, below five digits that count, or four."""
+    """Return a price in dollars: two decimals from 100 up, below five significant digits, or four."""
     if amount is None:
         return UNKNOWN
     amount = Decimal(amount)  # a whole number comes out of JSON as an int
@@ -85,7 +85,7 @@ def duration(seconds: Decimal | float | None) -> str:
     """Return a length of time in its two largest units: 0.3 s, 48 s, 2 min 5 s, 3 d 2 h."""
     if seconds is None:
         return UNKNOWN
-    if seconds < 10:  # noqa: PLR2004 - tenths matter while they are readable
+    if seconds < 10:  # noqa: PLR2004 - tenths are of use for short times alone
         return f"{max(seconds, 0):.1f} s"
     whole = round(seconds)
     if whole < MINUTE:

@@ -1,4 +1,4 @@
-"""Two runs side by side, and what changed from the one to the other."""
+"""The comparison of two runs of a source."""
 
 from __future__ import annotations
 
@@ -122,12 +122,12 @@ def read_comparison(connection: Connection, parameters: CompareParameters) -> An
     """
     if parameters.a == parameters.b:
         raise InvalidRequest(Mistake(parameter="b", detail="is the same run as a"))
-    asked = {"a": str(parameters.a), "b": str(parameters.b)}
-    rows = {row["run_id"]: row for row in connection.execute(sql.RUNS_COMPARED, asked).mappings()}
-    missing = [f"{name}={run_id}" for name, run_id in asked.items() if run_id not in rows]
+    run_ids = {"a": str(parameters.a), "b": str(parameters.b)}
+    rows = {row["run_id"]: row for row in connection.execute(sql.RUNS_COMPARED, run_ids).mappings()}
+    missing = [f"{name}={run_id}" for name, run_id in run_ids.items() if run_id not in rows]
     if missing:
         raise NotFound(f"There is no run {' and no run '.join(missing)}")
-    a, b = rows[asked["a"]], rows[asked["b"]]
+    a, b = rows[run_ids["a"]], rows[run_ids["b"]]
     if a["source_id"] != b["source_id"]:
         raise ApiProblem(
             status=422,
@@ -138,15 +138,15 @@ def read_comparison(connection: Connection, parameters: CompareParameters) -> An
     members = {
         "a": a["body"],
         "b": b["body"],
-        "changes": connection.scalar(sql.RUN_CHANGES, asked),
-        "reject_reasons": json.dumps(_reasons(a, b)),
-        "coins": _coins(connection, a, b),
+        "changes": connection.scalar(sql.RUN_CHANGES, run_ids),
+        "reject_reasons": json.dumps(_compare_reasons(a, b)),
+        "coins": _compare_listings(connection, a, b),
     }
-    written = ", ".join(f'"{name}": {text}' for name, text in members.items())
-    return Answer(body=object_body(f"{{{written}}}"))
+    body = ", ".join(f'"{name}": {text}' for name, text in members.items())
+    return Answer(body=object_body(f"{{{body}}}"))
 
 
-def _reasons(a: Row, b: Row) -> list[dict[str, Any]] | None:
+def _compare_reasons(a: Row, b: Row) -> list[dict[str, Any]] | None:
     """Return rejected records by reason; None where one of the runs did not count them."""
     if any(row["rejected"] and row["reject_reasons"] is None for row in (a, b)):
         return None
@@ -162,21 +162,19 @@ def _reasons(a: Row, b: Row) -> list[dict[str, Any]] | None:
     ]
 
 
-def _coins(connection: Connection, a: Row, b: Row) -> str:
+def _compare_listings(connection: Connection, a: Row, b: Row) -> str:
     if a["pass_epoch"] is None or b["pass_epoch"] is None:
         return "null"
     passes = {"a": a["pass_epoch"], "b": b["pass_epoch"]}
-    found = connection.execute(
-        sql.LISTING_CHANGES, {"source_id": a["source_id"], **passes}
-    ).mappings()
-    changes = found.one()
+    bound = {"source_id": a["source_id"], **passes}
+    changes = connection.execute(sql.LISTING_CHANGES, bound).mappings().one()
     return (
-        f'{{"a": {json.dumps(_pass(a))}, "b": {json.dumps(_pass(b))}, '
-        f'"appeared": {_list(changes, "appeared")}, "vanished": {_list(changes, "vanished")}}}'
+        f'{{"a": {json.dumps(_describe_pass(a))}, "b": {json.dumps(_describe_pass(b))}, '
+        f'"appeared": {_listing(changes, "appeared")}, "vanished": {_listing(changes, "vanished")}}}'
     )
 
 
-def _pass(row: Row) -> dict[str, Any]:
+def _describe_pass(row: Row) -> dict[str, Any]:
     return {
         "run_id": row["pass_run_id"],
         "listed": row["listed"],
@@ -184,5 +182,5 @@ def _pass(row: Row) -> dict[str, Any]:
     }
 
 
-def _list(changes: Row, name: str) -> str:
+def _listing(changes: Row, name: str) -> str:
     return f'{{"total": {changes[f"{name}_total"]}, "coins": {changes[name]}}}'

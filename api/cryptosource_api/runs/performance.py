@@ -1,4 +1,4 @@
-"""How sources perform over time, and how their upstreams changed."""
+"""The performance of sources over time, and the drifts of their upstreams."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Bucket = Literal["hour", "day"]
 
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 USUAL = {"hour": timedelta(hours=23), "day": timedelta(days=29)}
-"""Together with the bucket under way: a day of hours, thirty days."""
+"""Default ranges: with the current bucket, a day of hours or thirty days."""
 LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=366)}
 MAX_BUCKETS = 750
-"""Shown at once: a month of hours of one source."""
+"""Most buckets of a page: a month of hours of one source."""
 
 
 class Performance(Model):
@@ -88,16 +88,16 @@ class PerformanceParameters(SourceChoice, TimeSpan, CursorPaging):
 
 
 def first_moment(moment: datetime, bucket: Bucket) -> datetime:
-    """Return the start of the UTC hour or day that a moment falls into."""
+    """Return the start of a moment's UTC hour or day."""
     start = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return start if bucket == "hour" else start.replace(hour=0)
 
 
 def read_performance(connection: Connection, parameters: PerformanceParameters) -> Answer:
-    """Return a page of buckets, by source and newest first; every source has all of them.
+    """Return a page of buckets, by source and newest first; every source has all buckets.
 
     Raises:
-        InvalidRequest: the stretch of time is too long, or the cursor is not one of this list.
+        InvalidRequest: the range is too long, or the cursor is not one of this list.
     """
     bucket = parameters.bucket
     span = bounded_span(connection, parameters, usual=USUAL[bucket], longest=LONGEST[bucket])
@@ -120,8 +120,8 @@ def read_performance(connection: Connection, parameters: PerformanceParameters) 
         bound["after_start"] = datetime.fromisoformat(place[2] or "")
     statement = sql.performance_statement(after=window.cursor is not None)
     row = connection.execute(statement, bound).mappings().one()
-    place_of = ("last_namespace", "last_name", "last_start")
-    return list_answer(row, window, digest=digest, place=place_of, cap=None)
+    place_columns = ("last_namespace", "last_name", "last_start")
+    return list_answer(row, window, digest=digest, place=place_columns, cap=None)
 
 
 _CONDITIONS = {

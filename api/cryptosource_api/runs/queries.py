@@ -1,4 +1,4 @@
-"""Totals and history of runs."""
+"""Queries of the totals and the history of runs."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ def read_runs(
         bound["after_key"] = datetime.fromisoformat(place[0] or "")
         bound["after_run"] = place[1]
     conditions = [_CONDITIONS[name] for name in given]
+    # The condition on `source` alone would also match sources of a type of that name.
     if exact_source and "source" in given:
         conditions.append(sql.OF_NAME)
     statement = sql.runs_statement(conditions, after=window.cursor is not None)
@@ -87,19 +88,19 @@ def read_runs(
 
 
 def read_run(connection: Connection, run_id: str) -> Answer:
-    """Return one run with a sample of what it rejected and the drifts it saw.
+    """Return one run with a sample of its rejected records and drifts.
 
     Raises:
-        InvalidRequest: the id is no UUID.
+        InvalidRequest: the id is not a UUID.
         NotFound: there is no such run.
     """
     if not is_uuid(run_id):
         detail = "write a run's UUID, as /stats/runs lists them"
         raise InvalidRequest(Mistake(parameter="run_id", detail=detail))
-    wanted = uuid.UUID(run_id)
-    body = connection.scalar(sql.RUN, {"run_id": str(wanted)})
+    parsed = uuid.UUID(run_id)
+    body = connection.scalar(sql.RUN, {"run_id": str(parsed)})
     if body is None:
-        raise NotFound(f"There is no run {wanted}")
+        raise NotFound(f"There is no run {parsed}")
     return Answer(body=object_body(body))
 
 

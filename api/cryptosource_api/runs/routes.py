@@ -11,7 +11,7 @@ from starlette.responses import Response
 from cryptosource_api.app_state import app_state_of
 from cryptosource_api.http.models import Listing, Single
 from cryptosource_api.http.parameters import NoParameters, read_parameters
-from cryptosource_api.openapi.operations import gives, takes
+from cryptosource_api.openapi.operations import json_responses, query_parameters
 from cryptosource_api.openapi.problem_kinds import (
     DIFFERENT_SOURCES,
     INVALID_CURSOR,
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/stats", tags=["stats"])
 @router.get(
     "",
     summary="Runs, records, checkpoints, drifts and quarantine of every source",
-    responses=gives(Single[Stats], *QUERIES),
+    responses=json_responses(Single[Stats], *QUERIES),
 )
 async def show_stats(request: Request) -> Response:
     """Count runs by outcome and records by fate, in all and of each source."""
@@ -48,8 +48,8 @@ async def show_stats(request: Request) -> Response:
 @router.get(
     "/runs",
     summary="Runs, newest first",
-    responses=gives(Listing[Run], INVALID_CURSOR, *QUERIES),
-    openapi_extra=takes(RunsParameters),
+    responses=json_responses(Listing[Run], INVALID_CURSOR, *QUERIES),
+    openapi_extra=query_parameters(RunsParameters),
 )
 async def list_runs(request: Request) -> Response:
     """Filter and page through the history of runs."""
@@ -62,7 +62,7 @@ async def list_runs(request: Request) -> Response:
 @router.get(
     "/runs/{run_id}",
     summary="One run, with what it rejected and the drifts it saw",
-    responses=gives(Single[RunDetail], NOT_FOUND, *QUERIES),
+    responses=json_responses(Single[RunDetail], NOT_FOUND, *QUERIES),
 )
 async def show_run(
     request: Request,
@@ -83,8 +83,8 @@ async def show_run(
 @router.get(
     "/performance",
     summary="Runs, success rate, durations and throughput, by source and hour or day",
-    responses=gives(Listing[Performance], INVALID_CURSOR, *QUERIES),
-    openapi_extra=takes(PerformanceParameters),
+    responses=json_responses(Listing[Performance], INVALID_CURSOR, *QUERIES),
+    openapi_extra=query_parameters(PerformanceParameters),
 )
 async def list_performance(request: Request) -> Response:
     """Put runs together by the UTC hour or day they started in. Every source has every bucket."""
@@ -97,8 +97,8 @@ async def list_performance(request: Request) -> Response:
 @router.get(
     "/drift",
     summary="What changed in the shape of upstreams, when, and what was done, newest first",
-    responses=gives(Listing[DriftEntry], INVALID_CURSOR, *QUERIES),
-    openapi_extra=takes(DriftParameters),
+    responses=json_responses(Listing[DriftEntry], INVALID_CURSOR, *QUERIES),
+    openapi_extra=query_parameters(DriftParameters),
 )
 async def list_drifts(request: Request) -> Response:
     """Filter and page through the fields that appeared, vanished or changed their type."""
@@ -111,8 +111,8 @@ async def list_drifts(request: Request) -> Response:
 @router.get(
     "/anomalies",
     summary="Runs and prices that stand out, with evidence and thresholds",
-    responses=gives(Single[Anomalies], *QUERIES),
-    openapi_extra=takes(AnomaliesParameters),
+    responses=json_responses(Single[Anomalies], *QUERIES),
+    openapi_extra=query_parameters(AnomaliesParameters),
 )
 async def show_anomalies(request: Request) -> Response:
     """Judge runs by their source's other runs, and prices by their own history and each other."""
@@ -125,8 +125,8 @@ async def show_anomalies(request: Request) -> Response:
 @router.get(
     "/compare",
     summary="Two runs of one source side by side, and what changed between them",
-    responses=gives(Single[Comparison], NOT_FOUND, DIFFERENT_SOURCES, *QUERIES),
-    openapi_extra=takes(CompareParameters),
+    responses=json_responses(Single[Comparison], NOT_FOUND, DIFFERENT_SOURCES, *QUERIES),
+    openapi_extra=query_parameters(CompareParameters),
 )
 async def compare_runs(request: Request) -> Response:
     """Compare figures, reject reasons, and the coins that the upstream listed."""

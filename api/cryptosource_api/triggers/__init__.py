@@ -1,5 +1,5 @@
-"""`/trigger-etl`: requests for runs, and what became of them.
+"""`/trigger-etl`: requests for runs, and their state.
 
-Belongs here: placing a request and showing it. Never here: making the run, which is the operator's
-or `cryptosource up`'s.
+Belongs here: placing a request and showing it. Never here: starting the run, which the operator or
+`cryptosource up` does.
 """

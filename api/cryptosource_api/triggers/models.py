@@ -1,4 +1,4 @@
-"""Asking for runs, and what becomes of them."""
+"""Requests for runs and their outcome."""
 
 from __future__ import annotations
 

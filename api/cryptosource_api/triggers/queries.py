@@ -1,4 +1,4 @@
-"""Placing requests for runs, and telling what became of them."""
+"""Placing requests for runs, and reading their state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
-    """A request for a run, read and checked."""
+    """A request for a run, parsed and checked."""
 
     wanted: run_requests.Wanted
     key: str | None
@@ -36,7 +36,7 @@ class Trigger:
 
 
 def read_body(body: bytes, content_type: str | None) -> run_requests.Wanted:
-    """Return what a request's body asks for.
+    """Parse the body of a request for a run.
 
     Raises:
         ApiProblem: 415 or 422.
@@ -45,10 +45,10 @@ def read_body(body: bytes, content_type: str | None) -> run_requests.Wanted:
     if media_type != "application/json":
         raise ApiProblem(status=415, detail="Send the body as Content-Type: application/json")
     try:
-        asked = TriggerBody.model_validate_json(body or b"{}")
+        parsed = TriggerBody.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise InvalidRequest(*map(_mistake, error.errors(include_url=False))) from None
-    return run_requests.Wanted(source=asked.source, namespace=asked.namespace)
+    return run_requests.Wanted(source=parsed.source, namespace=parsed.namespace)
 
 
 def _mistake(error: object) -> Mistake:
@@ -57,22 +57,23 @@ def _mistake(error: object) -> Mistake:
     return Mistake(parameter=name, detail=str(error["msg"]).removeprefix("Value error, "))
 
 
-def read_key(sent: list[str]) -> str | None:
-    """Return the Idempotency-Key.
+def read_key(values: list[str]) -> str | None:
+    """Return the Idempotency-Key; None without one.
 
     Raises:
-        InvalidRequest: there are several, or it is no text of 1 to 255 visible ASCII characters.
+        InvalidRequest: there are several, or it has not 1 to 255 visible ASCII characters.
     """
-    if not sent:
+    if not values:
         return None
-    if len(sent) > 1 or not _KEY.fullmatch(sent[0]):
+    if len(values) > 1 or not _KEY.fullmatch(values[0]):
         detail = "send it once, with 1 to 255 visible ASCII characters"
         raise InvalidRequest(Mistake(parameter=KEY_HEADER, detail=detail))
-    return sent[0]
+    return values[0]
 
 
 def caller_of(identity: Identity | None) -> str:
-    """Return whose idempotency keys a request's are."""
+    """Return the owner of a request's idempotency keys."""
+    # By the id of the key: names of keys are not unique.
     if identity is None:
         return ANONYMOUS
     return f"key:{identity.key_id}" if identity.key_id else identity.name
@@ -87,12 +88,12 @@ _PROBLEMS = {
 }
 
 
-def _problem(refused: run_requests.RequestRefused) -> ApiProblem:
-    status, kind, title = _PROBLEMS[type(refused)]
+def _problem(refusal: run_requests.RequestRefused) -> ApiProblem:
+    status, kind, title = _PROBLEMS[type(refusal)]
     headers = {}
-    if isinstance(refused, run_requests.TooManyRequests):
-        headers["Retry-After"] = str(refused.wait_seconds)
-    detail = str(refused)
+    if isinstance(refusal, run_requests.TooManyRequests):
+        headers["Retry-After"] = str(refusal.wait_seconds)
+    detail = str(refusal)
     return ApiProblem(
         status=status,
         detail=detail[0].upper() + detail[1:],
@@ -104,7 +105,7 @@ def _problem(refused: run_requests.RequestRefused) -> ApiProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedTrigger:
-    """The answer to a request that stands."""
+    """The answer to a request that was placed, now or earlier."""
 
     body: bytes
     request_id: str
@@ -126,9 +127,10 @@ def place(connection: Connection, trigger: Trigger) -> PlacedTrigger:
             requested_by=trigger.requested_by,
             traceparent=trigger.traceparent,
         )
-    except run_requests.RequestRefused as refused:
-        raise _problem(refused) from None
+    except run_requests.RequestRefused as refusal:
+        raise _problem(refusal) from None
     return PlacedTrigger(
+        # Sorted: a replayed answer comes back from jsonb, which does not keep the order of members.
         body=object_body(json.dumps(placed.answer, sort_keys=True)),
         request_id=placed.answer["request_id"],
         replayed=placed.replayed,
@@ -136,17 +138,17 @@ def place(connection: Connection, trigger: Trigger) -> PlacedTrigger:
 
 
 def read_request(connection: Connection, request_id: str) -> Answer:
-    """Return what became of a request.
+    """Return a request and its runs.
 
     Raises:
-        InvalidRequest: the id is no UUID.
+        InvalidRequest: the id is not a UUID.
         NotFound: there is no such request, or it is past its retention.
     """
     if not is_uuid(request_id):
         detail = "write the request_id that POST /trigger-etl answered"
         raise InvalidRequest(Mistake(parameter="request_id", detail=detail))
-    wanted = uuid.UUID(request_id)
-    body = connection.scalar(sql.REQUEST, {"request_id": str(wanted)})
+    parsed = uuid.UUID(request_id)
+    body = connection.scalar(sql.REQUEST, {"request_id": str(parsed)})
     if body is None:
-        raise NotFound(f"There is no run request {wanted}")
+        raise NotFound(f"There is no run request {parsed}")
     return Answer(body=object_body(body))

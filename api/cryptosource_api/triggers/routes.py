@@ -1,4 +1,4 @@
-"""`/trigger-etl`: asking for runs. The operator, or `cryptosource up`, makes them."""
+"""`/trigger-etl`: requests for runs. The operator, or `cryptosource up`, starts the runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptosource_api.http.access import identity_of
 from cryptosource_api.http.envelope import fresh_answer
 from cryptosource_api.http.models import Single
 from cryptosource_api.http.parameters import NoParameters, read_parameters
-from cryptosource_api.openapi.operations import gives
+from cryptosource_api.openapi.operations import json_responses
 from cryptosource_api.openapi.problem_kinds import (
     KEY_REUSED,
     NOT_FOUND,
@@ -63,7 +63,7 @@ BODY: dict[str, Any] = {
     "",
     status_code=202,
     summary="Ask for a run of one source, or of all",
-    responses=gives(
+    responses=json_responses(
         Single[PlacedRequest],
         NOT_FOUND,
         SUSPENDED,
@@ -80,14 +80,14 @@ async def trigger(request: Request) -> Response:
     """Place a request, and say where to look for what becomes of it."""
     read_parameters(NoParameters, request.scope["query_string"])
     identity = identity_of(request.scope)
-    asked = Trigger(
+    run_trigger = Trigger(
         wanted=read_body(await request.body(), request.headers.get("content-type")),
         key=read_key(request.headers.getlist(KEY_HEADER)),
         caller=caller_of(identity),
         requested_by=identity.name if identity else ANONYMOUS,
         traceparent=traceparent_of(request.scope) or None,
     )
-    placed = await app_state_of(request).reads.write(partial(place, trigger=asked))
+    placed = await app_state_of(request).reads.write(partial(place, trigger=run_trigger))
     response = fresh_answer(request, placed.body, status=202)
     response.headers["Location"] = f"/trigger-etl/{placed.request_id}"
     if placed.replayed:
@@ -98,7 +98,7 @@ async def trigger(request: Request) -> Response:
 @router.get(
     "/{request_id}",
     summary="What became of a request for runs",
-    responses=gives(Single[RunRequest], NOT_FOUND, *QUERIES),
+    responses=json_responses(Single[RunRequest], NOT_FOUND, *QUERIES),
 )
 async def show_request(
     request: Request,

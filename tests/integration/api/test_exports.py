@@ -186,7 +186,7 @@ def test_rows_are_taken_from_the_database_a_batch_at_a_time(
     engine: Engine, filled: Market, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(reading, "BATCH_ROWS", 3)
-    session = ExportSession(engine, Form.NDJSON, most_rows=100)
+    session = ExportSession(engine, Form.NDJSON, max_rows=100)
     session.open(lambda connection: select_history(connection, "BTC", HistoryExport()))
 
     batches = list(iter(session.next, None))

@@ -1,6 +1,6 @@
-"""Geometry of what is drawn as inline SVG: from values to numbers of pixels.
+"""Geometry of the charts, which are inline SVG: from values to coordinates in pixels.
 
-Belongs here: pure functions. Never here: markup (templates draw), colours (the style sheet's).
+Belongs here: pure functions. Never here: markup (in the templates), colours (in the style sheet).
 """
 
 from __future__ import annotations
@@ -9,5 +9,5 @@ from decimal import Decimal
 
 
 def pixels(value: Decimal | float) -> str:
-    """Return a coordinate with a tenth of a pixel, as short as it can be written."""
+    """Return a coordinate to a tenth of a pixel, without a trailing zero."""
     return f"{value:.1f}".removesuffix(".0")

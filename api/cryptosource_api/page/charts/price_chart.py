@@ -1,4 +1,4 @@
-"""Prices over time, a line for each source."""
+"""The chart of prices over time, with a line for each source."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cryptosource_api.page import value_formats
 from cryptosource_api.page.charts import pixels
 
 GAP_FACTOR = 8
-"""A line breaks where nothing was observed for that many usual distances."""
+"""A line has a gap where nothing was observed for that many median intervals."""
 FEW_POINTS = 3
 STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
-CHARACTER = 7
-"""Pixels of a digit of the axis."""
+DIGIT_WIDTH = 7
+"""Pixels of a digit in the axis' labels."""
 
 Point = tuple[datetime, Decimal]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A place on an axis."""
+    """A tick of an axis."""
 
     at: str
     label: str
@@ -35,14 +35,14 @@ class Line:
     """One source's prices."""
 
     paths: Sequence[str]
-    """Of polylines; more than one where there are gaps."""
+    """Points of polylines; more than one if there are gaps."""
     dots: Sequence[tuple[str, str]]
-    """Its end, and points that stand alone."""
+    """The last point, and points between two gaps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """Where the lines lie."""
+    """The area of the lines within the chart."""
 
     width: int
     height: int
@@ -64,7 +64,7 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceChart:
-    """What is drawn."""
+    """The geometry of the chart."""
 
     frame: Frame
     times: Sequence[Tick]
@@ -75,22 +75,22 @@ class PriceChart:
 def price_chart(
     series: Sequence[Sequence[Point]], *, start: datetime, end: datetime, width: int, height: int
 ) -> PriceChart | None:
-    """Return the drawing; None where there is nothing to draw.
+    """Return the chart; None if there are no points.
 
     Args:
-        series: a source each, by time.
-        start: left edge.
-        end: right edge, later than `start`.
-        width: of everything, in pixels.
-        height: of everything, in pixels.
+        series: the points of each source, by time.
+        start: time of the left edge.
+        end: time of the right edge, later than `start`.
+        width: of the chart, in pixels.
+        height: of the chart, in pixels.
     """
     values = [value for points in series for _, value in points]
     if not values:
         return None
-    low, high = _padded(min(values), max(values))
+    low, high = _pad(min(values), max(values))
     ticks = price_ticks(low, high, at_most=7)
     labels = price_labels(ticks)
-    left = max(map(len, labels), default=0) * CHARACTER + 14
+    left = max(map(len, labels), default=0) * DIGIT_WIDTH + 14
     frame = Frame(width=width, height=height, left=left, right=12)
 
     def x(moment: datetime) -> Decimal:
@@ -111,13 +111,13 @@ def price_chart(
     )
 
 
-def _padded(low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
+def _pad(low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
     margin = (high - low) * Decimal("0.06") or abs(high) * Decimal("0.01") or Decimal(1)
     return max(low - margin, Decimal(0)) if low >= 0 else low - margin, high + margin
 
 
 def price_ticks(low: Decimal, high: Decimal, *, at_most: int) -> list[Decimal]:
-    """Return round prices between two, at equal distances of 1, 2, 2.5 or 5 of some power."""
+    """Return round prices in a range, at equal distances of 1, 2, 2.5 or 5 of a power of ten."""
     rough = (high - low) / at_most
     power = Decimal(1).scaleb(rough.adjusted())
     step = next(each * power for each in STEPS if each * power >= rough)
@@ -126,7 +126,7 @@ def price_ticks(low: Decimal, high: Decimal, *, at_most: int) -> list[Decimal]:
 
 
 def price_labels(ticks: Sequence[Decimal]) -> list[str]:
-    """Return the ticks' labels, all with as many decimals as tell them apart."""
+    """Return the ticks' labels, all with the decimals that the finest tick needs."""
     largest = max(map(abs, ticks), default=Decimal(0))
     normal = [tick.normalize() for tick in ticks]
     places = max((-int(tick.as_tuple().exponent) for tick in normal), default=0)
@@ -138,20 +138,20 @@ def price_labels(ticks: Sequence[Decimal]) -> list[str]:
 
 
 def time_ticks(start: datetime, end: datetime, at_most: int) -> list[tuple[datetime, str]]:
-    """Return round moments between two, in UTC, with labels."""
+    """Return round times in a range, in UTC, with labels."""
     span = end - start
     rough = span / at_most
     for hours in (1, 2, 3, 4, 6, 12):
         if timedelta(hours=hours) >= rough:
-            return _labelled(start, end, timedelta(hours=hours), "%H:%M")
+            return _label_ticks(start, end, timedelta(hours=hours), "%H:%M")
     for days in (1, 2, 3, 5, 7, 10, 14, 28, 60, 91, 182, 365, 730, 1826, 3652):
         if timedelta(days=days) >= rough:
             pattern = "%-d %b" if span < timedelta(days=300) else "%b %Y"
-            return _labelled(start, end, timedelta(days=days), pattern)
+            return _label_ticks(start, end, timedelta(days=days), pattern)
     return []
 
 
-def _labelled(
+def _label_ticks(
     start: datetime, end: datetime, step: timedelta, pattern: str
 ) -> list[tuple[datetime, str]]:
     midnight = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -159,7 +159,7 @@ def _labelled(
     ticks = []
     while moment <= end:
         if moment >= start:
-            # The first hour of a day says which day it is.
+            # Labels of hours alone would not say which day it is.
             own = "%-d %b" if pattern == "%H:%M" and moment.hour == 0 else pattern
             ticks.append((moment, f"{moment:{own}}"))
         moment += step
@@ -182,8 +182,9 @@ def _line(points: Sequence[Point], places: Sequence[tuple[Decimal, Decimal]]) ->
 
 
 def _gap_limit(points: Sequence[Point]) -> timedelta:
-    """Return how long nothing may be observed before the line breaks."""
+    """Return the longest interval without an observation that is no gap."""
     gaps = [(b[0] - a[0]).total_seconds() for a, b in pairwise(points)]
+    # The median: one long outage must not make all others look usual.
     if len(gaps) < FEW_POINTS:
         return timedelta.max
     return timedelta(seconds=median(gaps) * GAP_FACTOR)

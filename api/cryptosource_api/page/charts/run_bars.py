@@ -1,4 +1,4 @@
-"""A source's newest runs as bars: success rises, trouble hangs, height is how long it took."""
+"""The bars of a source's newest runs: successes up, failures down, by duration."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cryptosource_api.page.charts import pixels
 SLOTS = 36
 SLOT, BAR = 7, 5
 UP, DOWN = 20, 12
-"""Pixels above and below the line."""
-LEAST = 3
+"""Pixels above and below the zero line."""
+MIN_HEIGHT = 3
 
 RISING = ("success", "running")
 HANGING = ("failure", "interrupted")
@@ -32,11 +32,11 @@ class RunBar:
 
 @dataclass(frozen=True, kw_only=True)
 class RunBars:
-    """The newest runs, oldest first, the newest at the right edge."""
+    """The geometry of the newest runs, oldest first, the newest at the right edge."""
 
     bars: Sequence[RunBar]
     summary: str
-    """In words: how many ended how."""
+    """The runs by status, in words."""
     width: int
     height: int = UP + DOWN + 2
     line: int = UP + 1
@@ -44,13 +44,11 @@ class RunBars:
 
 
 def run_bars(runs: Sequence[Mapping[str, Any]], *, slots: int = SLOTS) -> RunBars:
-    """Return the drawing of a source's runs.
-
-    Heights go by the square root, so that one long run does not flatten all others.
+    """Return the bars of a source's runs.
 
     Args:
         runs: oldest first, with `status` and `seconds`; the newest are drawn.
-        slots: room for so many.
+        slots: most bars.
     """
     runs = runs[-slots:]
     longest = max((float(run["seconds"]) for run in runs), default=0.0)
@@ -60,12 +58,13 @@ def run_bars(runs: Sequence[Mapping[str, Any]], *, slots: int = SLOTS) -> RunBar
 
 
 def _bar(run: Mapping[str, Any], slot: int, longest: float) -> RunBar:
+    # The square root: one long run must not flatten all others.
     share = sqrt(max(float(run["seconds"]), 0.0) / longest) if longest > 0 else 0.0
     rising = run["status"] in RISING
     room = UP if rising else DOWN
-    height = max(LEAST, share * room) if run["status"] in RISING + HANGING else LEAST
+    height = max(MIN_HEIGHT, share * room) if run["status"] in RISING + HANGING else MIN_HEIGHT
     line = UP + 1
-    y = line - height if rising else line + 1 if run["status"] in HANGING else line - LEAST / 2
+    y = line - height if rising else line + 1 if run["status"] in HANGING else line - MIN_HEIGHT / 2
     return RunBar(run=run, x=pixels(slot * SLOT + 1), y=pixels(y), height=pixels(height))
 
 

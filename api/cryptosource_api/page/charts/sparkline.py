@@ -1,4 +1,4 @@
-"""A week of prices in the height of a line of text."""
+"""The sparkline of a week of prices."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ WIDTH, HEIGHT, EDGE = 88, 28, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Sparkline:
-    """What is drawn, and in words."""
+    """The geometry of the line, and the prices for its description."""
 
     points: str
-    """Of a polyline."""
+    """Points of a polyline."""
     end: tuple[str, str]
     low: Decimal
     high: Decimal
@@ -27,7 +27,7 @@ class Sparkline:
 
 
 def sparkline(prices: Sequence[Decimal | None]) -> Sparkline | None:
-    """Return the drawing of prices at equal distances; None where fewer than two are known."""
+    """Return the line of prices at equal intervals; None if fewer than two are known."""
     known = [(place, value) for place, value in enumerate(prices) if value is not None]
     if len(known) < 2:  # noqa: PLR2004 - a line has two ends
         return None
