@@ -125,7 +125,7 @@ class ChangeListener:
             except (SQLAlchemyError, OSError) as error:
                 if connected_before:
                     logger.warning(
-                        "the database is not connected_before",
+                        "the database is not heard",
                         extra={"error": type(error).__name__},
                     )
                 connected_before = False

@@ -166,7 +166,7 @@ def test_many_scrapes_are_one_reading(client: ApiClient, database: URL, monkeypa
 def test_sources_beyond_the_limit_are_only_counted(
     client: ApiClient, engine: Engine, monkeypatch
 ) -> None:
-    for module in ("reading", "families"):
+    for module in ("database_snapshot", "families"):
         monkeypatch.setattr(f"cryptosource_api.metrics.{module}.SOURCES_SHOWN", 2)
     with Market(engine) as market:
         for name in ("first", "second", "third"):
