@@ -68,7 +68,7 @@ async def show_detailed_health(request: Request) -> Response:
     "/live", summary="The process runs", responses=json_responses(Single[Live], without=PROBE)
 )
 async def show_live(request: Request) -> Response:
-    """Answer without asking anybody: a probe must not restart what only lost its database."""
+    """Answer without the database: a restart does not help a process that has lost it."""
     return fresh_answer(request, object_body('{"status": "ok"}'))
 
 

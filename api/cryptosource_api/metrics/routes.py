@@ -25,7 +25,7 @@ OPENMETRICS_END = b"# EOF\n"
     responses=text_responses("The metrics", "text/plain", "application/openmetrics-text"),
 )
 async def show_metrics(request: Request) -> Response:
-    """Answer in the text format, or as OpenMetrics with exemplars to who asks for it."""
+    """Answer in the text format, or if Accept asks for it as OpenMetrics with exemplars."""
     services = app_state_of(request)
     snapshot = await services.readings.current()
     accept = request.headers.get("accept", "")

@@ -12,7 +12,7 @@ def _header(description: str, example: str | int) -> dict[str, Any]:
 
 HEADERS = {
     "X-Request-ID": _header(
-        "Names the request in the log; yours, if you sent a usable one.",
+        "Id of the request in the log; the one that you sent, if it is valid.",
         "57900aa6ffc2f851aee48ddce24e93c2",
     ),
     "RateLimit": _header(
@@ -25,17 +25,17 @@ HEADERS = {
         '"address";q=6000;w=60',
     ),
     "Retry-After": _header("Seconds to wait before asking again.", 2),
-    "WWW-Authenticate": _header("How to prove who asks.", 'Bearer realm="cryptosource"'),
-    "Allow": _header("The methods that there are.", "GET, HEAD"),
+    "WWW-Authenticate": _header("How to authenticate.", 'Bearer realm="cryptosource"'),
+    "Allow": _header("The allowed methods.", "GET, HEAD"),
     "ETag": _header(
         "Names the data's version in this answer; send it back as If-None-Match.",
         'W/"14e10bc8518aed8d455c5ba5"',
     ),
-    "NoStore": _header("Nobody may keep the answer.", "no-store"),
-    "Revalidate": _header("Keep it, and ask each time whether it still holds.", "no-cache"),
-    "Vary": _header("The form depends on it.", "Accept"),
+    "NoStore": _header("The answer must not be cached.", "no-store"),
+    "Revalidate": _header("A cached answer must be revalidated each time.", "no-cache"),
+    "Vary": _header("The format depends on it.", "Accept"),
     "Location": _header(
-        "Where to look for what becomes of the request.",
+        "Path of the request's state.",
         "/trigger-etl/e39a0777-71c6-4b12-a57b-61af75c461eb",
     ),
     "Idempotent-Replayed": _header(

@@ -50,7 +50,7 @@ class ReasonChange(Model):
 
 
 class Pass(Model):
-    """The pass over the whole upstream that tells what it listed."""
+    """The pass over the whole upstream that gives the list of its ids."""
 
     run_id: UUID
     listed: int = Field(description="Ids in it, rejected ones among them.")
@@ -135,6 +135,7 @@ def read_comparison(connection: Connection, parameters: CompareParameters) -> An
             kind=f"{URN}runs-of-different-sources",
             title="The runs cannot be compared",
         )
+    # Joined as text: the parts are JSON of Postgres already, with exact numbers.
     members = {
         "a": a["body"],
         "b": b["body"],

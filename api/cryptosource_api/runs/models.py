@@ -64,14 +64,14 @@ class Drift(Model):
 
 
 class RunDetail(Run):
-    """One run with samples of what it met."""
+    """One run with samples of its rejected records and drifts."""
 
     rejects: list[Reject]
     drifts: list[Drift]
 
 
 class Counts(Model):
-    """Runs by outcome, records by fate; replays are left out."""
+    """Runs and records by outcome; replays are left out."""
 
     runs: int
     success: int
@@ -93,7 +93,7 @@ class Totals(Counts):
 
 
 class Checkpoint(Model):
-    """How far a source is."""
+    """The progress of a source."""
 
     cursor: dict[str, Any] = Field(description="The short members of the cursor.")
     records_committed: int

@@ -36,7 +36,7 @@ class Performance(Model):
     source_type: str
     start: Moment
     end: Moment
-    runs: int = Field(description="Runs that started in it, whatever became of them.")
+    runs: int = Field(description="Runs that started in it, whatever their outcome.")
     success: int
     failure: int
     interrupted: int

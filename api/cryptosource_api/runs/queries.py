@@ -71,6 +71,7 @@ def read_runs(
         InvalidCursor: the cursor is not one of this list.
     """
     window = parameters.window()
+    # The limit is not part of the list: it may change from page to page.
     given = parameters.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
     digest = cursors.list_digest("runs", sorted(given.items()))
     bound: dict[str, Any] = {"size": window.size, **given}

@@ -40,7 +40,7 @@ router = APIRouter(prefix="/stats", tags=["stats"])
     responses=json_responses(Single[Stats], *QUERIES),
 )
 async def show_stats(request: Request) -> Response:
-    """Count runs by outcome and records by fate, in all and of each source."""
+    """Count runs and records by outcome, in all and of each source."""
     read_parameters(NoParameters, request.scope["query_string"])
     return await app_state_of(request).answer_fresh(request, read_stats)
 

@@ -58,18 +58,18 @@ class TriggerBody(BaseModel):
 
 
 class PlacedRequest(Model):
-    """A request that stands."""
+    """A request that was placed."""
 
     request_id: UUID
     source: str | None = Field(description="Null: every source.")
     namespace: str | None
     requested_at: Moment
-    expires_at: Moment = Field(description="Nobody takes it up after that.")
-    coalesced: bool = Field(description="It was pending already, asked for by somebody before.")
+    expires_at: Moment = Field(description="It is not taken up after that.")
+    coalesced: bool = Field(description="An equal request was pending already; this is that one.")
 
 
 class RequestedRun(Model):
-    """What was started for a source, and the run that came of it."""
+    """A Job that was started for the request, and its run."""
 
     job_name: str
     source: str | None
@@ -84,7 +84,7 @@ class RequestedRun(Model):
 
 
 class RequestCounts(Model):
-    """The runs of a request by how they stand."""
+    """The runs of a request by status."""
 
     jobs: int
     waiting: int = Field(description="Started, but the run has not begun.")
@@ -96,7 +96,7 @@ class RequestCounts(Model):
 
 
 class RunRequest(Model):
-    """What became of a request."""
+    """A request and its outcome."""
 
     request_id: UUID
     source: str | None = Field(description="Null: every source.")
@@ -111,7 +111,7 @@ class RunRequest(Model):
         "failed",
         "skipped",
     ] = Field(
-        description="pending: nobody has taken it up. accepted: its Jobs are made. skipped: other "
+        description="pending: not taken up yet. accepted: its Jobs are made. skipped: other "
         "runs were at work. A failed one may go on, where its Job has another attempt."
     )
     reason: str | None = Field(

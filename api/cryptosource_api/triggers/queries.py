@@ -45,6 +45,7 @@ def read_body(body: bytes, content_type: str | None) -> run_requests.Wanted:
     if media_type != "application/json":
         raise ApiProblem(status=415, detail="Send the body as Content-Type: application/json")
     try:
+        # An empty body is a body without members: the mistake then names what is missing.
         parsed = TriggerBody.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise InvalidRequest(*map(_mistake, error.errors(include_url=False))) from None

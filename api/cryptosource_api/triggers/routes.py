@@ -37,6 +37,7 @@ from cryptosource_api.triggers.queries import (
 
 router = APIRouter(prefix="/trigger-etl", tags=["triggers"])
 
+# By hand: the function takes the request alone, from which FastAPI cannot tell the body.
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -77,7 +78,7 @@ BODY: dict[str, Any] = {
     openapi_extra=BODY,
 )
 async def trigger(request: Request) -> Response:
-    """Place a request, and say where to look for what becomes of it."""
+    """Place a request. `Location` is the path of its state."""
     read_parameters(NoParameters, request.scope["query_string"])
     identity = identity_of(request.scope)
     run_trigger = Trigger(
@@ -97,7 +98,7 @@ async def trigger(request: Request) -> Response:
 
 @router.get(
     "/{request_id}",
-    summary="What became of a request for runs",
+    summary="The state of a request for runs",
     responses=json_responses(Single[RunRequest], NOT_FOUND, *QUERIES),
 )
 async def show_request(
@@ -111,7 +112,7 @@ async def show_request(
         ),
     ],
 ) -> Response:
-    """Show one request: who took it up, and the runs that came of it."""
+    """Show one request: the process that took it up, and its runs."""
     read_parameters(NoParameters, request.scope["query_string"])
     return await app_state_of(request).answer_fresh(
         request, partial(read_request, request_id=request_id)
