@@ -61,8 +61,10 @@ def create_app(
     app = FastAPI(
         title="CryptoSource",
         version=version("cryptosource"),
+        # Operations are named as their functions; the files of `openapi/answers` are named so too.
         generate_unique_id_function=lambda route: route.name,
         openapi_url="/openapi.json" if settings.docs else None,
+        # The pages of `openapi.routes`, which need no CDN, take the place of FastAPI's.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

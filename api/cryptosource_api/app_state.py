@@ -64,6 +64,7 @@ class AppState:
             prepare: called if the answer is not cached.
         """
         key = key_of(request.scope)
+        # The path and query as sent: parsing them first would cost more than the look-up.
         cached = self.response_cache.get(key, versions=await self.versions.current())
         if cached is None:
             result = await self.reads(prepare())

@@ -95,6 +95,7 @@ class ApiSettings:
     """`keys`: requests need a key made by `cryptosource keys`. CRYPTOSOURCE_API_AUTH."""
     docs: bool = True
     """Serve /docs, /redoc and /openapi.json; `off` answers 404 there. …_DOCS."""
+    # Only a digest: the settings, wherever they are shown, must not reveal the token.
     scheduler_token_digest: bytes | None = field(default=None, repr=False)
     """SHA-256 of SCHEDULER_TOKEN, which may trigger runs. If it is set, triggering needs it or a
     key."""
@@ -145,9 +146,11 @@ _LIMITS = {
     "pool_size": (1, 500),
     "pool_wait_seconds": (1, 60),
     "statement_timeout_seconds": (1, 300),
+    # The minimum of libpq.
     "connect_timeout_seconds": (2, 60),
     "cache_bytes": (0, 4 * 1024**3),
     "body_bytes": (0, 1024**3),
+    # Below the 64 KiB that a whole head may have: a longer query would be refused with 431.
     "query_bytes": (256, 60 * 1024),
     "concurrency": (2, 100_000),
     "connections": (2, 100_000),
@@ -188,9 +191,10 @@ def _read_token_digest(environ: Mapping[str, str]) -> bytes | None:
     token = environ.get("SCHEDULER_TOKEN", "").strip()
     if not token:
         return None
+    # The token is not part of the message, unlike the values of other variables.
     if len(token) < MIN_TOKEN_LENGTH:
         raise InvalidSetting(
-            f"SCHEDULER_TOKEN: write at least {MIN_TOKEN_LENGTH} characters that nobody can guess, "
+            f"SCHEDULER_TOKEN: write at least {MIN_TOKEN_LENGTH} random characters, "
             "such as `openssl rand -hex 32` prints"
         )
     return hashlib.sha256(token.encode()).digest()
@@ -198,6 +202,7 @@ def _read_token_digest(environ: Mapping[str, str]) -> bytes | None:
 
 def _read_redis_url(environ: Mapping[str, str]) -> str | None:
     url = environ.get("CRYPTOSOURCE_REDIS_URL", "").strip()
+    # The URL is not part of the message: it may contain a password.
     if url and not _REDIS.fullmatch(url):
         raise InvalidSetting("CRYPTOSOURCE_REDIS_URL: write redis://HOST:6379/0, or unset it")
     return url or None

@@ -32,6 +32,7 @@ CONTENT_TYPES = {
     Form.PARQUET: MEDIA_TYPES[Form.PARQUET][0],
 }
 
+# On the raw query: each list request is checked, and most have no such parameter.
 _BY_PARAMETER = re.compile(rb"(?:^|&)format=([^&]*)")
 _WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _JSON_ACCEPTS = frozenset({"", "*/*", "application/json"})

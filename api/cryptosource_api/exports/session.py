@@ -53,6 +53,7 @@ class ExportSession:
     """
 
     def __init__(self, engine: Engine, form: Form, *, max_rows: int) -> None:
+        # One snapshot for all statements: the version, the count and the rows have to agree.
         self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
         self._form = form
         self._max_rows = max_rows

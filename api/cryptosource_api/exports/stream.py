@@ -102,7 +102,9 @@ class ExportResponse(Response):
             return
         if self._exports.running >= self._exports.settings.export_concurrency:
             raise Unavailable("exports-busy", "Enough exports are running; try again shortly")
+        # Nothing is awaited between the check and this, so the limit holds without a lock.
         self._exports.running += 1
+        # Nothing else receives: the request has no body, so the next message is the disconnect.
         gone = asyncio.create_task(_wait_for_disconnect(receive))
         session = self._exports.session(self._form)
         try:
@@ -114,6 +116,7 @@ class ExportResponse(Response):
             raise Unavailable("export-timeout", "The export took too long; narrow it") from None
         finally:
             gone.cancel()
+            # Shielded: a cancelled response must still give its connection and its place back.
             await asyncio.shield(self._close(session))
 
     async def _close(self, session: ExportSession) -> None:
@@ -145,6 +148,7 @@ class ExportResponse(Response):
         return etag_of(key, version)
 
     def _name_headers(self, etag: str) -> None:
+        # Starlette has set it to 0, for the empty body that the response was made with.
         del self.headers["content-length"]
         self.headers.update(
             {
@@ -171,8 +175,10 @@ class ExportResponse(Response):
 
     @staticmethod
     async def _end(session: ExportSession, step: asyncio.Future[T]) -> None:
+        # Not on the exports' threads, which may all be busy: libpq opens a connection to cancel.
         await asyncio.to_thread(session.cancel)
         await asyncio.wait({step})
+        # Retrieved: asyncio logs exceptions that are never retrieved.
         step.exception()
 
     async def _deliver(self, message: Message, gone: asyncio.Task[None], send: Send) -> None:

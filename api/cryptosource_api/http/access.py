@@ -69,9 +69,11 @@ def credential_of(scope: AsgiScope) -> Credential | None:
         ApiProblem: 401; the header cannot be read, or there are several.
     """
     present = context_of(scope).headers
+    # By name first: most requests have neither header, and their headers need no second pass.
     if b"authorization" not in present and b"x-api-key" not in present:
         return None
     credentials = [
+        # Latin-1 decodes any bytes; a wrong key is then unknown, not an error.
         (name, value.decode("latin-1").strip())
         for name, value in scope["headers"]
         if name in {b"authorization", b"x-api-key"}
@@ -95,6 +97,7 @@ def _password(encoded: str) -> str | None:
         pair = base64.b64decode(encoded.strip(), validate=True).decode("latin-1")
     except (binascii.Error, ValueError):
         return None
+    # The user name is ignored: a key identifies its owner.
     return pair.partition(":")[2]
 
 
@@ -178,6 +181,7 @@ class Access:
             raise unauthorized(
                 scope, "The key is unknown, revoked or expired", error="invalid_token"
             )
+        # A form on another site's page could send the request with the stored password.
         if credential.by_browser and method not in SAFE_METHODS:
             raise unauthorized(scope, "A password lets read only; send `Authorization: Bearer KEY`")
         if not any(identity.may(each) for each in needed):

@@ -23,6 +23,7 @@ from cryptosource_api.http.shared_rate_limits import SharedRateLimits
 from cryptosource_api.settings import ApiSettings
 
 
+# Parsing the address costs more than counting the request.
 @lru_cache(maxsize=4096)
 def _bucket_of(address: str) -> str:
     return f"address:{subnet_of(address)}"
@@ -117,6 +118,7 @@ class Admission:
         if credential is not None:
             identity = await self._identify(scope, credential)
         if identity is not None:
+            # The scheduler's token has no key id; its owner's name stands for it.
             await self._count(scope, f"key:{identity.key_id or identity.name}", self._by_key)
         else:
             await self._count(scope, self._bucket(scope), self._by_address)

@@ -102,6 +102,7 @@ class KeyRing:
         read_at = time.monotonic()
         row = await self._reads(partial(_find, key_id=key_id))
         if row is None:
+            # Unknown ids are cached too: guessing keys must not cost a query each time.
             cached = _CachedKey(read_at=read_at)
         else:
             # By a duration of the database's own clock: this process's clock may differ.
@@ -114,6 +115,8 @@ class KeyRing:
                 ),
                 expires_at=float("inf") if left is None else read_at + left,
             )
+            # Only a use with the right secret counts; the statement says when the last one is old
+            # enough.
             if row["use_is_news"] and hmac.compare_digest(cached.digest, digest_of(key)):
                 await self._record_use(key_id)
         self._keys[key_id] = cached

@@ -38,6 +38,7 @@ def forwarded_client(scope: Scope, trusted: Sequence[Network]) -> str:
     if not trusted or not _is_trusted(peer, tuple(trusted)):
         return peer
     named = b",".join(value for name, value in scope["headers"] if name == FORWARDED)
+    # At most MAX_HOPS: a client may send a header of any length.
     for hop in reversed(named.decode("latin-1").split(",")[-MAX_HOPS:]):
         address = _address(hop.strip())
         if address is None:  # not an address: nothing further left can be trusted either

@@ -70,6 +70,7 @@ def list_digest(*parts: Any) -> str:
 def encode(values: Sequence[str | None], *, digest: str) -> str:
     """Return the cursor of a position (the values) in the list with this digest."""
     text = to_json([FORMAT, digest, *values])
+    # Without padding, so that a cursor needs no escaping in a URL.
     return base64.urlsafe_b64encode(text).decode("ascii").rstrip("=")
 
 
@@ -96,6 +97,7 @@ def decode(
             "without a cursor"
         )
     values = members[2:]
+    # Checked here: Postgres would fail to cast a value of the wrong type, which is a 500.
     allowed = [first_nullable and position == 0 for position in range(len(types))]
     if len(values) != len(types) or not all(map(_is_valid, values, types, allowed)):
         raise InvalidCursor("this is no cursor that an answer gave as next_cursor")

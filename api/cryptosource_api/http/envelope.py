@@ -66,6 +66,7 @@ def _client_holds(scope: Scope, opaque: bytes) -> bool:
         return False
     for name, value in scope["headers"]:
         if name == b"if-none-match":
+            # The usual case, a single tag, without splitting.
             if value.removeprefix(b"W/") == opaque:
                 return True
             held = {tag.strip().removeprefix(b"W/") for tag in value.split(b",")}

@@ -64,6 +64,7 @@ class RequestMiddleware:
             await self._admission(scope, receive, send)
             return
         if self._settings.trusted_proxies:
+            # Replaced in the scope, where rate limits and the access log read it.
             client = forwarded_client(scope, self._settings.trusted_proxies)
             scope["client"] = client, 0
         context = context_of(scope)
@@ -146,6 +147,7 @@ class RequestMiddleware:
 class _ResponseSender:
     """Adds the headers of every answer, and records its status and size."""
 
+    # One is made for each request.
     __slots__ = ("_context", "_metrics", "_scope", "_send", "_span", "sent_bytes", "status")
 
     def __init__(

@@ -74,7 +74,7 @@ class CursorPaging(Parameters):
     )
 
     def window(self) -> Window:
-        """Return which part is asked for."""
+        """Return the requested part of the list."""
         return Window(size=self.limit, cursor=self.cursor)
 
 
@@ -120,6 +120,7 @@ class Paging(Parameters):
         crossed = (by_page and self.limit is not None) or (by_offset and self.page_size is not None)
         if ways > 1 or crossed or (self.limit is not None and self.page_size is not None):
             raise ValueError(MIXED)
+        # The same depth as by offset, however large the pages are.
         if ((self.page or 1) - 1) * (self.page_size or DEFAULT_SIZE) > MAX_OFFSET:
             raise ValueError(
                 f"the page lies behind record {MAX_OFFSET}; follow next_cursor to go deeper"
@@ -127,7 +128,7 @@ class Paging(Parameters):
         return self
 
     def window(self) -> Window:
-        """Return which part is asked for."""
+        """Return the requested part of the list."""
         size = self.page_size or self.limit or DEFAULT_SIZE
         if self.cursor is not None:
             return Window(size=size, cursor=self.cursor)

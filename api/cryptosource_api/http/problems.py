@@ -231,6 +231,7 @@ def internal_error() -> ApiProblem:
 
 def render(problem: ApiProblem, *, instance: str, request_id: str) -> Response:
     """Return the response for a problem."""
+    # Without ASCII escapes a detail may contain a lone surrogate of the request, hence "replace".
     body = json.dumps(problem.body(instance=instance, request_id=request_id), ensure_ascii=False)
     return Response(
         body.encode("utf-8", "replace"),

@@ -87,7 +87,9 @@ class LocalBuckets:
         empty_at = self._empty_at.get(bucket, now)
         empty_at = max(empty_at, now)
         filled = empty_at + rate.interval
+        # The small addend: sums of intervals that fill the window exactly must be allowed.
         allowed = filled - now <= WINDOW_SECONDS + 1e-9
+        # A refused request is not counted: a client that keeps asking is not locked out by that.
         if allowed:
             self._empty_at[bucket] = empty_at = filled
             self._empty_at.move_to_end(bucket)

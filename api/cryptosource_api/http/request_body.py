@@ -46,6 +46,7 @@ async def read_whole_body(receive: Receive, settings: ApiSettings) -> Receive:
                 messages.append(await receive())
                 if messages[-1]["type"] == "http.disconnect":
                     raise _timed_out()
+                # Counted as well: a chunked body has no Content-Length.
                 size += len(messages[-1].get("body", b""))
                 if size > settings.body_bytes:
                     raise _too_large(settings)

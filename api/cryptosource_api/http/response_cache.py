@@ -75,6 +75,7 @@ class ResponseCache:
     def put(self, key: bytes, answer: CachedResponse) -> None:
         """Cache an answer, unless it is larger than a tenth of the cache."""
         cost = _cost(key, answer)
+        # One large answer must not push out many that are used.
         if cost > self._max_bytes // 10:
             return
         self._drop(key)

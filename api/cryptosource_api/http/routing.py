@@ -43,6 +43,7 @@ class PlainRoutes:
         if route is None or scope["method"] not in (route.methods or ()):
             await self._app(scope, receive, send)
             return
+        # FastAPI sets it when it finds a route; metrics take the label from it.
         scope["route"] = route
         response = await route.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
@@ -81,6 +82,7 @@ class HeadRequests:
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
+                # The inner scope is a copy; metrics look at the outer one.
                 scope["route"] = inner.get("route")
                 await send(message)
             elif message["type"] == "http.response.body":

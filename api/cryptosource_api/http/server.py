@@ -75,9 +75,13 @@ def uvicorn_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
         app,
         http=LimitedProtocol,
         log_config=None,
+        # `access_log` writes JSON with the request id.
         access_log=False,
         server_header=False,
+        # `client_address` reads X-Forwarded-For, by the proxies that are trusted.
         proxy_headers=False,
+        # The application has no lifespan: connections are opened as needed, and closed in
+        # `shutdown`.
         lifespan="off",
         ws=DenialWebSocketProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
@@ -160,6 +164,7 @@ class ApiServer:
         try:
             self._server.run(sockets=[self._socket])
         finally:
+            # Also after a failure, or `start` would wait for its whole timeout.
             self._server.settled.set()
 
     def stop(self) -> None:
@@ -181,6 +186,7 @@ def serve(settings: ApiSettings, url: URL, *, environ: Mapping[str, str] | None 
         CannotListen: the port is in use, or the address is not this machine's.
     """
     configure_logging(settings.log_level, environ=environ or {})
+    # Before anything is opened, so that an address in use is the first error.
     listener = listening_socket(settings.host, settings.port)
     engine = api_engine(url, settings)
     provider = request_provider(environ or {})

@@ -93,6 +93,7 @@ class ChangeListener:
 
     def __init__(self, url: URL, handler: ChangeHandler) -> None:
         engine = session_engine(url, application="cryptosource-live", timeouts=TIMEOUTS)
+        # Postgres delivers notifications between transactions, so the session is never in one.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._handler = handler
         self._stopping = threading.Event()
@@ -146,6 +147,7 @@ class ChangeListener:
             connection.execute(text(f"LISTEN {channel}"))
         head = read_head(connection)
         self._runs.begin(connection)
+        # After a reconnect the earlier position stays: what was committed meanwhile is reported.
         self._at = self._at or head
         self._handler.connected(self._at)
         self._advance(connection)
@@ -165,8 +167,11 @@ class ChangeListener:
                 driver.poll()
             except Exception as error:  # psycopg2's errors, which SQLAlchemy does not wrap here
                 raise OSError(type(error).__name__) from error
+            # Without clients for runs the poll is enough: the tracker stays current for the next
+            # one.
             if driver.notifies and self._handler.interest().runs:
                 rest = RUNS_REST_SECONDS
+            # Their payloads do not matter.
             driver.notifies.clear()
             self._advance(connection)
             if time.monotonic() >= self._runs_read_at + rest:

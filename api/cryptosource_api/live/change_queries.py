@@ -76,6 +76,7 @@ def read_changes(
             raise ChangesUnknown("too-long-ago" if made_at is None else "another-database")
     bound = {"after": since.version, "until": until.version}
     rows = connection.execute(sql.CHANGES_BETWEEN, bound).all()
+    # Retention has removed some of them.
     if len(rows) != until.version - since.version:
         raise ChangesUnknown("too-long-ago")
     return [(StreamPosition(version=row.version, micros=row.micros), row.asset_ids) for row in rows]

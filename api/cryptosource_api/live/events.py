@@ -40,6 +40,7 @@ class Event:
         members: dict[str, Any] = {"type": self.name}
         if self.id is not None:
             members["id"] = self.id
+        # Joined as text: the records in `data` are JSON of Postgres, and stay as they are.
         head = json.dumps(members)
         return head if self.data == "{}" else f"{head[:-1]}, {self.data[1:]}"
 

@@ -83,6 +83,7 @@ class Hub:
             raise Unavailable("shutting-down", "This process is shutting down; connect again")
         if self.clients >= self.settings.stream_clients:
             raise Unavailable("too-many-streams", "Enough clients are connected; try again shortly")
+        # Before the wait for the database, or clients that wait together could exceed the limit.
         self.clients += 1
         try:
             await self._wait_for_database()
@@ -124,6 +125,7 @@ class Hub:
 
     def interest(self) -> Interest:
         """Return the kinds of changes that have clients."""
+        # A count may be stale: what was not read for a new client is read for it (`Change.lacks`).
         count = self._listening
         return Interest(data=count["data"] > 0, own=count["own"] > 0, runs=count["runs"] > 0)
 
@@ -156,6 +158,7 @@ class Hub:
 
     def _on_loop(self, call: Callable[[], None]) -> None:
         assert self._loop is not None  # noqa: S101 - set before the listener is started
+        # The listener may still report something while the process ends.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call)
 

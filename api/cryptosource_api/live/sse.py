@@ -31,6 +31,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, hub: Hub, filters: Filters, since: StreamPosition | None) -> None:
+        # X-Accel-Buffering: nginx would hold events back until a buffer is full.
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub, self._filters, self._since = hub, filters, since
@@ -61,6 +62,7 @@ class EventStream(Response):
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await self._send(send, start)
         await self._send(send, _body(b"retry: %d\n\n" % RETRY_MILLISECONDS))
+        # Closed at once: the generator counts the client out in its `finally`.
         async with aclosing(self._hub.events(self._filters, self._since)) as events:
             async for event in events:
                 await self._send(send, _body(HEARTBEAT if event is None else event.as_sse))

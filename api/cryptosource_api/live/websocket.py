@@ -45,6 +45,7 @@ class Conversation:
     def __init__(self, hub: Hub, websocket: WebSocket) -> None:
         self._hub = hub
         self._websocket = websocket
+        # Two tasks send: the sender its events, the receiver its pongs and errors.
         self._send_lock = asyncio.Lock()
         self._sender: asyncio.Task[None] | None = None
         self._received_at: list[float] = []
@@ -131,6 +132,7 @@ class Conversation:
         except ValueError as error:
             await self._send_error(str(error))
             return
+        # Ended before the next begins, so that no event of the old filters follows the new ones.
         earlier, self._sender = self._sender, None
         if earlier is not None:
             earlier.cancel()

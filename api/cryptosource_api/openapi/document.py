@@ -104,6 +104,7 @@ def _add_components(schema: dict[str, Any]) -> None:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"].update(problem.pop("$defs", {}))
     components["schemas"]["Problem"] = problem
+    # Our handler answers mistakes as problems, so these are never sent.
     for name in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(name, None)
     components["headers"] = HEADERS

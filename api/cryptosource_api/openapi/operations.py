@@ -75,6 +75,7 @@ def json_responses(
             "description": "What the client holds (If-None-Match) is current",
             "headers": headers.refer(*headers.EVERY_ANSWER, *rates, *caching),
         }
+    # Sorted, as `groupby` needs, and so that the document is the same each time.
     kinds = sorted({*problems, *ANYWHERE} - {*without}, key=lambda kind: (kind.status, kind.word))
     for status, of_status in groupby(kinds, key=lambda kind: kind.status):
         responses[status] = _problem_response(status, list(of_status))

@@ -46,6 +46,7 @@ def content_policy(html: str, *, scripts_from: str) -> str:
     scripts = " ".join([scripts_from, *(f"'sha256-{each}'" for each in hashes)])
     return (
         f"default-src 'none'; script-src {scripts}; style-src {scripts_from} 'unsafe-inline'; "
+        # Both pages set style attributes, and ReDoc searches in a worker made from a blob.
         "img-src 'self' data:; connect-src 'self'; worker-src blob:; frame-ancestors 'none'"
     )
 

@@ -117,6 +117,7 @@ def read_coins(connection: Connection, parameters: CoinsParameters) -> CoinList:
     }
     rows = connection.execute(statement, bound).mappings().all()
     columns = _columns(choices, rows, parameters.source)
+    # Each row carries the total; a page beyond the last one has no row.
     total = rows[0]["total"] if rows else 0
     return CoinList(
         now=rows[0]["now"] if rows else connection.scalar(sql.NOW),

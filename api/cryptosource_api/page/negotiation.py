@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    # Bounded: a client may send any number of ranges.
     for part in accept.split(",")[:50]:
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = 1.0

@@ -66,6 +66,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # Templates are part of the image and do not change while it runs.
         auto_reload=False,
     )
     environment.filters |= {

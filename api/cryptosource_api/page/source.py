@@ -70,6 +70,7 @@ def read_source_page(connection: Connection, *, namespace: str, name: str) -> So
         raise NotFound(f"There is no source {namespace[:100]}/{name[:100]}")
     of_source = {"source_id": facts["source_id"]}
     health = connection.execute(SOURCE_HEALTH, of_source).mappings().one_or_none()
+    # The source may be deleted between the two statements.
     if health is None:
         raise NotFound(f"{namespace[:100]}/{name[:100]} has just been deleted")
     state = state_of(health, drifts=facts["drifts"])

@@ -32,6 +32,7 @@ def _read_files() -> dict[str, PageFile]:
     result = {}
     for name, media_type in _TYPES.items():
         content = folder.joinpath(name).read_bytes()
+        # Part of the URL, so that a changed file is fetched although clients cache for a year.
         digest = hashlib.blake2b(content, digest_size=8).hexdigest()
         result[name] = PageFile(content=content, media_type=media_type, digest=digest)
     return result

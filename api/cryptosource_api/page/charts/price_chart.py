@@ -100,6 +100,7 @@ def price_chart(
     def y(value: Decimal) -> Decimal:
         return frame.bottom - (value - low) / (high - low) * (frame.bottom - frame.top)
 
+    # A label of the time axis needs some 75 pixels.
     places = max(2, (frame.end - frame.left) // 75)
     return PriceChart(
         frame=frame,
@@ -113,6 +114,7 @@ def price_chart(
 
 def _pad(low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
     margin = (high - low) * Decimal("0.06") or abs(high) * Decimal("0.01") or Decimal(1)
+    # An axis of prices does not begin below zero.
     return max(low - margin, Decimal(0)) if low >= 0 else low - margin, high + margin
 
 
