@@ -49,7 +49,7 @@ def reason_of(problem: ApiProblem) -> str:
     responses=json_responses(Single[DetailedHealth], INVALID_REQUEST),
 )
 async def show_detailed_health(request: Request) -> Response:
-    """Say how everything is, in detail. Always 200: it is a report."""
+    """Report storage, migrations, connections and every source in detail. Always 200: it is a report."""
     read_parameters(NoParameters, request.scope["query_string"])
     services = app_state_of(request)
     # Before the report's own query, which is added below: it counts also if it fails.

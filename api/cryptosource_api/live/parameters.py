@@ -22,7 +22,7 @@ RECORD_PARAMETERS = ("ticker", "symbol", "match", "last_event_id")
 
 
 class StreamParameters(Parameters):
-    """What `GET /data/stream` understands, and the filters of a subscription to `/ws`."""
+    """Parameters of `GET /data/stream`, and the filters of a subscription to `/ws`."""
 
     about: Literal["data", "runs"] | None = Field(
         default=None,

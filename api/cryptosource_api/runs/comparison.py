@@ -100,7 +100,7 @@ class Comparison(Model):
 
 
 class CompareParameters(Parameters):
-    """What `GET /stats/compare` understands."""
+    """Parameters of `GET /stats/compare`."""
 
     a: UUID = Field(
         description="The run to start from, as /stats/runs lists it.",

@@ -79,7 +79,7 @@ class DriftEntry(Model):
 
 
 class PerformanceParameters(SourceChoice, TimeSpan, CursorPaging):
-    """What `GET /stats/performance` understands."""
+    """Parameters of `GET /stats/performance`."""
 
     bucket: Bucket = Field(default="hour", description="What runs are put together by, in UTC.")
     limit: int = Field(
@@ -135,7 +135,7 @@ _CONDITIONS = {
 
 
 class DriftParameters(SourceChoice, TimeSpan, CursorPaging):
-    """What `GET /stats/drift` understands."""
+    """Parameters of `GET /stats/drift`."""
 
     field: Name = Field(
         default=None,

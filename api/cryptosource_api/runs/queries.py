@@ -32,7 +32,7 @@ _CONDITIONS = {
 
 
 class RunsParameters(SourceChoice, CursorPaging):
-    """What `GET /stats/runs` understands."""
+    """Parameters of `GET /stats/runs`."""
 
     status: RunStatus | None = Field(default=None, description="How the run stands or ended.")
     reason: str | None = Field(
