@@ -1,4 +1,4 @@
-"""Put a run together: the resource, its key and file, the network, the database."""
+"""Build runs from resources: resolve key and file, and connect network and database."""
 
 from __future__ import annotations
 
@@ -43,16 +43,18 @@ from cryptosource_telemetry.exporter import export_wanted
 from cryptosource_telemetry.sql_spans import trace_statements
 
 EGRESS_VARIABLE = "CRYPTOSOURCE_EGRESS_ALLOW"
+# A replay opens the reader for its rules but never calls the vendor, so it must not fail for a key
+# that is not on this machine.
 NO_KEY_NEEDED = "no-key-needed-for-a-replay"
-"""Stands for a vendor's key that is not at hand: a replay never calls the vendor."""
+"""Stands in for a vendor's key in a replay."""
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def identity_of(source: CryptoSource) -> SourceIdentity:
-    """Return a resource as the store knows it."""
+    """Return the identity of a resource in the store."""
     meta, spec = source.metadata, source.spec
     source_type = spec.type.lower()
-    # A vendor's ids mean the same in every source; a file's mean something within that source.
+    # A vendor's ids mean the same in every source; a file's have a meaning in that source alone.
     scope = f"csv/{meta.namespace}/{meta.name}" if spec.csv is not None else source_type
     return SourceIdentity(
         uid=source_uid(source),
@@ -68,8 +70,10 @@ def identity_of(source: CryptoSource) -> SourceIdentity:
     )
 
 
-def _trusted_authorities(variables: Mapping[str, str]) -> ssl.SSLContext | None:
-    """Honour a machine's own authorities, as curl and pip do; None leaves it to the client."""
+def _load_authorities(variables: Mapping[str, str]) -> ssl.SSLContext | None:
+    """Return a context with the machine's certificate authorities; None: the client's own."""
+    # The client brings a bundle of its own. Behind a proxy that inspects TLS only the machine's
+    # authorities are of use; curl and pip take them from the same variables.
     if any(variables.get(name) for name in CA_VARIABLES):
         return ssl.create_default_context()
     return None
@@ -77,7 +81,7 @@ def _trusted_authorities(variables: Mapping[str, str]) -> ssl.SSLContext | None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFactory:
-    """What all runs of a process share."""
+    """Builds the runs of a process, and holds what they share."""
 
     url: URL
     """The database."""
@@ -89,16 +93,17 @@ class RunFactory:
     stop: threading.Event
     """Set when the process is to end."""
     egress: EgressPolicy
+    # Shared, so that the failures of all runs of a process count together for an upstream.
     breaker: CircuitBreaker
 
     @classmethod
     def open(
         cls, environment: Environment, manifests: Manifests, url: URL, *, stop: threading.Event
     ) -> RunFactory:
-        """Put the shared parts together.
+        """Return a factory for the given environment and manifests.
 
         Raises:
-            CommandError: CRYPTOSOURCE_EGRESS_ALLOW cannot be read.
+            CommandError: CRYPTOSOURCE_EGRESS_ALLOW is no list of networks.
         """
         try:
             allowed = parse_cidrs(environment.variables.get(EGRESS_VARIABLE, ""))
@@ -117,9 +122,10 @@ class RunFactory:
         )
 
     def client(self, source: CryptoSource) -> HttpClient:
-        """Return a client that paces itself by the source's plan."""
+        """Return a network client with the rate limit of the source's plan."""
         spec = source.spec
         rate = effective_rate_limit(spec)
+        # In Postgres, because runs that share a key are processes of their own in a cluster.
         bucket = PostgresBucket(
             session_engine(self.url, application="cryptosource-etl-rate-limit"),
             requests_per_minute=rate.requests_per_minute,
@@ -138,7 +144,7 @@ class RunFactory:
             clock=self.clock,
             breaker=self.breaker,
             user_agent=f"cryptosource/{version('cryptosource')}",
-            ssl_context=_trusted_authorities(self.variables),
+            ssl_context=_load_authorities(self.variables),
         )
 
     def run(
@@ -155,27 +161,29 @@ class RunFactory:
 
         Args:
             loaded: the source.
-            settings: the run's circumstances.
-            kind: load from the upstream, or judge again what is stored.
+            settings: the run's job name, trigger and limits.
+            kind: load from the upstream, or replay what is stored.
             parent: the trace it belongs to.
-            links: what else its span points at.
-            on_progress: called after each page.
+            links: other spans that its span refers to.
+            on_progress: called after each committed page.
         """
         source = loaded.source
         client = self.client(source)
         identity = identity_of(source)
 
+        # Called after the claim, so that a missing key or file fails a run that has a row, and is
+        # not only a line in a pod's log.
         def open_reader() -> SourceReader:
             resolved = resolve(
                 loaded, self.manifests, environ=self.variables, data_dir=self.data_dir
             )
-            if resolved.problems and kind.asks_upstream:
+            if resolved.problems and kind.reads_upstream:
                 raise Permanent(resolved.reason, str(resolved.problems[0]))
             context = SourceContext(
                 source=source,
                 http=client,
                 clock=self.clock,
-                api_key=resolved.api_key or (None if kind.asks_upstream else NO_KEY_NEEDED),
+                api_key=resolved.api_key or (None if kind.reads_upstream else NO_KEY_NEEDED),
                 csv_path=resolved.csv_path,
             )
             return open_source(context)
@@ -188,7 +196,9 @@ class RunFactory:
             reject_limit_percent=source.spec.reject_limit_percent,
             pins=dict(source.spec.identity.pins),
             settings=settings,
-            deadline_seconds=source.spec.active_deadline_seconds if kind.asks_upstream else None,
+            # The deadline is for the upstream's answers; a replay reads all that is stored, however
+            # long that takes.
+            deadline_seconds=source.spec.active_deadline_seconds if kind.reads_upstream else None,
             parent=parent,
             links=links,
             on_progress=on_progress,

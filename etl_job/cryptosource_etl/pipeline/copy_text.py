@@ -1,4 +1,4 @@
-"""The text of a COPY, such that Postgres can store whatever an upstream sent, and the COPY itself."""
+"""Encode values as COPY text that Postgres can store, whatever an upstream sent; run the COPY."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from cryptosource_telemetry.sql_spans import statement_span
 
 NULL = r"\N"
 _REPLACEMENT = r"\ufffd"
+# A surrogate pair is tried before a single escape, so that its halves are not taken for lone ones.
+# Other escapes match too, so that the `u` behind an escaped backslash is not taken for one.
 _ESCAPES = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a surrogate pair is fine
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|\\u[0-9a-fA-F]{4}"
     r"|\\."
 )
@@ -30,9 +32,10 @@ def _scrub_escape(match: re.Match[str]) -> str:
 
 
 def is_storable(external_id: str | None) -> TypeGuard[str]:
-    """Return whether Postgres can be asked about an id; one it cannot hold was never stored."""
+    """Return whether Postgres can hold an id as text; one it cannot hold was never stored."""
     if external_id is None or "\0" in external_id:
         return False
+    # A lone surrogate is no UTF-8: it comes back from the encoder as '?'.
     return external_id.isascii() or external_id.encode("utf-8", "replace").decode() == external_id
 
 
@@ -42,6 +45,7 @@ def scrub_json(payload: str) -> tuple[str, bool]:
     JSONB refuses NUL (22P05) and lone surrogates (22P02), escaped or not; each becomes U+FFFD.
     """
     scrubbed = payload.replace("\0", "\ufffd")
+    # Two cheap tests first: this runs once for each record, and nearly none needs the regex.
     if "\\u" in scrubbed:
         scrubbed = _ESCAPES.sub(_scrub_escape, scrubbed)
     if not scrubbed.isascii():
@@ -49,8 +53,8 @@ def scrub_json(payload: str) -> tuple[str, bool]:
     return scrubbed, scrubbed != payload
 
 
-def quoted(payload: str) -> str:
-    """Return any text as one JSON string, for payloads that JSONB cannot hold as what they are."""
+def as_json_string(payload: str) -> str:
+    """Return any text as one JSON string, for a payload that JSONB refuses as it is."""
     return scrub_json(json.dumps(payload))[0]
 
 
@@ -70,45 +74,47 @@ def copy_field(value: str | None) -> str:
 
 
 def copy_text(value: str | None) -> str:
-    r"""Like `copy_field`, for text columns: NUL, which Postgres has no place for, becomes U+FFFD."""
+    r"""Like `copy_field`, for text columns: NUL, which Postgres cannot store, becomes U+FFFD."""
     if value is None:
         return NULL
-    if value.isprintable() and "\\" not in value:  # nearly all are, and need no closer look
+    # The common case, in one call: printable text holds neither NUL nor a tab nor a line break.
+    if value.isprintable() and "\\" not in value:
         return value
     return copy_field(value.replace("\0", "\ufffd"))
 
 
 def text_array(values: Iterable[str]) -> str:
-    """Return texts as one array literal, for `CAST(… AS text[])`.
-
-    The driver would write a list as an ARRAY[…] of literals, each of which the server parses and
-    plans as an expression of its own.
-    """
+    """Return texts as one array literal, for `CAST(… AS text[])`."""
+    # The driver would write a list as an ARRAY[…] of literals, each of which the server parses and
+    # plans as an expression of its own.
     texts = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
     return '{"' + '","'.join(texts) + '"}' if texts else "{}"
 
 
 def copy_buffer(lines: Iterable[str]) -> bytes:
-    """Return the bytes that COPY … FROM STDIN reads; what UTF-8 cannot say becomes '?'."""
+    """Return the bytes that COPY … FROM STDIN reads; what UTF-8 cannot encode becomes '?'."""
     text = "\n".join(lines)
     return (text + "\n").encode("utf-8", errors="replace") if text else b""
 
 
 def copy_into(connection: Connection, statement: str, buffer: bytes) -> None:
-    """COPY by the driver: the one bulk write, because nothing else is as cheap.
-
-    Its errors are in SQLAlchemy's tree, like those of all other statements.
+    """Send a buffer by COPY.
 
     Args:
         connection: in a transaction.
         statement: `COPY … FROM STDIN`.
         buffer: as `copy_buffer` returns it.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it for any other statement.
     """
+    # SQLAlchemy has no COPY, so this goes to the driver's cursor; its errors are translated below,
+    # because callers tell a lost connection from a refused value by SQLAlchemy's classes.
     cursor = connection.connection.cursor()
     try:
         with statement_span(statement):
-            # In one piece: for each piece the driver waits for the interpreter's lock, behind the
-            # thread that prepares the next page.
+            # In one piece: for each piece the driver has to get the interpreter's lock back from
+            # the thread that prepares the next page.
             cursor.copy_expert(statement, io.BytesIO(buffer), size=len(buffer) + 1)
     except psycopg2.Error as error:
         raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error

@@ -1,8 +1,10 @@
 """A token bucket in Postgres, shared by every run that uses the same key.
 
-Each Job is a process of its own, so a bucket in memory would be full at every start; the vendors
-count per key and address. Same algorithm as the bucket in memory (GCRA), by the database's clock.
+The algorithm is that of the bucket in memory (GCRA), by the database's clock.
 """
+
+# Each Job is a process of its own, so a bucket in memory would be full at every start, while
+# vendors count requests per key and address.
 
 from __future__ import annotations
 
@@ -20,11 +22,11 @@ class PostgresBucket:
     """A `RateLimiter` whose state is one row per bucket.
 
     Args:
-        engine: sessions apart from the loading one, because extraction runs in its own thread.
+        engine: opens sessions apart from the loading one; extraction runs in its own thread.
         requests_per_minute: the sustained rate.
         burst: requests that may go out at once after a pause.
-        max_wait_seconds: a longer wait ends the run, which comes back later, instead of sleeping.
-        clock: waits.
+        max_wait_seconds: a longer wait ends the run, to be repeated later, instead of sleeping.
+        clock: used to wait.
     """
 
     def __init__(
@@ -37,18 +39,21 @@ class PostgresBucket:
         clock: Clock,
     ) -> None:
         interval = 60.0 / requests_per_minute
+        # GCRA allows a request that comes up to `tolerance` early; for a burst of one that is none.
         self._engine = engine
         self._pace = {"interval": interval, "tolerance": interval * (burst - 1)}
         self._max_wait_seconds = max_wait_seconds
         self._clock = clock
 
     def acquire(self, key: str) -> None:
-        """Wait until a request may go out. A penalty that comes meanwhile holds for waiters too.
+        """Wait until a request may go out.
 
         Raises:
-            Retryable: RateLimited; the wait would be longer than a run may take.
-            Stopped: the process is to stop.
+            Retryable: RateLimited; the wait would be longer than `max_wait_seconds`.
+            Stopped: the process is to end.
         """
+        # Asked again after each wait: another run may have taken the token, or a penalty may have
+        # come meanwhile, which holds for those who wait too.
         while (wait := self._take(key)) > 0:
             if wait > self._max_wait_seconds:
                 raise Retryable(
@@ -60,12 +65,14 @@ class PostgresBucket:
             self._clock.sleep(wait)
 
     def penalize(self, key: str, until: datetime) -> None:
-        """Let nobody through before `until`; the burst is used up then."""
+        """Allow no request before `until`; the burst is used up then."""
         with self._engine.begin() as connection:
             connection.execute(sql.PENALIZE, {"bucket": key, "until": until, **self._pace})
 
     def _take(self, key: str) -> float:
-        """Take a token and return 0, or return the seconds until there may be one."""
+        """Take a token and return 0, or return the seconds until one may be free."""
+        # One short transaction: the row lock makes reading and taking one step among all runs, and
+        # is not held while this one waits.
         with self._engine.begin() as connection:
             connection.execute(sql.MAKE_BUCKET, {"bucket": key})
             wait = float(connection.scalar(sql.WAIT, {"bucket": key, **self._pace}) or 0)

@@ -103,7 +103,7 @@ def test_every_page_of_a_history_follows_to_the_coin_that_the_first_one_found(da
             reject_limit_percent=0,
         )
         loader.prepare()
-        preparer = PagePreparer(claim, reader, pinned=(), lend=session.lend)
+        preparer = PagePreparer(claim, reader, pinned=(), acquire=session.acquire)
         ahead = PipelinedPreparation(preparer, committed=lambda: loader.pages_committed)
         prepared_ahead = pairwise(chain(ahead.prepare(reader.pages({})), [None]))
         for number, ((page, prepared), _) in enumerate(prepared_ahead):
@@ -174,9 +174,9 @@ def test_a_session_that_was_idle_for_long_is_replaced_before_its_end_is_noticed(
 ):
     monkeypatch.setattr(pipelined_preparation, "IDLE_SECONDS", -1)
     session = LookUpSession(loading_engine(database))
-    with session.lend() as connection:
+    with session.acquire() as connection:
         first = connection.scalar(text("SELECT pg_backend_pid()"))
     value(database, f"SELECT pg_terminate_backend({first})")
-    with session.lend() as connection:
+    with session.acquire() as connection:
         assert connection.scalar(text("SELECT pg_backend_pid()")) != first
     session.close()

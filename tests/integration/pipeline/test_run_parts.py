@@ -73,9 +73,9 @@ class Parts:
     def run(self, database: URL, **options: Any) -> RunOutcome:
         kind = RunKind(
             compose=lambda _: Flow(source=self, sink=self, records_committed=7, observer=self),
-            summary=lambda totals, drifts: f"{totals.loaded} moved, {len(drifts)} changed",
-            stopped="stopped as this kind says it",
-            asks_upstream=False,
+            summarize=lambda totals, drifts: f"{totals.loaded} moved, {len(drifts)} changed",
+            stop_message="stopped as this kind says it",
+            reads_upstream=False,
             trigger="parts",
         )
         return make_run(database, lambda: ScriptedReader(()), kind=kind, **options).execute()

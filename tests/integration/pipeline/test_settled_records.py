@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import URL, Connection, event
 
 from cryptosource_etl.pipeline.identity.matcher import Newcomer
-from cryptosource_etl.pipeline.identity.resolution import IdentityResolver, propose
+from cryptosource_etl.pipeline.identity.proposal import propose
+from cryptosource_etl.pipeline.identity.resolution import IdentityResolver
 from cryptosource_store.engine import loading_engine
 from support.oracle import rows, value
 from support.readers import NOON, coin
@@ -39,7 +40,7 @@ def session(database: URL) -> Iterator[Connection]:
 def resolver(connection: Connection, database: URL) -> IdentityResolver:
     source_id = value(database, "SELECT source_id FROM sources WHERE name = 'b'")
     return IdentityResolver(
-        connection, source_id=source_id, id_scope="scope-b", pins={}, others_may_know=False
+        connection, source_id=source_id, id_scope="scope-b", pins={}, shared_scope=False
     )
 
 
@@ -106,5 +107,5 @@ def test_a_surprise_in_a_page_before_is_reason_enough_to_ask_again(
     asked = questions(session)
 
     with session.begin():
-        resolver(session, database).settle([NEWCOMER], proposal, surprised=True)
+        resolver(session, database).settle([NEWCOMER], proposal, recheck=True)
     assert len(asked) == 1

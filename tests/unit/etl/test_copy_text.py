@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cryptosource_etl.pipeline.copy_text import copy_field, copy_text
 from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Rejected
 from cryptosource_etl.pipeline.prepare.stage_rows import accepted_lines, quote_text, rejected_lines
-from cryptosource_etl.pipeline.replay.judgement import Judged, stage_lines
+from cryptosource_etl.pipeline.replay.judgement import Judgement, stage_lines
 from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
 from cryptosource_etl.records import Quote, RawRecord, Rejection
 from cryptosource_store.quote_fields import FIGURE_NAMES, QUOTE_COLUMNS
@@ -94,7 +94,7 @@ def test_a_record_that_is_judged_again_fills_the_stage_of_a_replay():
         "held_observed_at": "2026-11-01T00:00:00+00:00",
         "digest": "00ff",
     }
-    judged = [Judged(STORED, QUOTE), Judged(STORED, REJECTION), Judged(STORED, None)]
+    judged = [Judgement(STORED, QUOTE), Judgement(STORED, REJECTION), Judgement(STORED, None)]
 
     accepted, rejected = stage_lines(judged, assets)
 

@@ -1,4 +1,4 @@
-"""Which coin a source's id means: by pin, by evidence, else a coin of its own.
+"""Which coin an external id means: pinned by the user, matched by evidence, else newly minted.
 
-Belongs here: resolving, matching, pins, slugs. Never here: loading observations.
+Belongs here: matching, proposing, resolving, pins, slugs. Never here: loading observations.
 """

@@ -1,4 +1,4 @@
-"""A prepared page into Postgres: one transaction, entirely or not at all.
+"""Load prepared pages into Postgres: one transaction for each page, entirely or not at all.
 
 Belongs here: the order of its statements and locks. Never here: judging a record.
 """

@@ -1,4 +1,4 @@
-"""The end of a page's transaction: how far the source is loaded, and proof that it is still ours."""
+"""The end of a page's transaction: move the checkpoint, unless another run has claimed the source."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Checkpoint:
 
     Args:
         connection: the claiming session.
-        claim: whose epoch fences each page.
+        claim: its epoch fences each page.
     """
 
     def __init__(self, connection: Connection, claim: Claim) -> None:
         self._connection = connection
-        self._claimed = {
+        self._parameters = {
             "source_id": claim.source_id,
             "run_id": claim.run_id,
             "epoch": claim.epoch,
@@ -40,7 +40,7 @@ class Checkpoint:
 
         Args:
             batch: what is being committed.
-            counts: what became of it.
+            counts: its records by outcome.
             observed_at: the newest observation of the page.
 
         Raises:
@@ -49,7 +49,7 @@ class Checkpoint:
         if batch.cursor is None:
             self.keep(batch, counts)
             return
-        self._fence(
+        self._execute(
             sql.ADVANCE,
             batch,
             counts,
@@ -59,28 +59,31 @@ class Checkpoint:
         )
 
     def keep(self, batch: Batch[Any], counts: Counts) -> None:
-        """Stay where it is; add the page to the run's row.
+        """Keep the cursor; add the page to the run's row.
 
         Raises:
             Retryable: Fenced; another run has claimed the source since.
         """
-        self._fence(sql.STAY, batch, counts)
+        self._execute(sql.STAY, batch, counts)
 
-    def _fence(
-        self, statement: TextClause, batch: Batch[Any], counts: Counts, **moved: Any
+    def _execute(
+        self, statement: TextClause, batch: Batch[Any], counts: Counts, **checkpoint: Any
     ) -> None:
         parameters = {
-            **self._claimed,
-            **moved,
+            **self._parameters,
+            **checkpoint,
             "processed": counts.processed,
             "loaded": counts.loaded,
             "unchanged": counts.unchanged,
             "rejected": counts.rejected,
+            # The empty page that ends a pass carries a cursor only, and is no page of records.
             "pages": 1 if counts.processed else 0,
             "requests": batch.requests,
             "retries": batch.retries,
             "records_total": batch.records_total,
         }
+        # False: the epoch is not ours any more. The exception rolls the page's transaction back, so
+        # a run that was frozen and taken over leaves nothing behind.
         if not self._connection.scalar(statement, parameters):
             message = "Another run has claimed this source; nothing of this page is kept"
             raise Retryable(Reason.FENCED, message)

@@ -1,4 +1,4 @@
-"""The monthly partitions that a run writes to, opened before the first page that needs them."""
+"""Create the monthly partitions that a run writes to, before the first page that needs them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cryptosource_store.partitions import (
 )
 
 RAW_MONTHS_AHEAD = timedelta(days=1)
-"""A page is in at the latest that long after it was judged."""
+"""Raw records get partitions up to that long ahead, for a page that commits in the next month."""
 
 
 class MonthlyPartitions:
-    """Opens the months of one source's quotes and raw records, each once.
+    """Creates the monthly partitions of one source's quotes and raw records, each once.
 
     Args:
         connection: the claiming session.
-        source_type: whose raw records they are.
+        source_type: the type whose raw records they hold.
         clock: gives the month in which raw records arrive.
     """
 
@@ -35,16 +35,19 @@ class MonthlyPartitions:
         self._raw_months: set[tuple[int, int]] = set()
 
     def ensure(self, observed: AbstractSet[tuple[int, int]]) -> None:
-        """Open new months in a transaction of their own, so that no page holds their lock.
+        """Create the partitions of months that this run has not written to yet.
 
         Args:
             observed: (year, month) pairs of the page's quotes.
         """
         quote_months = observed - self._quote_months
-        now = self._clock.now()  # the page is written later, perhaps in the next month
+        now = self._clock.now()
+        # The page is stamped when it is written, which may be in the next month.
         raw_months = months_of([now, now + RAW_MONTHS_AHEAD]) - self._raw_months
         if not (quote_months or raw_months):
             return
+        # In a transaction of its own: partitions are made under an advisory lock that all sources
+        # share, and a page's transaction would hold it until its commit.
         with self._connection.begin():
             if quote_months:
                 ensure_quote_partitions(self._connection, quote_months)

@@ -1,4 +1,4 @@
-"""The statements of a page's transaction, in the order that keeps locks and facts consistent."""
+"""The statements of a page's transaction, in the order in which every source takes its locks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class PageWriter:
     def __init__(self, connection: Connection, claim: Claim) -> None:
         self._connection = connection
         self._claim = claim
-        self._bound = {"source_id": claim.source_id, "run_id": claim.run_id}
+        self._parameters = {"source_id": claim.source_id, "run_id": claim.run_id}
 
-    def make_stages(self) -> None:
-        """Make the session's stage tables."""
+    def create_stages(self) -> None:
+        """Create the session's stage tables, unless they exist."""
         self._execute(sql.CREATE_STAGE)
         self._execute(sql.CREATE_REJECT_STAGE)
 
@@ -41,17 +41,19 @@ class PageWriter:
         copy_into(self._connection, sql.COPY_STAGE, buffer)
 
     def drop_unchanged(self) -> int:
-        """Take out of the stage what is stored already; return how many."""
+        """Delete staged records that are stored already; return how many."""
         return self._execute(sql.DROP_UNCHANGED)
 
     def merge(self, *, ingested_at: datetime, new_records: int) -> None:
-        """Bring the stage into every table it belongs in, and tell who listens.
+        """Write the staged records to every table they belong in, and notify listeners.
 
         Args:
             ingested_at: time of arrival; decides the raw partition.
             new_records: external ids of the stage that had no observation before.
         """
         source_type = self._claim.source.source_type
+        # In two messages to the server, not one for each statement: between two the loading thread
+        # has to get the interpreter's lock back. MERGE ends where its answer is needed.
         new_coins = self._scalar(sql.MERGE, source_type=source_type, ingested_at=ingested_at)
         self._execute(
             sql.SHARE,
@@ -59,7 +61,7 @@ class PageWriter:
         )
 
     def quarantine(self, buffer: bytes, *, contract_version: str, ingested_at: datetime) -> None:
-        """COPY rejected records and keep each of them once, with its payload."""
+        """COPY rejected records; keep each payload once, and count how often it was seen."""
         copy_into(self._connection, sql.COPY_REJECTS, buffer)
         self._execute(
             sql.UPSERT_REJECTS,
@@ -69,11 +71,11 @@ class PageWriter:
         )
 
     def count_rejects(self, reasons: Mapping[str, int]) -> None:
-        """Put the run's rejected records by reason into its row."""
+        """Store the run's count of rejected records by reason in its row."""
         self._execute(sql.COUNT_REJECTS, reasons=json.dumps(dict(reasons)))
 
     def _scalar(self, statement: TextClause, **parameters: Any) -> int:
-        return int(self._connection.scalar(statement, {**self._bound, **parameters}) or 0)
+        return int(self._connection.scalar(statement, {**self._parameters, **parameters}) or 0)
 
     def _execute(self, statement: TextClause, **parameters: Any) -> int:
-        return self._connection.execute(statement, {**self._bound, **parameters}).rowcount
+        return self._connection.execute(statement, {**self._parameters, **parameters}).rowcount

@@ -1,7 +1,7 @@
-"""Load what an upstream has: a run from the checkpoint to the upstream's end.
+"""The run that loads from an upstream: from the checkpoint to the upstream's end.
 
-Pages are read and prepared in a thread of their own while the run loads the page before, and what
-a whole pass shows of the upstream (the shape of its records, the ids it lists) is noted.
+Pages are read and prepared in a thread of their own while the run loads the page before. The shape
+of the upstream's records and the ids it lists are recorded for each whole pass.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from cryptosource_etl.pipeline.identity.pins import pins_without_effect
+from cryptosource_etl.pipeline.identity.resolution import pins_without_effect
 from cryptosource_etl.pipeline.load.page_loader import PageLoader
 from cryptosource_etl.pipeline.observe.shape_drift import ShapeTracker, record_drift
-from cryptosource_etl.pipeline.observe.upstream_inventory import UpstreamInventory, record_listing
+from cryptosource_etl.pipeline.observe.upstream_inventory import (
+    UpstreamInventory,
+    record_inventory,
+)
 from cryptosource_etl.pipeline.prepare.page_preparation import PagePreparer, PreparedPage
 from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
     LookUpSession,
@@ -31,15 +34,16 @@ from cryptosource_etl.sources.plugin import SourceReader
 
 log = logging.getLogger(__name__)
 
-LATE_PINS_SHOWN = 10
+MAX_LOGGED_PINS = 10
+"""Pins without effect that one log line names."""
 
 
 class UpstreamPages:
     """The pages of a source's upstream from its checkpoint on: a `PageSource`.
 
     Args:
-        run: whose reader is asked, and who waits.
-        committed: returns how many of the pages are in.
+        run: its reader yields the pages; its `pulse` is called while it waits for one.
+        committed: returns how many of the pages have been committed.
     """
 
     def __init__(self, run: ClaimedRun, *, committed: Callable[[], int]) -> None:
@@ -48,10 +52,10 @@ class UpstreamPages:
 
     @contextmanager
     def open(self) -> Iterator[Iterable[tuple[Page, PreparedPage]]]:
-        """Return the pages; leaving waits for the extracting thread, but not for long."""
+        """Return the pages; leaving waits a bounded time for the extracting thread to end."""
         settings = self._run.plan.settings
         prefetch = Prefetch(
-            self._prepared_pages,
+            self._prepare_pages,
             idle_seconds=settings.idle_check_seconds,
             on_idle=self._run.pulse,
         )
@@ -59,48 +63,55 @@ class UpstreamPages:
             with prefetch as pages:
                 yield pages
         finally:
+            # Bounded: the thread may sit in a read that does not return. It is a daemon, so a
+            # process that ends does not wait for it either.
             prefetch.join(settings.shutdown_seconds)
 
-    def _prepared_pages(self) -> Iterator[tuple[Page, PreparedPage]]:
+    def _prepare_pages(self) -> Iterator[tuple[Page, PreparedPage]]:
         """Yield pages ready to be committed; runs in the extracting thread."""
         run = self._run
+        # A session of its own: a database connection must not be used by two threads at once.
         session = LookUpSession(run.engine)
-        preparer = PagePreparer(run.claim, run.reader, pinned=run.plan.pins, lend=session.lend)
-        ahead = PipelinedPreparation(preparer, committed=self._committed)
+        preparer = PagePreparer(
+            run.claim, run.reader, pinned=run.plan.pins, acquire=session.acquire
+        )
+        preparation = PipelinedPreparation(preparer, committed=self._committed)
         pages = run.reader.pages(run.claim.cursor)
         try:
-            yield from ahead.prepare(pages)
+            yield from preparation.prepare(pages)
         finally:
             session.close()
+            # Closed in this thread, as `SourceReader.pages` promises: a generator cannot be closed
+            # by another thread while it runs. An iterator that is no generator has no `close`.
             close = getattr(pages, "close", None)
             if close is not None:
                 close()
 
 
 class UpstreamObserver:
-    """What a pass shows of its upstream: a `PassObserver`.
+    """Records the shape and the inventory of a pass: a `PassObserver`.
 
     Args:
         connection: the claiming session.
-        claim: whose upstream it is.
-        reader: knows the shape of a record.
+        claim: of the source being read.
+        reader: returns the shape of a record.
     """
 
     def __init__(self, connection: Connection, claim: Claim, reader: SourceReader) -> None:
         self._connection = connection
         self._claim = claim
         self._shape = ShapeTracker(reader)
-        self._listing = UpstreamInventory()
+        self._inventory = UpstreamInventory()
 
     def observe(self, page: Page) -> None:
-        """Take a page in."""
+        """Add a page to the pass."""
         self._shape.observe(page)
-        self._listing.observe(page)
+        self._inventory.observe(page)
 
     def record(self) -> Sequence[Drift]:
-        """Store the pass's shape and list of ids; return what changed of the shape."""
+        """Store the shape and the ids of the pass; return the changes of the shape."""
         drifts = record_drift(self._connection, self._claim, self._shape)
-        record_listing(self._connection, self._claim, self._listing)
+        record_inventory(self._connection, self._claim, self._inventory)
         return drifts
 
 
@@ -115,7 +126,7 @@ def _compose(run: ClaimedRun) -> Flow[PreparedPage]:
         reject_limit_percent=run.plan.reject_limit_percent,
     )
     loader.prepare()
-    _warn_of_late_pins(run)
+    _log_late_pins(run)
     return Flow(
         source=UpstreamPages(run, committed=lambda: loader.pages_committed),
         sink=loader,
@@ -124,20 +135,20 @@ def _compose(run: ClaimedRun) -> Flow[PreparedPage]:
     )
 
 
-def _warn_of_late_pins(run: ClaimedRun) -> None:
+def _log_late_pins(run: ClaimedRun) -> None:
     with run.connection.begin():
         late = pins_without_effect(
             run.connection, id_scope=run.claim.source.id_scope, pins=run.plan.pins
         )
     if late:
-        shown = dict(sorted(late.items())[:LATE_PINS_SHOWN])
+        logged = dict(sorted(late.items())[:MAX_LOGGED_PINS])
         log.warning(
             "pins without effect: these ids were other coins before they were pinned",
-            extra={"pins": shown, "count": len(late)},
+            extra={"pins": logged, "count": len(late)},
         )
 
 
-def _summary(counts: Counts, drifts: Sequence[Drift]) -> str:
+def _summarize(counts: Counts, drifts: Sequence[Drift]) -> str:
     if not counts.processed:
         return "Nothing new since the last run"
     text = f"{counts.loaded} loaded, {counts.unchanged} unchanged, {counts.rejected} rejected"
@@ -149,8 +160,8 @@ def _summary(counts: Counts, drifts: Sequence[Drift]) -> str:
 
 LOAD = RunKind(
     compose=_compose,
-    summary=_summary,
-    stopped="Stopped by a signal after its last whole page; the next run goes on from there",
-    asks_upstream=True,
+    summarize=_summarize,
+    stop_message="Stopped by a signal after its last whole page; the next run goes on from there",
+    reads_upstream=True,
 )
-"""A run that asks the upstream."""
+"""A run that loads from the upstream."""

@@ -1,4 +1,4 @@
-"""What a run notices about its upstream: the shape of its records, and which ids it lists.
+"""Facts about an upstream as a whole: the shape of its records, and the ids it lists.
 
-Belongs here: drift and the inventory. Never here: what is done with a record.
+Belongs here: shape drift and the inventory. Never here: judging or loading a record.
 """

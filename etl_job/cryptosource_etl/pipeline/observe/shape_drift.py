@@ -1,7 +1,7 @@
-"""Notice when an upstream changes the shape of its records.
+"""Detect changes in the shape of an upstream's records.
 
-A pass over the whole upstream is compared with the last accepted shape; what differs is stored
-and reported, and the new shape is accepted from then on. Raw payloads keep everything anyway.
+Each pass is compared with the last accepted shape. Differences are stored and reported, and the new
+shape is accepted from then on. Nothing is lost by that: raw payloads are stored in full.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cryptosource_store.statements import shape_drift as sql
 Shape = Mapping[str, frozenset[str]]
 """Field -> JSON types seen, without null."""
 
+# An upstream that sends data as field names must not make the shape grow without end.
 MAX_FIELDS = 1000
-"""An upstream that sends data as field names must not make the shape grow without end."""
-
+"""Fields of a shape; further ones are ignored."""
 
 MAX_FIELD_NAME_LENGTH = 200
 """Characters kept of a field's name."""
@@ -32,7 +32,7 @@ class ShapeTracker:
     """Collects the shape of a pass.
 
     Args:
-        reader: tells the shape of each record.
+        reader: returns the shape of each record.
     """
 
     def __init__(self, reader: SourceReader) -> None:
@@ -41,8 +41,9 @@ class ShapeTracker:
         self._whole = True
 
     def observe(self, page: Page) -> None:
-        """Take a page in."""
+        """Add a page to the pass."""
         self._whole &= page.complete
+        # One record of a CSV page shows all of its fields.
         records = page.records[:1] if self._reader.uniform else page.records
         for record in records:
             for field, kind in self._reader.shape(record).items():
@@ -51,6 +52,7 @@ class ShapeTracker:
                     if len(self._types) >= MAX_FIELDS:
                         continue
                     types = self._types[field] = set()
+                # Null is no type: a field that is empty for one coin has not changed.
                 if kind != "null":
                     types.add(kind)
 
@@ -64,13 +66,13 @@ class ShapeTracker:
         """The shape seen so far, under names that Postgres can hold."""
         shape: dict[str, frozenset[str]] = {}
         for field, types in self._types.items():
-            name = _storable(field)
+            name = _storable_name(field)
             shape[name] = shape.get(name, frozenset()) | types
         return shape
 
 
-def _storable(field: str) -> str:
-    """Return a field's name cut short, with U+FFFD for NUL and lone surrogates."""
+def _storable_name(field: str) -> str:
+    """Return a field's name, truncated, with U+FFFD for NUL and lone surrogates."""
     short = field[:MAX_FIELD_NAME_LENGTH].replace("\0", "\ufffd")
     return short.encode("utf-8", errors="surrogatepass").decode("utf-8", "replace")
 
@@ -79,7 +81,7 @@ def compare(accepted: Shape, seen: Shape, *, whole: bool) -> list[Drift]:
     """Return what changed, by field name.
 
     Args:
-        accepted: the shape agreed on before.
+        accepted: the shape accepted before.
         seen: this pass's shape.
         whole: whether the pass saw every record; if not, nothing counts as vanished.
     """
@@ -91,12 +93,15 @@ def compare(accepted: Shape, seen: Shape, *, whole: bool) -> list[Drift]:
         elif after is None and before is not None:
             if whole:
                 drifts.append(Drift(field, "vanished", sorted(before), []))
+        # Fewer types than accepted are no change: a field that is sometimes a string need not be
+        # one in this pass.
         elif before and after and not after <= before:
             drifts.append(Drift(field, "retyped", sorted(before), sorted(after)))
     return drifts
 
 
-def _merged(accepted: Shape, seen: Shape, *, whole: bool) -> Shape:
+def _merge_shapes(accepted: Shape, seen: Shape, *, whole: bool) -> Shape:
+    # A pass that saw a part of the upstream can add fields, but cannot show that one is gone.
     fields = seen.keys() if whole else accepted.keys() | seen.keys()
     nothing: frozenset[str] = frozenset()
     return {field: accepted.get(field, nothing) | seen.get(field, nothing) for field in fields}
@@ -113,7 +118,7 @@ def record_drift(connection: Connection, claim: Claim, tracker: ShapeTracker) ->
         accepted = {field: frozenset(types) for field, types in (stored or {}).items()}
         seen = tracker.shape
         drifts = compare(accepted, seen, whole=tracker.whole) if accepted else []
-        merged = _merged(accepted, seen, whole=tracker.whole)
+        merged = _merge_shapes(accepted, seen, whole=tracker.whole)
         if merged != accepted:
             shape = json.dumps({field: sorted(types) for field, types in sorted(merged.items())})
             connection.execute(sql.ACCEPT_SHAPE, {**source, "shape": shape})

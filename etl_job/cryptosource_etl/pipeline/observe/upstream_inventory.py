@@ -1,9 +1,12 @@
-"""Notice which ids an upstream lists, so that it can be said which came and which went.
+"""Record which ids an upstream lists, and since and until when.
 
-What is unchanged is written nowhere else, so what a pass saw must be remembered here: as a row for
-each stretch of passes that listed an id. Only a pass that one run saw from its first page to its
-last counts; a run that resumes, or that was answered "not modified" for a part, saw too little.
+An id has one row for each stretch of passes that listed it. Only a pass that one run read from its
+first page to its last counts; a run that resumes a pass, or that was answered "not modified" for a
+part of it, has not seen all ids.
 """
+
+# The load path cannot answer this: it writes nothing for an unchanged record, so an id that is gone
+# looks there like one that does not change.
 
 from __future__ import annotations
 
@@ -17,14 +20,16 @@ from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Page, RawRecord, digest_of
 from cryptosource_store.statements import upstream_inventory as sql
 
+# Memory has to stay flat whatever the size of a source. Vendors list 20 000 coins.
 MAX_IDS = 50_000
-"""Of a pass with more nothing is kept: memory has to stay flat. Vendors list 20 000 coins."""
+"""Ids of a pass; of a pass with more no inventory is kept."""
 
+# A B-tree index of Postgres takes no more than about 2 700 bytes for an entry.
 MAX_ID_LENGTH = 512
-"""Characters of an id that is remembered: an index of Postgres takes no more than 2 700 bytes."""
+"""Characters of an id; longer ones are left out."""
 
+# By position: a third of the cost of an attribute, for each record of a pass.
 _EXTERNAL_ID = itemgetter(RawRecord._fields.index("external_id"))
-"""A third of the cost of an attribute."""
 
 
 class UpstreamInventory:
@@ -35,7 +40,7 @@ class UpstreamInventory:
         self._whole = False
 
     def observe(self, page: Page) -> None:
-        """Take a page in."""
+        """Add a page to the pass."""
         if page.starts_pass:
             self._ids.clear()
             self._whole = True
@@ -48,39 +53,39 @@ class UpstreamInventory:
 
     @property
     def ids(self) -> list[str] | None:
-        """What the whole upstream lists, sorted; None when this run did not see that."""
+        """All ids that the upstream lists, sorted; None if this run has not seen the whole pass."""
         ids = sorted(
             external_id
             for external_id in self._ids
             if external_id is not None and len(external_id) <= MAX_ID_LENGTH
         )
+        # One test of the joined text is far cheaper than one of each id, and nearly always enough.
         text = "".join(ids)
-        if "\0" in text or not text.isascii():  # asking of all at once is far cheaper
+        if "\0" in text or not text.isascii():
             ids = [external_id for external_id in ids if is_storable(external_id)]
         return ids if self._whole and ids else None
 
 
-def record_listing(connection: Connection, claim: Claim, listing: UpstreamInventory) -> None:
-    """Write down which ids came and which went since the last pass that was seen whole.
-
-    As a rule nothing did: then a digest says so, and the ids that are stored are not even read.
-    """
-    ids = listing.ids
+def record_inventory(connection: Connection, claim: Claim, inventory: UpstreamInventory) -> None:
+    """Store which ids were added and removed since the last pass that was seen whole."""
+    ids = inventory.ids
     if ids is None:
         return
     bound = {"source_id": claim.source_id, "epoch": claim.epoch}
     digest = digest_of("\0".join(ids).encode())
     with connection.begin():
         stored = connection.scalar(sql.FENCE, bound)
+        # Fenced: the run that has claimed the source since records its own pass.
         if stored is None:
-            return  # whoever has claimed the source since sees for itself
+            return
+        # As a rule no id has come or gone. Equal digests show that without reading all stored ids.
         if stored.replace("-", "") != digest:
-            _store(connection, bound, set(ids))
+            _store_changes(connection, bound, set(ids))
             connection.execute(sql.KEEP_DIGEST, {**bound, "digest": digest})
         connection.execute(sql.COUNT_LISTED, {"run_id": claim.run_id, "listed": len(ids)})
 
 
-def _store(connection: Connection, bound: Mapping[str, int], ids: set[str]) -> None:
+def _store_changes(connection: Connection, bound: Mapping[str, int], ids: set[str]) -> None:
     before = set(connection.scalars(sql.LISTED, bound))
     for statement, changed in ((sql.LIST, ids - before), (sql.DELIST, before - ids)):
         if changed:

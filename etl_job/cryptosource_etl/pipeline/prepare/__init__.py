@@ -1,4 +1,4 @@
-"""A page before its transaction: looked up, judged, and written as text for COPY.
+"""Prepare a page before its transaction: look it up, judge it, encode it as COPY text.
 
 Belongs here: everything that needs no lock. Never here: a statement that writes.
 """

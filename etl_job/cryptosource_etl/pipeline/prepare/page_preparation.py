@@ -1,7 +1,7 @@
-"""Everything about a page that can be done before its transaction: look up, judge, write the text.
+"""Prepare a page: look up its ids, judge its records, propose assets, encode the COPY text.
 
-Nothing of it takes a lock or changes a table, so it may happen while Postgres is busy with the
-pages before; see `preparing_ahead`.
+Nothing here takes a lock or changes a table, so that it can be done while Postgres is busy with
+the pages before; see `pipelined_preparation`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from sqlalchemy import Connection
 
 from cryptosource_etl.pipeline.copy_text import copy_buffer, is_storable, text_array
 from cryptosource_etl.pipeline.identity.matcher import Candidate, Newcomer
-from cryptosource_etl.pipeline.identity.resolution import (
+from cryptosource_etl.pipeline.identity.proposal import (
+    NO_COINS_IN_FLIGHT,
     NO_NEWCOMERS,
-    NOBODY_IN_FLIGHT,
-    OthersInFlight,
+    CoinsInFlight,
     Proposal,
     propose,
 )
 from cryptosource_etl.pipeline.prepare.change_detection import (
     Accepted,
     DetectedChanges,
-    Known,
-    sift,
+    StoredState,
+    detect_changes,
 )
-from cryptosource_etl.pipeline.prepare.payloads import PayloadOf, safe_payload
+from cryptosource_etl.pipeline.prepare.payloads import PayloadRenderer, safe_payload
 from cryptosource_etl.pipeline.prepare.stage_rows import accepted_lines, quote_text
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Quote, RawRecord, Rejection
@@ -38,26 +38,26 @@ from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.partitions import months_of
 from cryptosource_store.statements import page_load as sql
 
+# Mapped over a page's records: a generator that reads the attribute costs twice as much.
 _QUOTE = itemgetter(Accepted._fields.index("quote"))
-"""Gives the quote of an `Accepted` at the cost of an attribute, where a generator would cost twice that."""
 
-Lend = Callable[[], AbstractContextManager[Connection]]
-"""Lends a session for look-ups."""
+AcquireConnection = Callable[[], AbstractContextManager[Connection]]
+"""Returns a session for look-ups, for the length of a `with` block."""
 
 
 class PreparedPage(NamedTuple):
     """A page, ready to be committed."""
 
-    sifted: DetectedChanges
+    changes: DetectedChanges
     newcomers: Sequence[Newcomer]
-    """Coins whose ids nobody had seen."""
+    """Coins whose external ids have no asset yet, pinned ones included."""
     proposal: Proposal
     assets: Mapping[str, int]
-    """External id -> asset, as far as it is known or proposed."""
+    """External id -> asset, stored or proposed; without pinned newcomers."""
     new_records: int
-    """External ids among the accepted that had no observation before."""
+    """How many external ids of the accepted records had no observation before."""
     months: AbstractSet[tuple[int, int]]
-    """(year, month) pairs that the accepted records were observed in."""
+    """(year, month) pairs of the accepted records' observations."""
     observed_at: datetime | None
     """The newest observation among them."""
     texts: Sequence[str]
@@ -65,14 +65,14 @@ class PreparedPage(NamedTuple):
     buffer: bytes | None
     """The COPY of the accepted records under `assets`; None when an asset is still open."""
 
-    def with_payloads(self, payload_of: PayloadOf) -> PreparedPage:
-        """Return the same page with its payloads written in another way."""
-        texts = _texts(self.sifted.accepted, payload_of)
-        return self._replace(texts=texts, buffer=_buffer(self.sifted, self.assets, texts))
+    def with_payloads(self, render_payload: PayloadRenderer) -> PreparedPage:
+        """Return the same page with its payloads rendered by another function."""
+        texts = _quote_texts(self.changes.accepted, render_payload)
+        return self._replace(texts=texts, buffer=_stage_buffer(self.changes, self.assets, texts))
 
-    def bearing(self, symbols: Collection[str]) -> Iterator[Candidate]:
-        """Yield the coins of this page that will bear one of the symbols once it is in."""
-        for entry in self.sifted.accepted:
+    def candidates(self, symbols: Collection[str]) -> Iterator[Candidate]:
+        """Yield the coins of this page that bear one of the symbols, as they will be stored."""
+        for entry in self.changes.accepted:
             quote = entry.quote
             symbol, asset_id = quote.symbol, self.assets.get(quote.external_id)
             if symbol is not None and symbol in symbols and asset_id is not None:
@@ -88,39 +88,46 @@ class PreparedPage(NamedTuple):
                 )
 
     def with_assets(self, others: Mapping[str, int]) -> PreparedPage:
-        """Return the same page with the assets of some ids decided otherwise."""
+        """Return the same page with other assets for some of its ids."""
         assets = {**self.assets, **others}
-        return self._replace(assets=assets, buffer=_buffer(self.sifted, assets, self.texts))
+        # The texts do not depend on assets, so only the lines are put together again.
+        return self._replace(assets=assets, buffer=_stage_buffer(self.changes, assets, self.texts))
 
 
 class InFlight(NamedTuple):
-    """What pages that are not committed yet are about to store."""
+    """The effects of pages that are prepared but not committed."""
 
-    known: Mapping[str, Known]
-    coins: OthersInFlight
+    states: Mapping[str, StoredState]
+    """External id -> its state after those pages."""
+    coins: CoinsInFlight
 
 
-NOTHING_IN_FLIGHT = InFlight({}, NOBODY_IN_FLIGHT)
+NOTHING_IN_FLIGHT = InFlight({}, NO_COINS_IN_FLIGHT)
 
 
 class PagePreparer:
     """Prepares the pages of one run.
 
     Args:
-        claim: whose source it is.
+        claim: of the source being loaded.
         reader: judges records and renders payloads.
-        pinned: external ids that the user fixed, which are decided in the page's transaction.
-        lend: gives the session to ask on.
+        pinned: external ids that the user fixed; they are resolved in the page's transaction.
+        acquire: returns the session for look-ups.
     """
 
     def __init__(
-        self, claim: Claim, reader: SourceReader, *, pinned: Collection[str], lend: Lend
+        self,
+        claim: Claim,
+        reader: SourceReader,
+        *,
+        pinned: Collection[str],
+        acquire: AcquireConnection,
     ) -> None:
         self._scope = claim.source.id_scope
         self._source_id = claim.source_id
         self._reader = reader
         self._pinned = pinned
-        self._lend = lend
+        self._acquire = acquire
 
     def prepare(
         self,
@@ -128,33 +135,36 @@ class PagePreparer:
         received_at: datetime,
         in_flight: InFlight = NOTHING_IN_FLIGHT,
     ) -> PreparedPage:
-        """Return the page of those records.
+        """Prepare the records of a page.
 
         Args:
             records: in the upstream's order.
             received_at: see `Page`.
-            in_flight: what will be stored once the pages before this one are committed.
+            in_flight: the effects of pages before this one that are not committed yet.
         """
         reader = self._reader
 
         def normalize(record: RawRecord) -> Quote | Rejection:
             return reader.normalize(record, received_at=received_at)
 
-        with self._lend() as connection:
-            known = self._known(connection, records, in_flight.known)
-            sifted = sift(records, known, normalize)
-            assets, newcomers, new_records = coins_of(map(_QUOTE, sifted.accepted), known)
-            free = [coin for coin in newcomers if coin.external_id not in self._pinned]
+        with self._acquire() as connection:
+            states = self._read_states(connection, records, in_flight.states)
+            changes = detect_changes(records, states, normalize)
+            assets, newcomers, new_records = find_newcomers(map(_QUOTE, changes.accepted), states)
+            # A pin may name a coin that another source is about to store, so it is looked up under
+            # the identity lock only.
+            unpinned = [coin for coin in newcomers if coin.external_id not in self._pinned]
             proposal = NO_NEWCOMERS
-            if free:
+            if unpinned:
                 coins = in_flight.coins
-                proposal = propose(connection, free, id_scope=self._scope, in_flight=coins)
+                proposal = propose(connection, unpinned, id_scope=self._scope, in_flight=coins)
         assets |= proposal.assets
-        texts = _texts(sifted.accepted, safe_payload(reader.payload))
-        buffer = _buffer(sifted, assets, texts) if len(free) == len(newcomers) else None
-        observed = {entry.quote.observed_at for entry in sifted.accepted}
+        texts = _quote_texts(changes.accepted, safe_payload(reader.payload))
+        all_proposed = len(unpinned) == len(newcomers)
+        buffer = _stage_buffer(changes, assets, texts) if all_proposed else None
+        observed = {entry.quote.observed_at for entry in changes.accepted}
         return PreparedPage(
-            sifted=sifted,
+            changes=changes,
             newcomers=newcomers,
             proposal=proposal,
             assets=assets,
@@ -165,14 +175,15 @@ class PagePreparer:
             buffer=buffer,
         )
 
-    def _known(
+    def _read_states(
         self,
         connection: Connection,
         records: Sequence[RawRecord],
-        in_flight: Mapping[str, Known],
-    ) -> dict[str, Known]:
+        in_flight: Mapping[str, StoredState],
+    ) -> dict[str, StoredState]:
+        """Return the states of the records' ids, those in flight instead of the stored ones."""
         ids = {record.external_id for record in records if is_storable(record.external_id)}
-        stored = known_of(
+        stored = look_up_stored(
             connection,
             self._source_id,
             self._scope,
@@ -181,10 +192,10 @@ class PagePreparer:
         return stored | {each: in_flight[each] for each in ids if each in in_flight}
 
 
-def known_of(
+def look_up_stored(
     connection: Connection, source_id: int, id_scope: str, external_ids: Sequence[str]
-) -> dict[str, Known]:
-    """Return what is stored of the ids that have a coin."""
+) -> dict[str, StoredState]:
+    """Return the stored state of each of the ids that has an asset."""
     if not external_ids:
         return {}
     parameters: dict[str, Any] = {
@@ -192,31 +203,39 @@ def known_of(
         "id_scope": id_scope,
         "external_ids": text_array(external_ids),
     }
-    found = connection.execute(sql.KNOWN, parameters).columns("external_id", *Known._fields)
-    return {external_id: Known._make(known) for external_id, *known in found}
+    found = connection.execute(sql.KNOWN, parameters).columns("external_id", *StoredState._fields)
+    return {external_id: StoredState._make(state) for external_id, *state in found}
 
 
-def _texts(accepted: Sequence[Accepted], payload_of: PayloadOf) -> list[str]:
-    return [quote_text(entry.record, entry.quote, payload_of) for entry in accepted]
+def _quote_texts(accepted: Sequence[Accepted], render_payload: PayloadRenderer) -> list[str]:
+    return [quote_text(entry.record, entry.quote, render_payload) for entry in accepted]
 
 
-def _buffer(sifted: DetectedChanges, assets: Mapping[str, int], texts: Sequence[str]) -> bytes:
-    return copy_buffer(accepted_lines(sifted.accepted, assets, texts))
+def _stage_buffer(
+    changes: DetectedChanges, assets: Mapping[str, int], texts: Sequence[str]
+) -> bytes:
+    return copy_buffer(accepted_lines(changes.accepted, assets, texts))
 
 
-def coins_of(
-    quotes: Iterable[Quote], known: Mapping[str, Known]
+def find_newcomers(
+    quotes: Iterable[Quote], states: Mapping[str, StoredState]
 ) -> tuple[dict[str, int], list[Newcomer], int]:
-    """Return the assets that are known, a newcomer per other id, and how many ids have no quote.
+    """Split the ids of quotes into those that have an asset and newcomers.
 
-    A newcomer is what its newest observation shows.
+    Args:
+        quotes: the accepted quotes of a page.
+        states: what is stored, by external id.
+
+    Returns:
+        External id -> asset; a newcomer for each other id, as its newest quote describes it; how
+        many of all ids have no stored observation.
     """
     assets: dict[str, int] = {}
     newest: dict[str, Quote] = {}
     without_quote: set[str] = set()
     for quote in quotes:
         external_id = quote.external_id
-        stored = known.get(external_id)
+        stored = states.get(external_id)
         if stored is None or stored.digest is None:
             without_quote.add(external_id)
         if stored is not None and stored.asset_id is not None:

@@ -1,4 +1,4 @@
-"""Payloads that JSONB can hold, whatever the upstream sent: scrubbed first, quoted as a last resort."""
+"""Render payloads so that JSONB can hold them: scrubbed, or as one JSON string if all else fails."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from cryptosource_etl.pipeline.copy_text import quoted, scrub_json
+from cryptosource_etl.pipeline.copy_text import as_json_string, scrub_json
 from cryptosource_etl.records import RawRecord
 
 _PAYLOAD_ERRORS = ("22", "54001")
 """SQLSTATE: data exceptions (invalid JSON, NUL, numeric overflow) and nesting too deep."""
 
-PayloadOf = Callable[[RawRecord], tuple[str, bool]]
-"""Gives a record's payload as JSON text that JSONB accepts, and whether it was changed for that."""
+PayloadRenderer = Callable[[RawRecord], tuple[str, bool]]
+"""Returns a record's payload as JSON text that JSONB accepts, and whether it was changed for that."""
 
-_TRY = text("SELECT CAST(:payload AS jsonb) IS NULL")
+_PARSE_PAYLOAD = text("SELECT CAST(:payload AS jsonb) IS NULL")
 
 
-def safe_payload(payload: Callable[[RawRecord], str]) -> PayloadOf:
-    """Return a function that gives a record's payload without what JSONB is known to refuse."""
+def safe_payload(payload: Callable[[RawRecord], str]) -> PayloadRenderer:
+    """Return a function that renders a record's payload without what JSONB is known to refuse."""
 
-    def of(record: RawRecord) -> tuple[str, bool]:
+    def render(record: RawRecord) -> tuple[str, bool]:
         return scrub_json(payload(record))
 
-    return of
+    return render
 
 
 def blames_payload(error: DBAPIError) -> bool:
@@ -35,9 +35,11 @@ def blames_payload(error: DBAPIError) -> bool:
 
 
 def _is_storable(connection: Connection, payload: str) -> bool:
+    # Only Postgres knows all that its JSONB refuses: besides NUL and surrogates the depth of
+    # nesting, the size of a string, the digits of a number.
     try:
         with connection.begin():
-            connection.execute(_TRY, {"payload": payload})
+            connection.execute(_PARSE_PAYLOAD, {"payload": payload})
     except DBAPIError as error:
         if not blames_payload(error):
             raise
@@ -47,16 +49,20 @@ def _is_storable(connection: Connection, payload: str) -> bool:
 
 def storable_payload(
     connection: Connection, payload: Callable[[RawRecord], str], records: Iterable[RawRecord]
-) -> PayloadOf:
-    """Return a payload function under which each of the records can be stored.
+) -> PayloadRenderer:
+    """Return a function that renders each of the records as Postgres can store it.
 
-    Asks Postgres about each record alone, so it is only for a batch that was refused as a whole;
-    what cannot be JSONB at all is kept as one JSON string.
+    A payload that JSONB refuses is rendered as one JSON string.
+
+    Args:
+        connection: outside of a transaction.
+        payload: renders a record as JSON text.
+        records: those of a batch that was refused as a whole; each costs a statement.
     """
     safe = safe_payload(payload)
     refused = {record.digest for record in records if not _is_storable(connection, safe(record)[0])}
 
-    def of(record: RawRecord) -> tuple[str, bool]:
-        return (quoted(payload(record)), True) if record.digest in refused else safe(record)
+    def render(record: RawRecord) -> tuple[str, bool]:
+        return (as_json_string(payload(record)), True) if record.digest in refused else safe(record)
 
-    return of
+    return render

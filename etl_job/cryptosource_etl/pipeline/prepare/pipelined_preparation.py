@@ -1,8 +1,8 @@
 """Prepare pages in the extracting thread, while Postgres merges the pages before.
 
-A page is prepared before the ones ahead of it are committed, so what they are about to store is
-laid over what the look-up finds. Only this run writes its source, so nothing else can be missing;
-what other sources may change meanwhile is looked at again under the identity lock.
+A page is prepared before earlier pages are committed, so their effects are laid over what its
+look-up finds (docs/adr/0009). That is complete, because no other run writes a source that is
+claimed. Changes by other sources are checked for again under the identity lock.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine
 
 from cryptosource_etl.pipeline.identity.matcher import Candidate
-from cryptosource_etl.pipeline.identity.resolution import OthersInFlight
-from cryptosource_etl.pipeline.prepare.change_detection import Known
+from cryptosource_etl.pipeline.identity.proposal import CoinsInFlight
+from cryptosource_etl.pipeline.prepare.change_detection import StoredState
 from cryptosource_etl.pipeline.prepare.page_preparation import InFlight, PagePreparer, PreparedPage
 from cryptosource_etl.records import Page
 
+# Servers and networks end idle sessions, and one that was ended fails the run at its next use.
 IDLE_SECONDS = 20
-"""A session that was not used for that long is replaced: servers and networks end idle ones."""
+"""A session that was not used for that long is replaced."""
 
 
 class LookUpSession:
@@ -38,75 +39,80 @@ class LookUpSession:
         self._used = 0.0
 
     @contextmanager
-    def lend(self) -> Iterator[Connection]:
-        """Lend the session, opening it if need be."""
+    def acquire(self) -> Iterator[Connection]:
+        """Return the session for a `with` block; opens it if need be."""
         if self._connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
             self.close()
         if self._connection is None:
-            # No transaction: each look-up sees what is committed when it is made.
+            # Autocommit: each look-up sees what is committed when it is made, and no snapshot is
+            # held open while the thread waits for the upstream.
             connection = self._engine.connect()
             self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         yield self._connection
         self._used = time.monotonic()
 
     def close(self) -> None:
-        """End the session; it may be lent again."""
+        """End the session; the next `acquire` opens another one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
 
 
-class _Page(NamedTuple):
+class _PageInFlight(NamedTuple):
     """A page that was prepared and may not be committed yet."""
 
     number: int
-    known: dict[str, Known]
+    """Position in the run, from 1."""
+    states: dict[str, StoredState]
+    """External id -> its state after this page."""
     prepared: PreparedPage
 
 
 class PipelinedPreparation:
-    """Prepares page after page.
+    """Prepares the pages of a run one after the other, each on top of those in flight.
 
     Args:
-        preparer: prepares one.
-        committed: how many of the pages have been committed; asked from this thread.
+        preparer: prepares one page.
+        committed: returns how many of the pages have been committed; called in this thread.
     """
 
     def __init__(self, preparer: PagePreparer, *, committed: Callable[[], int]) -> None:
         self._preparer = preparer
         self._committed = committed
-        self._pages: deque[_Page] = deque()
+        self._pages: deque[_PageInFlight] = deque()
 
     def prepare(self, pages: Iterable[Page]) -> Iterator[tuple[Page, PreparedPage]]:
-        """Yield each page with what was prepared for it."""
+        """Yield each page with its preparation."""
         for number, page in enumerate(pages, start=1):
-            in_flight = self._in_flight()
+            in_flight = self._collect_in_flight()
             prepared = self._preparer.prepare(page.records, page.received_at, in_flight)
-            self._pages.append(_Page(number, _known_after(prepared), prepared))
+            self._pages.append(_PageInFlight(number, _states_after(prepared), prepared))
             yield page, prepared
 
-    def _in_flight(self) -> InFlight:
+    def _collect_in_flight(self) -> InFlight:
+        # Read before the look-up: a page that commits in between is then found by the look-up and
+        # laid over it too, which is harmless. The other way round both could miss it.
         committed = self._committed()
         while self._pages and self._pages[0].number <= committed:
             self._pages.popleft()
-        known: dict[str, Known] = {}
+        states: dict[str, StoredState] = {}
         slugs: set[str] = set()
         for page in self._pages:
-            known |= page.known
+            states |= page.states
             slugs |= page.prepared.proposal.slugs
-        return InFlight(known, OthersInFlight(slugs, self._bearing))
+        return InFlight(states, CoinsInFlight(slugs, self._find_candidates))
 
-    def _bearing(self, symbols: Collection[str]) -> Iterator[Candidate]:
+    def _find_candidates(self, symbols: Collection[str]) -> Iterator[Candidate]:
         for page in self._pages:
-            yield from page.prepared.bearing(symbols)
+            yield from page.prepared.candidates(symbols)
 
 
-def _known_after(prepared: PreparedPage) -> dict[str, Known]:
-    """Return what will be known of the page's ids; a pinned newcomer's coin is still open."""
+def _states_after(prepared: PreparedPage) -> dict[str, StoredState]:
+    """Return the states of the page's ids once it is committed; pinned newcomers have no asset."""
     proposed = prepared.proposal.assets
     return {
-        external_id: known._replace(asset_id=proposed[external_id])
+        external_id: state._replace(asset_id=proposed[external_id])
         if external_id in proposed
-        else known
-        for external_id, known in prepared.sifted.moved.items()
+        else state
+        for external_id, state in prepared.changes.new_states.items()
     }

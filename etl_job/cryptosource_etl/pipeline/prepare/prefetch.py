@@ -1,8 +1,7 @@
-"""Read the next page while the last one is being loaded.
+"""Iterate in a thread of its own, one item ahead: read the next page while one is being loaded."""
 
-Extraction waits for a network or parses text; loading waits for Postgres. One page ahead is
-enough to hide the shorter of the two, and keeps memory at two pages whatever the source's size.
-"""
+# Extraction waits for a network or parses text; loading waits for Postgres. One page ahead is
+# enough to hide the shorter of the two, and bounds memory whatever the source's size.
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ class Prefetch(Generic[T]):
     Args:
         items: called in the thread; closed there when the consumer leaves early.
         idle_seconds: how long to wait before `on_idle` is called, again and again.
-        on_idle: called in the consumer's thread while it waits, for a sign of life.
+        on_idle: called in the consumer's thread while it waits; what it raises ends the iteration.
     """
 
     def __init__(
@@ -48,7 +47,9 @@ class Prefetch(Generic[T]):
         self._on_idle = on_idle
         self._queue: queue.Queue[T | _Done | _Failed] = queue.Queue(maxsize=1)
         self._leaving = threading.Event()
-        context = contextvars.copy_context()  # logs and spans of the thread belong to the run
+        # A thread starts with an empty context; its logs and spans belong to the run all the same.
+        context = contextvars.copy_context()
+        # A daemon, because a read that never returns must not keep a process from ending.
         self._thread = threading.Thread(
             target=context.run, args=(self._produce,), name="extract", daemon=True
         )
@@ -59,8 +60,9 @@ class Prefetch(Generic[T]):
         return self._consume()
 
     def __exit__(self, *_: object) -> None:
-        """Let the thread go; it ends at its next item."""
+        """Tell the thread to end; it does so at its next item."""
         self._leaving.set()
+        # Empties the queue, so that a thread that waits to put an item ends at once.
         with contextlib.suppress(queue.Empty):
             self._queue.get_nowait()
 
@@ -80,11 +82,14 @@ class Prefetch(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - it is raised again where it is consumed
             self._put(_Failed(error))
         finally:
+            # In this thread: a generator cannot be closed by another one while it runs.
             close = getattr(iterator, "close", None)
             if close is not None:
                 close()
 
     def _put(self, item: T | _Done | _Failed) -> bool:
+        # With a timeout: a queue cannot be waited on together with the event, and a consumer that
+        # left would never empty it.
         while not self._leaving.is_set():
             with contextlib.suppress(queue.Full):
                 self._queue.put(item, timeout=0.1)

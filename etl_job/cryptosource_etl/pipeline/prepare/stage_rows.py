@@ -1,4 +1,4 @@
-"""The COPY text of quotes, and of a page's accepted and rejected records."""
+"""Encode quotes and a page's accepted and rejected records as COPY text."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from operator import itemgetter
 
 from cryptosource_etl.pipeline.copy_text import NULL, copy_field, copy_text
 from cryptosource_etl.pipeline.prepare.change_detection import Accepted, Rejected
-from cryptosource_etl.pipeline.prepare.payloads import PayloadOf
+from cryptosource_etl.pipeline.prepare.payloads import PayloadRenderer
 from cryptosource_etl.records import Quote, RawRecord
 from cryptosource_store.quote_fields import NUMBER_NAMES
 
+# An accepted id is bounded by the rules of its source; a rejected one may be anything.
 MAX_ID_LENGTH = 256
-"""Characters kept of a rejected record's id: an index entry has no room for a megabyte."""
-
+"""Characters kept of a rejected record's id."""
 
 _FLAGS = ("f", "t")
-_numbers = itemgetter(*map(Quote._fields.index, NUMBER_NAMES))
+# One call for all numbers of a quote, because this runs once for each record.
+_get_numbers = itemgetter(*map(Quote._fields.index, NUMBER_NAMES))
 
 
 def quote_cells(quote: Quote) -> tuple[str, ...]:
@@ -25,18 +26,17 @@ def quote_cells(quote: Quote) -> tuple[str, ...]:
         copy_text(quote.external_id),
         copy_text(quote.symbol),
         copy_text(quote.name),
-        *[NULL if number is None else str(number) for number in _numbers(quote)],
+        *[NULL if number is None else str(number) for number in _get_numbers(quote)],
         quote.observed_at.isoformat(),
         _FLAGS[quote.inferred_time],
     )
 
 
-def quote_text(record: RawRecord, quote: Quote, payload_of: PayloadOf) -> str:
-    """Return the columns of `STAGE_COLUMNS` from `digest` on, for a COPY.
-
-    They depend on nothing that is stored.
-    """
-    payload, scrubbed = payload_of(record)
+def quote_text(record: RawRecord, quote: Quote, render_payload: PayloadRenderer) -> str:
+    """Return the columns of `STAGE_COLUMNS` from `digest` on, as COPY text."""
+    # These depend on nothing that is stored, so they are encoded once; the columns before them,
+    # which carry the asset, may have to be written again in the page's transaction.
+    payload, scrubbed = render_payload(record)
     return "\t".join((record.digest, _FLAGS[scrubbed], *quote_cells(quote), copy_field(payload)))
 
 
@@ -55,10 +55,10 @@ def accepted_lines(
         yield f"{seq}\t{_FLAGS[repeated]}\t{asset_id}\t{text}"
 
 
-def rejected_lines(rejected: Iterable[Rejected], payload_of: PayloadOf) -> Iterator[str]:
+def rejected_lines(rejected: Iterable[Rejected], render_payload: PayloadRenderer) -> Iterator[str]:
     """Yield a COPY line per rejected record, columns as in `REJECT_COLUMNS`."""
     for seq, record, rejection in rejected:
-        payload, scrubbed = payload_of(record)
+        payload, scrubbed = render_payload(record)
         yield "\t".join(
             (
                 str(seq),

@@ -1,4 +1,4 @@
-"""Stored raw records judged again by the present rules, without calling the upstream.
+"""Replay: judge stored raw records again by the current rules, without calling the upstream.
 
-Belongs here: reading stored pages, judging them, and writing what changes. Never here: the network.
+Belongs here: reading stored pages, judging them, writing the changes. Never here: the network.
 """

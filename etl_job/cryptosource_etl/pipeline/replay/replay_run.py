@@ -1,9 +1,7 @@
-"""Judge stored raw records again, by the source's present rules, without calling the upstream.
+"""The run that replays: judge stored raw records again by the source's current rules.
 
 A replay is a run like any other: it claims the source, writes pages, and can be interrupted. It
-leaves the checkpoint and the accepted shape alone, and always starts with the newest record, since
-a page that is right already costs next to nothing. What was stored over months is no pass over the
-upstream, so nothing is concluded from its shape or its list of ids.
+leaves the checkpoint, the accepted shape and the inventory alone, and does not call the upstream.
 """
 
 from __future__ import annotations
@@ -32,14 +30,17 @@ def _compose(run: ClaimedRun) -> Flow[None]:
         reject_limit_percent=run.plan.reject_limit_percent,
     )
     loader.prepare()
+    # No observer: what was stored over months is no pass over the upstream, and nothing follows
+    # from its shape or its ids.
     return Flow(
         source=StoredPages(run.engine, run.claim, batch_size=BATCH_SIZE),
         sink=loader,
+        # Always from the newest record on: a page that is right already costs next to nothing.
         records_committed=0,
     )
 
 
-def _summary(counts: Counts, _: Sequence[Drift]) -> str:
+def _summarize(counts: Counts, _: Sequence[Drift]) -> str:
     if not counts.processed:
         return "Nothing is stored of this source, so there is nothing to judge again"
     return (
@@ -50,9 +51,10 @@ def _summary(counts: Counts, _: Sequence[Drift]) -> str:
 
 REPLAY = RunKind(
     compose=_compose,
-    summary=_summary,
-    stopped="Stopped by a signal after its last whole page; replay again to finish",
-    asks_upstream=False,
-    trigger=Trigger.REPLAY,  # it brings no new data, so it keeps nothing fresh
+    summarize=_summarize,
+    stop_message="Stopped by a signal after its last whole page; replay again to finish",
+    reads_upstream=False,
+    # A replay brings no new data, so it must not count as a run that keeps a source fresh.
+    trigger=Trigger.REPLAY,
 )
-"""A run whose upstream is the raw table."""
+"""A run that reads stored raw records instead of the upstream."""

@@ -1,4 +1,4 @@
-"""The statements of a replayed page's transaction, in the load path's order of locks."""
+"""The statements of a replayed page's transaction, with locks in the order of the load path."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ReplayWriter:
     def __init__(self, connection: Connection, claim: Claim) -> None:
         self._connection = connection
         self._claim = claim
-        self._bound = {"source_id": claim.source_id, "run_id": claim.run_id}
+        self._parameters = {"source_id": claim.source_id, "run_id": claim.run_id}
 
-    def make_stages(self) -> None:
-        """Make the session's stage tables."""
+    def create_stages(self) -> None:
+        """Create the session's stage tables, unless they exist."""
         for statement in sql.CREATE_TABLES:
             self._execute(statement)
 
@@ -33,24 +33,27 @@ class ReplayWriter:
         copy_into(self._connection, sql.COPY_STAGE, buffer)
 
     def write_quotes(self) -> tuple[set[int], bool]:
-        """Bring `quotes` to what was judged.
+        """Update `quotes` to the staged verdicts.
 
         Returns:
-            The raw ids of records whose observation changed, and whether anything did.
+            The raw ids of records whose observation changed; whether any coin has to be derived
+            anew.
         """
+        # Removed first: a record that now has another coin or time may take the place of one that
+        # gives it up in the same page.
         self._execute(sql.REMOVE_QUOTES)
-        changed = set(self._connection.scalars(sql.WRITE_QUOTES, self._bound))
-        changed |= set(self._connection.scalars(sql.TOUCH_LATEST, self._bound))
+        changed = set(self._connection.scalars(sql.WRITE_QUOTES, self._parameters))
+        changed |= set(self._connection.scalars(sql.TOUCH_LATEST, self._parameters))
         return changed, bool(self._connection.scalar(sql.ANY_TOUCHED))
 
-    def unnamed(self) -> list[StoredRow]:
-        """Return raw records that coins fall back to, to be asked for symbol and name."""
-        parameters = {**self._bound, "source_type": self._claim.source.source_type}
+    def read_fallbacks(self) -> list[StoredRow]:
+        """Return the raw records of older quotes that coins fall back to."""
+        parameters = {**self._parameters, "source_type": self._claim.source.source_type}
         found = self._connection.execute(sql.UNNAMED, parameters).columns(*StoredRow._fields)
         return [StoredRow._make(row) for row in found]
 
-    def name(self, rows: Sequence[tuple[StoredRow, Quote]]) -> None:
-        """Say what the raw records of `unnamed` call their coins."""
+    def write_names(self, rows: Sequence[tuple[StoredRow, Quote]]) -> None:
+        """Store the symbol and the name that each record of `read_fallbacks` has."""
         self._connection.execute(
             sql.INSERT_NAMES,
             {
@@ -61,8 +64,10 @@ class ReplayWriter:
             },
         )
 
-    def follow(self) -> None:
-        """Let latest, unified, tickers and the totals follow the quotes, and notify listeners."""
+    def update_derived(self) -> None:
+        """Derive latest, unified, tickers and the totals from the quotes, and notify listeners."""
+        # Unified, then tickers, then the versions, as a page of the load path does: two sources
+        # that change the same coins wait for each other instead of deadlocking.
         before = self._count_latest()
         self._execute(sql.WRITE_LATEST, id_scope=self._claim.source.id_scope)
         self._execute(sql.DROP_LATEST)
@@ -81,17 +86,17 @@ class ReplayWriter:
         self._execute(sql.ANNOUNCE, **change)
 
     def restamp(self) -> None:
-        """Note on the raw records what they were judged to be."""
+        """Update external id and time of the raw records to their verdicts."""
         self._execute(sql.RESTAMP_RAW, source_type=self._claim.source.source_type)
 
     def settle_quarantine(self, *, contract_version: str) -> None:
-        """Release what is accepted now, and hold what is rejected now."""
+        """Remove from quarantine what is accepted now, and add what is rejected now."""
         self._execute(sql.RELEASE)
         self._execute(sql.KEEP_REJECTED, contract_version=contract_version)
         self._execute(sql.ADD_REJECTED, contract_version=contract_version)
 
     def _count_latest(self) -> int:
-        return int(self._connection.scalar(sql.COUNT_LATEST, self._bound) or 0)
+        return int(self._connection.scalar(sql.COUNT_LATEST, self._parameters) or 0)
 
     def _execute(self, statement: TextClause, **parameters: Any) -> None:
-        self._connection.execute(statement, {**self._bound, **parameters})
+        self._connection.execute(statement, {**self._parameters, **parameters})

@@ -1,4 +1,4 @@
-"""What is stored of a source, page by page, as if it were an upstream."""
+"""Read a source's stored raw records in pages, as if they came from an upstream."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Page, RawRecord
 from cryptosource_store.statements import replay as sql
 
-BEYOND = 2**63 - 1
-"""Above every raw_id."""
+ABOVE_ALL_IDS = 2**63 - 1
+"""The largest bigint: above every raw_id."""
 
 
 class StoredRow(NamedTuple):
@@ -24,10 +24,10 @@ class StoredRow(NamedTuple):
     ingested_at: datetime
     external_id: str | None
     observed_at: datetime | None
-    """When its quote is said to be from; None for a record in quarantine."""
+    """Time of its observation; None for a record in quarantine."""
     digest: str
     scrubbed: bool
-    """The payload is not what was received: scrubbed, or quoted as one JSON string."""
+    """The payload differs from what was received: scrubbed, or stored as one JSON string."""
     payload: str
     """JSON text as Postgres prints it."""
 
@@ -35,12 +35,9 @@ class StoredRow(NamedTuple):
 class StoredPages:
     """The raw records of a claimed source, newest first: a `PageSource`.
 
-    The newest record of a key is the one that counts, so in this order a record that leaves its
-    key is gone before an older one of the same key asks for the place.
-
     Args:
-        engine: gives each read a session apart from the one that loads.
-        claim: whose records; nobody else adds any meanwhile.
+        engine: opens a session for each read, apart from the one that loads.
+        claim: of the source whose records are read; no other run adds any meanwhile.
         batch_size: records per page.
     """
 
@@ -54,17 +51,20 @@ class StoredPages:
 
     @contextmanager
     def open(self) -> Iterator[Iterable[tuple[Page, None]]]:
-        """Return pages whose records have a `StoredRow` as their value; nothing stays open."""
+        """Return pages whose records have a `StoredRow` as their value."""
         yield ((page, None) for page in self._pages())
 
     def _pages(self) -> Iterator[Page]:
-        before = BEYOND
+        # By key, not by a cursor of the server: it would hold a snapshot open for the whole replay.
+        # Newest first, because the newest record of a key is the one that counts: one that leaves
+        # its key is gone before an older one of the same key takes its place.
+        before = ABOVE_ALL_IDS
         while rows := self._read(before):
             yield Page(
                 records=[RawRecord(row.external_id, row.digest, row) for row in rows],
                 cursor_after=lambda _: {},
                 received_at=rows[0].ingested_at,
-                starts_pass=before == BEYOND,
+                starts_pass=before == ABOVE_ALL_IDS,
             )
             before = rows[-1].raw_id
 

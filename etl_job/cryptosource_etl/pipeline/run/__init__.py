@@ -1,5 +1,5 @@
-"""One run: its claim, heartbeat, outcome, and the loop over its pages.
+"""One run: its plan, claim, heartbeat, outcome, and the loop over its pages.
 
-Belongs here: what holds from the first statement to the last word in the run's row. Never here: what
-a page holds or where it goes.
+Belongs here: everything from the claim to the outcome in the run's row. Never here: what a page
+holds or where it is written.
 """

@@ -1,7 +1,7 @@
-"""One run at a time per source: the lock, the run row and the epoch that fences its pages.
+"""Claim a source for one run: the lock, the run row and the epoch that fences its pages.
 
-A claim begins here and ends here: with the outcome in the run's row, on the claiming session or,
-where that is lost, on a new one.
+A claim ends with the outcome in the run's row, written on the claiming session or, where that is
+lost, on a new one.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from cryptosource_store.statements import claim as sql
 
 log = logging.getLogger(__name__)
 
+# A terminated backend frees its locks a moment after pg_terminate_backend returns. Two seconds are
+# waited for it; then this run is skipped, and the next one finds the lock free.
 TAKEOVER_POLLS = 20
 TAKEOVER_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceIdentity:
-    """A CryptoSource as the store needs to know it."""
+    """The facts of a CryptoSource that the store keeps."""
 
     uid: str
     namespace: str
@@ -39,9 +41,9 @@ class SourceIdentity:
     source_type: str
     """`spec.type` in lower case."""
     id_scope: str
-    """Who issues its external ids: the vendor, or this one CSV source."""
+    """The issuer of its external ids: the vendor, or this one CSV source."""
     shares_ids: bool = True
-    """Other sources may have the same `id_scope`."""
+    """Whether other sources may have the same `id_scope`."""
     schedule: str | None = None
     time_zone: str | None = None
     suspended: bool = False
@@ -63,7 +65,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """There is nothing to do for this run, and that is fine."""
+    """A run that has nothing to do, which is no failure."""
 
     run_id: uuid.UUID
     source_id: int
@@ -72,7 +74,7 @@ class Skipped:
 
 
 def register(connection: Connection, source: SourceIdentity) -> int:
-    """Return the source's id in the store, making or adopting its row, in a transaction."""
+    """Return the source's id in the store, inserting or adopting its row; needs a transaction."""
     row = {
         "uid": source.uid,
         "namespace": source.namespace,
@@ -86,10 +88,12 @@ def register(connection: Connection, source: SourceIdentity) -> int:
     return register_source(connection, row)
 
 
-def _lock(connection: Connection, source_id: int, settings: RunSettings, clock: Clock) -> bool:
-    """Take the source's lock; end a holder that fell silent, and wait for its session to go."""
+def _take_lock(connection: Connection, source_id: int, settings: RunSettings, clock: Clock) -> bool:
+    """Take the source's lock; terminate the session of a holder whose heartbeat has stopped."""
     if connection.scalar(sql.TRY_LOCK, {"source_id": source_id}):
         return True
+    # A process that is frozen, or whose node lost its network, keeps its session and its lock for
+    # as long as TCP keeps the connection. Only its missing heartbeat shows that it is gone.
     silence = {"source_id": source_id, "silent_seconds": settings.holder_silence_seconds}
     if not connection.execute(sql.END_SILENT_HOLDER, silence).all():
         return False
@@ -102,13 +106,17 @@ def _lock(connection: Connection, source_id: int, settings: RunSettings, clock: 
 
 
 def release_source(connection: Connection, source_id: int) -> None:
-    """Give the source up at once: its session may take a moment to end after it was closed."""
+    """Release the source's lock."""
+    # Not left to the end of the session: the server may notice a closed connection a moment later,
+    # and the next run would be skipped.
     with connection.begin():
         connection.execute(sql.UNLOCK, {"source_id": source_id})
 
 
 def _insert_run(connection: Connection, row: Mapping[str, Any]) -> int:
-    while True:  # a rival that inserted the same attempt makes this one the next
+    # No endless loop: the statement inserts nothing only if another run has just inserted the same
+    # attempt number, and then it computes the next one.
+    while True:
         attempt = connection.scalar(sql.INSERT_RUN, dict(row))
         if attempt is not None:
             return int(attempt)
@@ -122,11 +130,11 @@ def claim_source(
     clock: Clock,
     trace_id: str | None,
 ) -> Claim | Skipped:
-    """Claim the source for one run on this session, or say why this run is not needed.
+    """Claim the source for one run on this session, or return why this run is not needed.
 
     Args:
-        connection: the session that will write; its end gives the claim up.
-        source: whom to claim.
+        connection: the session that will write; the claim ends with it.
+        source: the source to claim.
         settings: the run's job name, trigger and limits.
         clock: for the wait while a silent holder is taken over.
         trace_id: the run's trace, 32 hex digits.
@@ -137,8 +145,10 @@ def claim_source(
     """
     with connection.begin():
         source_id = register(connection, source)
+    # In another transaction: the lock is the session's and outlives it, while the row locks of
+    # `register` must not be held during a takeover.
     with connection.begin():
-        locked = _lock(connection, source_id, settings, clock)
+        locked = _take_lock(connection, source_id, settings, clock)
     row = {
         "run_id": uuid.uuid4(),
         "source_id": source_id,
@@ -151,6 +161,8 @@ def claim_source(
     if not locked:
         message = "Another run of this source is in progress"
         return _skip(connection, row, Reason.ALREADY_RUNNING, message)
+    # A Job may start a second pod although the first one succeeded: Kubernetes promises at least
+    # one, not exactly one. The records are in, so the second has nothing to do.
     with connection.begin():
         same_job = {"source_uid": source.uid, "job_name": settings.job_name}
         done = connection.scalar(sql.PRIOR_SUCCESS, same_job)
@@ -162,6 +174,7 @@ def claim_source(
 
 
 def _skip(connection: Connection, row: dict[str, Any], reason: Reason, message: str) -> Skipped:
+    # Epoch 0 is below every claim's, so nothing can be written under it.
     row |= {"status": RunStatus.SKIPPED, "epoch": 0, "reason": reason, "message": message}
     with connection.begin():
         _insert_run(connection, row)
@@ -172,8 +185,10 @@ def _skip(connection: Connection, row: dict[str, Any], reason: Reason, message: 
 def _start(connection: Connection, source: SourceIdentity, row: dict[str, Any]) -> Claim:
     source_id = row["source_id"]
     with connection.begin():
-        # Checkpoint before run rows, as a page does: a zombie's page must not deadlock with this.
+        # Checkpoint before run rows, as a page does: the page of a run that was taken over and
+        # wakes up must not deadlock with this.
         checkpoint = connection.execute(sql.NEXT_EPOCH, {"source_id": source_id}).one()
+        # Under the source's lock, so a row that still says `running` is of a process that is gone.
         dead = connection.execute(sql.INTERRUPT_DEAD_RUNS, {"source_id": source_id}).all()
         row |= {"status": RunStatus.RUNNING, "epoch": checkpoint.epoch}
         row |= {"reason": None, "message": None}
@@ -213,12 +228,12 @@ def finish_run(connection: Connection, claim: Claim, outcome: RunOutcome, usage:
 
 
 def finish_on_new_session(engine: Engine, claim: Claim, outcome: RunOutcome, usage: Usage) -> None:
-    """Write the outcome although the run's session is gone, if the database is back.
+    """Write the outcome on a new session, after the run's own was lost.
 
-    Where it is not, the row stays `running` and the next run declares it interrupted.
+    If that fails too, the row stays `running` and the next run marks it as interrupted.
     """
     try:
         with engine.connect() as connection:
             finish_run(connection, claim, outcome, usage)
     except DBAPIError:
-        log.warning("the outcome could not be written down; the next run will see to it")
+        log.warning("the outcome could not be stored; the next run marks this one as interrupted")

@@ -1,7 +1,7 @@
-"""The ports of a run: where its pages come from, where they go, and who looks at them on the way.
+"""The ports of a run: a source of pages, a sink for them, and an observer.
 
-A run itself only moves pages from a source to a sink. What it loads and how is said by the parts
-that implement these protocols; see `upstream` and `replay`.
+A run itself only moves pages from a source to a sink. `load.upstream` and `replay.replay_run`
+implement these protocols for the two kinds of run.
 """
 
 from __future__ import annotations
@@ -16,74 +16,74 @@ from cryptosource_etl.pipeline.run.outcome import Counts, Drift
 from cryptosource_etl.records import Cursor, Page, RawRecord
 
 PreparedT = TypeVar("PreparedT")
-"""What a source has done for a page in advance, for its sink alone."""
+"""Work that a source has done for a page in advance; only the sink of the same flow reads it."""
 
 PreparedT_co = TypeVar("PreparedT_co", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch(Generic[PreparedT]):
-    """Records to commit together, and the checkpoint that says they are in."""
+    """Records to commit together, and the checkpoint after them."""
 
     records: Sequence[RawRecord]
     received_at: datetime
     cursor: Cursor | None
-    """Where the next run goes on once these are in; None leaves the checkpoint where it is."""
+    """Where the next run goes on after these records; None keeps the checkpoint."""
     records_committed: int = 0
-    """Of the pass, these included."""
+    """Records of the pass, including these."""
     records_total: int | None = None
     requests: int = 0
     retries: int = 0
     prepared: PreparedT | None = None
-    """What was prepared for the page; None for a part of a page."""
+    """The preparation of the page; None for a part of a page."""
 
 
 class PageSource(Protocol[PreparedT_co]):
-    """Where the pages of one run come from."""
+    """The source of a run's pages."""
 
     def open(self) -> AbstractContextManager[Iterable[tuple[Page, PreparedT_co | None]]]:
-        """Return the pages, each with what was prepared for it; leaving ends the source.
+        """Return the pages, each with its preparation; leaving the context closes the source.
 
         Raises:
-            RunError: while it is iterated over; there is no next page.
-            Stopped: while it is iterated over; the process is to end.
+            RunError: during iteration; there is no next page.
+            Stopped: during iteration; the process is shutting down.
         """
         ...
 
 
 class PageSink(Protocol[PreparedT]):
-    """Where the pages of one run go. It is ready for the first one when the run gets it."""
+    """The sink of a run's pages. A `Flow` holds one that is ready for the first page."""
 
     @property
     def totals(self) -> Counts:
-        """What has been committed so far."""
+        """Records committed so far."""
         ...
 
     def load(self, batch: Batch[PreparedT]) -> Counts:
-        """Commit a batch in one transaction, entirely or not at all; return what became of it.
+        """Commit a batch in one transaction, entirely or not at all; return its counts.
 
         Raises:
             RunError: nothing else of this run can be loaded.
-            DBAPIError: nothing of the batch is in; after a deadlock it may be loaded again.
+            DBAPIError: the batch was rolled back; after a deadlock it may be loaded again.
         """
         ...
 
 
 class PassObserver(Protocol):
-    """Looks at the pages of one run, to note what they show together."""
+    """Observes the pages of one run, to record facts about the pass as a whole."""
 
     def observe(self, page: Page) -> None:
-        """Take a page in, before it is loaded."""
+        """Add a page, before it is loaded."""
         ...
 
     def record(self) -> Sequence[Drift]:
-        """Store what the pages showed, once all of them are in; return what changed of their shape."""
+        """Store the observations, after all pages are committed; return the changes of shape."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow(Generic[PreparedT]):
-    """The parts of one run, made for its claim."""
+    """The parts of one run, composed for its claim."""
 
     source: PageSource[PreparedT]
     sink: PageSink[PreparedT]

@@ -1,4 +1,4 @@
-"""A run's signs of life, and the reasons it must not go on."""
+"""A run's heartbeat, and the checks that end it: shutdown, deadline, takeover."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cryptosource_store.statements import claim as claim_statements
 
 
 class Heartbeat:
-    """Asked between pages and, again and again, while a run waits for its upstream.
+    """Checks whether a run may go on: between pages, and repeatedly while it waits for one.
 
     Args:
         stop: set when the process is to end.
-        clock: measures.
-        deadline_seconds: how long the run may take; None leaves it to the Job.
+        clock: measures the run's duration and the interval of heartbeats.
+        deadline_seconds: how long the run may take; None leaves the limit to the Job.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Heartbeat:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken so far."""
+        """Seconds since the run started."""
         return self._clock.monotonic() - self._started
 
     def check(self) -> None:
@@ -44,6 +44,7 @@ class Heartbeat:
             Stopped: the process is to end.
             Retryable: DeadlineExceeded.
         """
+        # Stop first: what a signal ended is interrupted, even if its deadline has passed meanwhile.
         if self._stop.is_set():
             raise Stopped
         if self._deadline_seconds is not None and self.seconds > self._deadline_seconds:
@@ -61,23 +62,25 @@ class Heartbeat:
         *,
         every_seconds: float,
     ) -> Callable[[], None]:
-        """Return what to call while waiting: it checks, and writes a heartbeat when one is due."""
+        """Return a function to call while waiting: it checks, and writes a heartbeat when due."""
         last = self._clock.monotonic()
 
-        def call() -> None:
+        def check_and_beat() -> None:
             nonlocal last
             self.check()
             now = self._clock.monotonic()
             if now - last >= every_seconds:
                 last = now
-                _beat(connection, claim, usage())
+                _write_heartbeat(connection, claim, usage())
 
-        return call
+        return check_and_beat
 
 
-def _beat(connection: Connection, claim: Claim, usage: Usage) -> None:
+def _write_heartbeat(connection: Connection, claim: Claim, usage: Usage) -> None:
     row = {"run_id": claim.run_id, "requests": usage.requests, "retries": usage.retries}
     with connection.begin():
-        alive = connection.execute(claim_statements.HEARTBEAT, row).rowcount
-    if not alive:
+        updated = connection.execute(claim_statements.HEARTBEAT, row).rowcount
+    # The row is not `running` any more: the run that took the source over marked it as interrupted.
+    # Found here, a slow download ends now and not at its first page.
+    if not updated:
         raise Retryable(Reason.FENCED, "Another run has taken this source over")

@@ -1,4 +1,4 @@
-"""One run, from the claim to the last word in its row."""
+"""Execute one run, from the claim to the outcome in its row."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from cryptosource_telemetry.json_logs import log_fields
 log = logging.getLogger(__name__)
 
 ATTEMPTS_PER_PAGE = 3
-"""A page that lost a deadlock goes again; a third time it fails the run."""
+"""How often a page is loaded that loses a deadlock each time, before the run fails."""
 
 
 class Run:
@@ -60,14 +60,14 @@ class Run:
         self._plan = plan
         self._engine = engine
         self._clock = clock
-        self._liveness = Heartbeat(stop, clock, deadline_seconds=plan.deadline_seconds)
+        self._heartbeat = Heartbeat(stop, clock, deadline_seconds=plan.deadline_seconds)
         self._committed = 0
         self._claim: Claim | None = None
         self._sink: PageSink[Any] | None = None
         self._drifts: tuple[Drift, ...] = ()
 
     def execute(self) -> RunOutcome:
-        """Run to the end. Never raises for anything a run can meet; the outcome says it."""
+        """Run to the end and return the outcome; failures are outcomes too, not exceptions."""
         source = self._plan.source
         name = f"{source.namespace}/{source.name}"
         plan = self._plan
@@ -80,7 +80,7 @@ class Run:
                     counts=self._totals,
                     records_committed=self._committed,
                     drifts=self._drifts,
-                    seconds=self._liveness.seconds,
+                    seconds=self._heartbeat.seconds,
                     trace_id=trace_id,
                 )
                 _log_outcome(outcome)
@@ -92,15 +92,16 @@ class Run:
     def _execute(self, trace_id: str | None) -> RunOutcome:
         try:
             with self._engine.connect() as connection:
-                return self._claimed(connection, trace_id)
-        except Stopped:  # while it waited for a silent holder to go
-            return terminated(None, self._plan.kind.stopped)
+                return self._run_on(connection, trace_id)
+        except Stopped:
+            # During the wait of a takeover: there is no claim and no run row yet.
+            return terminated(None, self._plan.kind.stop_message)
         except DBAPIError as error:
-            return self._lost_database(error)
+            return self._end_by_database_error(error)
         finally:
             self._plan.release()
 
-    def _claimed(self, connection: Connection, trace_id: str | None) -> RunOutcome:
+    def _run_on(self, connection: Connection, trace_id: str | None) -> RunOutcome:
         settings, trigger = self._plan.settings, self._plan.kind.trigger
         claim = claim_source(
             connection,
@@ -123,13 +124,19 @@ class Run:
             log.info("run started", extra={"attempt": claim.attempt})
             self._plan.settings.crash_points.reach("claimed")
             outcome = self._load_all(connection, claim)
+            # Outcome before lock: the run that gets the lock marks every row that still says
+            # `running` as interrupted.
             finish_run(connection, claim, outcome, self._plan.usage())
             release_source(connection, claim.source_id)
             self._plan.settings.crash_points.reach("finished")
         return outcome
 
     def _load_all(self, connection: Connection, claim: Claim) -> RunOutcome:
-        """Load every page; return how it ended. Only database errors that end it are raised."""
+        """Load every page; return the outcome.
+
+        Raises:
+            DBAPIError: the session is of no more use, not even to store an outcome.
+        """
         kind = self._plan.kind
         try:
             reader = self._plan.open_reader()
@@ -138,18 +145,21 @@ class Run:
             finally:
                 reader.close()
         except Stopped:
-            return terminated(claim.run_id, kind.stopped)
+            return terminated(claim.run_id, kind.stop_message)
         except RunError as error:
             return failed(claim.run_id, error)
         except DBAPIError:
             raise
         except Exception as error:
-            log.exception("a run met an error that nobody foresaw")
+            # A bug of a plugin or of ours ends the run like any failure; otherwise its row would
+            # stay `running` until the next run. The error's text goes to the log alone: it may
+            # quote a record.
+            log.exception("a run failed with an unexpected error")
             name = type(error).__name__
-            unforeseen = Retryable(Reason.INTERNAL_ERROR, f"Unforeseen {name}; see the run's log")
-            return failed(claim.run_id, unforeseen)
+            unexpected = Retryable(Reason.INTERNAL_ERROR, f"Unexpected {name}; see the run's log")
+            return failed(claim.run_id, unexpected)
         counts = self._totals
-        return succeeded(claim.run_id, counts, kind.summary(counts, self._drifts))
+        return succeeded(claim.run_id, counts, kind.summarize(counts, self._drifts))
 
     @property
     def _totals(self) -> Counts:
@@ -158,7 +168,7 @@ class Run:
     def _claimed_run(
         self, connection: Connection, claim: Claim, reader: SourceReader
     ) -> ClaimedRun:
-        pulse = self._liveness.pulse(
+        pulse = self._heartbeat.pulse(
             connection,
             claim,
             self._plan.usage,
@@ -180,15 +190,18 @@ class Run:
         self._committed = flow.records_committed
         with flow.source.open() as pages:
             for page, prepared in pages:
-                self._liveness.check()
+                # Before the page, so that a run that must end does not load one more; and after it,
+                # so that it does not wait for another one first.
+                self._heartbeat.check()
                 reach("page-received")
                 if flow.observer is not None:
                     flow.observer.observe(page)
                 if page.starts_pass:
                     self._committed = 0
                 self._load_page(flow.sink, page, prepared)
-                self._liveness.check()
+                self._heartbeat.check()
         reach("pages-done")
+        # Only now: a run that is cut off has seen a part of the upstream, from which nothing follows.
         if flow.observer is not None:
             self._drifts = tuple(flow.observer.record())
 
@@ -207,6 +220,7 @@ class Run:
             records_total=page.total,
             requests=usage.requests,
             retries=usage.retries,
+            # What was prepared is of the whole page, and cannot be cut with its records.
             prepared=prepared if count == len(page.records) else None,
         )
         with page_span(count) as span:
@@ -221,8 +235,8 @@ class Run:
                 f"FAIL_AFTER_N_RECORDS={allowed}: {allowed} records are committed, as asked",
             )
 
-    def _lost_database(self, error: DBAPIError) -> RunOutcome:
-        """Say what the database did, and write it down if a new session can be had."""
+    def _end_by_database_error(self, error: DBAPIError) -> RunOutcome:
+        """Return the outcome of a run whose session failed; store it on a new session."""
         failure = as_run_error(error)
         outcome = failed(self._claim.run_id if self._claim else None, failure)
         if self._claim is not None:
@@ -235,9 +249,11 @@ def _load_batch(sink: PageSink[PreparedT], batch: Batch[PreparedT]) -> Counts:
         try:
             return sink.load(batch)
         except DBAPIError as error:
+            # Safe to repeat without a wait: the whole transaction was rolled back, and the rival
+            # that won has the locks it needs.
             if sqlstate(error) not in RETRY_AT_ONCE or attempt == ATTEMPTS_PER_PAGE:
                 raise
-            log.warning("a page lost a deadlock and goes again", extra={"attempt": attempt})
+            log.warning("a page lost a deadlock and is loaded again", extra={"attempt": attempt})
     raise AssertionError("the last attempt returns or raises")
 
 

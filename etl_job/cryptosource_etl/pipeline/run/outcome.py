@@ -1,4 +1,4 @@
-"""What became of a run, in figures and in words."""
+"""The outcome of a run: status, reason, counts and drifts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptosource_store.reasons import TERMINATED_EXIT_CODE, Reason, RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of records. processed = loaded + unchanged + rejected, always."""
+    """Records by outcome. Always: processed = loaded + unchanged + rejected."""
 
     loaded: int = 0
     unchanged: int = 0
@@ -20,7 +20,7 @@ class Counts:
 
     @property
     def processed(self) -> int:
-        """Records that were judged."""
+        """All records that were read and judged."""
         return self.loaded + self.unchanged + self.rejected
 
     def __add__(self, other: Counts) -> Counts:
@@ -32,18 +32,20 @@ class Counts:
 
 
 class Drift(NamedTuple):
-    """One field of the upstream's records that is not what it was."""
+    """One field of the upstream's records whose presence or type has changed."""
 
     field: str
     change: str
     """appeared, vanished or retyped."""
     before: list[str]
+    """JSON types in the accepted shape."""
     after: list[str]
+    """JSON types in this pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """The end of a run, as the run row tells it too."""
+    """The end of a run, as it is stored in the run's row."""
 
     status: RunStatus
     reason: Reason
@@ -51,21 +53,22 @@ class RunOutcome:
     exit_code: int
     """0 done or skipped, 75 retryable, 78 permanent, 143 terminated."""
     run_id: uuid.UUID | None = None
-    """None when not even the database could be reached."""
+    """None when the run ended before it had a row."""
     retry_after_seconds: float | None = None
-    """How long the upstream asked us to stay away, when it said so."""
+    """The wait that the upstream asked for; None if it named none."""
     counts: Counts = field(default_factory=Counts)
     records_committed: int = 0
-    """Records of the current pass that are in, this run's and earlier ones'."""
+    """Records of the current pass that this run and earlier ones have committed."""
     drifts: tuple[Drift, ...] = ()
     seconds: float = 0.0
     trace_id: str | None = None
 
 
 def succeeded(run_id: uuid.UUID, counts: Counts, message: str) -> RunOutcome:
-    """Return the outcome of a run that saw everything there was."""
+    """Return the outcome of a run that read to the end."""
     return RunOutcome(
         status=RunStatus.SUCCESS,
+        # No records and no error: the upstream answered that nothing has changed.
         reason=Reason.COMPLETED if counts.processed else Reason.NOT_MODIFIED,
         message=message,
         exit_code=0,
@@ -74,7 +77,7 @@ def succeeded(run_id: uuid.UUID, counts: Counts, message: str) -> RunOutcome:
 
 
 def failed(run_id: uuid.UUID | None, error: RunError) -> RunOutcome:
-    """Return the outcome of a run that met an error."""
+    """Return the outcome of a run that failed with an error."""
     wait = error.retry_after if isinstance(error, Retryable) else None
     return RunOutcome(
         status=RunStatus.FAILURE,
@@ -87,7 +90,7 @@ def failed(run_id: uuid.UUID | None, error: RunError) -> RunOutcome:
 
 
 def terminated(run_id: uuid.UUID | None, message: str) -> RunOutcome:
-    """Return the outcome of a run that was asked to stop."""
+    """Return the outcome of a run that was stopped by a signal."""
     return RunOutcome(
         status=RunStatus.INTERRUPTED,
         reason=Reason.TERMINATED,

@@ -1,4 +1,4 @@
-"""What to run: of which source, as which kind of run, and how carefully."""
+"""The plan of a run: its source, its kind, its limits; and the run once it is claimed."""
 
 from __future__ import annotations
 
@@ -21,39 +21,43 @@ from cryptosource_etl.sources.plugin import SourceReader
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Reported after each committed page."""
+    """The state of a run after a committed page."""
 
     counts: Counts
     total: int | None
+    """Records of the whole pass, where the upstream says how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """What to run, and how carefully."""
+    """Everything that a run needs beside a database and a clock."""
 
     kind: RunKind
     source: SourceIdentity
     open_reader: Callable[[], SourceReader]
     """Called once the source is claimed; may raise a `RunError`."""
     usage: Callable[[], Usage]
-    """What the network client has done so far."""
+    """Returns the requests and retries of the network client so far."""
     reject_limit_percent: float
+    """A larger share of rejected records fails the run."""
     pins: dict[str, str]
+    """External id -> `scope:external id`, as in `spec.identity.pins`."""
     settings: RunSettings
     deadline_seconds: float | None = None
-    """The run ends as `DeadlineExceeded` after that; None leaves it to the Job."""
+    """The run ends as `DeadlineExceeded` after that; None leaves the limit to the Job."""
     parent: Context | None = None
     """The trace this run belongs to."""
     links: tuple[Link, ...] = ()
-    """What else its span points at."""
+    """Other spans that the run's span refers to."""
     on_progress: Callable[[Progress], None] = lambda _: None
+    """Called after each committed page."""
     release: Callable[[], None] = lambda: None
-    """Called at the very end, to let go of what was opened for this run alone."""
+    """Called at the very end, to close what was opened for this run alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimedRun:
-    """A run that holds its source: all that its parts can be made from."""
+    """A run that holds its source: what a `RunKind` composes a flow from."""
 
     plan: RunPlan
     claim: Claim
@@ -61,23 +65,23 @@ class ClaimedRun:
     connection: Connection
     """The claiming session, on which everything is written."""
     engine: Engine
-    """Gives sessions for reading beside it."""
+    """Opens further sessions, for reading."""
     clock: Clock
     pulse: Callable[[], None]
-    """To be called while waiting: writes a heartbeat when one is due, raises when the run must end."""
+    """To be called while waiting: writes a heartbeat when due, raises when the run must end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunKind:
-    """What distinguishes runs that load from an upstream and runs that replay."""
+    """The differences between runs that load from an upstream and runs that replay."""
 
     compose: Callable[[ClaimedRun], Flow[Any]]
-    """Makes the parts of a run; may raise what the run may meet."""
-    summary: Callable[[Counts, Sequence[Drift]], str]
-    """Returns the message of a run that saw everything there was."""
-    stopped: str
+    """Makes the parts of a run; may raise a `RunError`."""
+    summarize: Callable[[Counts, Sequence[Drift]], str]
+    """Returns the message of a run that read to the end."""
+    stop_message: str
     """The message of a run that was stopped by a signal."""
-    asks_upstream: bool
-    """Reads from the upstream, so its spec must be whole, with a key and a deadline."""
+    reads_upstream: bool
+    """Whether it reads from the upstream, and so needs the key, the file and the deadline."""
     trigger: str | None = None
-    """What `etl_runs.trigger` says of each such run; None: what its settings say."""
+    """The value of `etl_runs.trigger` for such runs; None: that of the run's settings."""
