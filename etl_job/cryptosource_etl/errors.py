@@ -1,10 +1,10 @@
-"""Why a run ends early.
+"""Errors that end a run early.
 
 RunError
 ├── Retryable    worth another try with nothing changed: exit code 75
 └── Permanent    a person has to change the spec, the key, the plan or a file: exit code 78
 
-Which of the two a failure is follows from its reason alone. One bad record is neither: see
+The reason alone decides which of the two a failure is. One bad record is neither: see
 `records.Rejection`.
 """
 
@@ -14,18 +14,18 @@ from datetime import timedelta
 
 from cryptosource_store.reasons import PERMANENT_EXIT_CODE, RETRYABLE_EXIT_CODE, Ending, Reason
 
+# A message goes into run rows, conditions and logs, and may quote an upstream.
 MAX_MESSAGE_LENGTH = 256
-"""Characters kept of a message: it goes into run rows, conditions and logs, and an upstream may have
-had a say in its length."""
+"""Characters kept of a message."""
 
 
 class RunError(Exception):
-    """A run cannot go on; raise one of the two kinds.
+    """A run cannot go on. Raise one of the two subclasses.
 
     Args:
         reason: the word that run row, condition, metric and log share.
-        message: one sentence for a person: what happened and what to do. Never a secret, never a
-            query string. Cut at `MAX_MESSAGE_LENGTH` characters.
+        message: one sentence for people: what happened and what to do. Never a secret, never a
+            query string. Truncated to `MAX_MESSAGE_LENGTH` characters.
 
     Raises:
         ValueError: the reason belongs to the other kind, or to no failure.
@@ -35,6 +35,8 @@ class RunError(Exception):
     exit_code: int
 
     def __init__(self, reason: Reason, message: str) -> None:
+        # Exit code and condition follow from the reason elsewhere, without the exception's class;
+        # if the two could differ, Job and status would say different things.
         if reason.ending is not self.ending:
             kind = reason.ending.name.lower()
             raise ValueError(f"{reason} is {kind}: it cannot be raised as {type(self).__name__}")
@@ -49,8 +51,8 @@ class Retryable(RunError):
     Args:
         reason: see `RunError`.
         message: see `RunError`.
-        retry_after: how long the upstream asked us to stay away, when it said so; becomes the
-            run's next attempt instead of a sleep.
+        retry_after: the wait that the upstream asked for, if it named one; the next attempt is
+            scheduled after it instead of sleeping here.
     """
 
     ending = Ending.RETRYABLE
@@ -64,7 +66,7 @@ class Retryable(RunError):
 
 
 class Permanent(RunError):
-    """The same run fails again until a person changes something."""
+    """The same run fails again until a person changes the spec, the key, the plan or a file."""
 
     ending = Ending.PERMANENT
     exit_code = PERMANENT_EXIT_CODE

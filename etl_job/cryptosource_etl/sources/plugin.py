@@ -1,7 +1,7 @@
-"""What a source type has to offer, ours and third parties' alike.
+"""The interface of a source type, built-in or of a third party.
 
-A built-in type is a package of `cryptosource_etl.sources`; another is found by its `spec.type` among
-the entry points of the group `cryptosource.sources`.
+A built-in type is a package of `cryptosource_etl.sources`; another one is found by its `spec.type`
+among the entry points of the group `cryptosource.sources`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceContext:
-    """What a run hands to a source when it opens it."""
+    """What a run passes to a source when it opens it."""
 
     source: CryptoSource
     """The validated resource."""
     http: HttpClient
-    """The one way to the network: bounded, throttled, retried, egress-checked."""
+    """The only way to the network: bounded, rate-limited, retried, egress-checked."""
     clock: Clock
+    # Not in `repr`: a plugin that logs its context must not log the key.
     api_key: str | None = field(default=None, repr=False)
-    """The key that `spec.apiKeySecretRef` names, without blanks around it; None: there is none."""
+    """The key that `spec.apiKeySecretRef` refers to, stripped of blanks; None: there is none."""
     csv_path: Path | None = None
-    """The file of `csv.path`, or where a ConfigMap or a volume claim is mounted."""
+    """The file of `csv.path`, or the path at which its ConfigMap or volume claim is mounted."""
 
 
 class SourceReader(Protocol):
@@ -43,7 +44,7 @@ class SourceReader(Protocol):
     contract_version: str
     """Changes whenever `normalize` would judge the same payload differently."""
     uniform: bool
-    """Every record has the same fields (a CSV), so one per page is enough to see the shape."""
+    """Whether all records of a page have the same fields (a CSV), so that one shows the shape."""
 
     def pages(self, cursor: Cursor) -> Iterator[Page]:
         """Yield pages from the cursor on, none larger than the spec's `batchSize`.
@@ -52,12 +53,12 @@ class SourceReader(Protocol):
 
         Raises:
             Retryable: the upstream may answer later.
-            Permanent: somebody has to change something first.
+            Permanent: a person has to change the spec, the key, the plan or a file first.
         """
         ...
 
     def normalize(self, record: RawRecord, *, received_at: datetime) -> Quote | Rejection:
-        """Judge one record. Total: whatever the upstream sent, it returns and never raises."""
+        """Judge one record. Never raises, whatever the upstream sent."""
         ...
 
     def payload(self, record: RawRecord) -> str:
@@ -65,7 +66,15 @@ class SourceReader(Protocol):
         ...
 
     def restore(self, payload: str) -> RawRecord:
-        """Return the record of a stored payload; `payload` is JSON text as Postgres prints it."""
+        """Return the record of a stored payload, for a replay.
+
+        Args:
+            payload: JSON text as Postgres prints it.
+
+        Raises:
+            ValueError, TypeError, LookupError: the payload is not one of this reader's; the record
+                then stays as it is.
+        """
         ...
 
     def shape(self, record: RawRecord) -> Mapping[str, str]:
@@ -73,7 +82,7 @@ class SourceReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections. Called once, also after an error."""
+        """Close files and connections. Called once, also after an error."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Find the plugin of a source type: in this project, or among the installed entry points."""
+"""Find the plugin of a source type, among the built-in ones or the installed entry points."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ GROUP = "cryptosource.sources"
 
 
 def installed_types() -> dict[str, EntryPoint]:
-    """Return the entry point of every plugin of a third party, by `spec.type`."""
+    """Return the entry point of every third-party plugin, by `spec.type`."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 def plugin_for(source_type: str) -> SourcePlugin:
     """Return the plugin of a source type.
 
-    A built-in type is served by the package of its name in lower case beside this module, whatever
-    else is installed: no other package may take a built-in type, and its key with it.
-
     Raises:
         Permanent: InvalidSpec; no installed package serves it, or its plugin is broken.
     """
+    # Built-in types first, whatever is installed: an entry point of the same name would get the key
+    # of a vendor.
     if source_type in BUILT_IN_TYPES:
         plugin = import_module(f"{__package__}.{source_type.lower()}").PLUGIN
     else:
-        plugin = _installed(source_type)
+        plugin = _load_entry_point(source_type)
     if not isinstance(plugin, SourcePlugin):
         raise Permanent(
             Reason.INVALID_SPEC,
@@ -42,7 +41,7 @@ def plugin_for(source_type: str) -> SourcePlugin:
     return plugin
 
 
-def _installed(source_type: str) -> object:
+def _load_entry_point(source_type: str) -> object:
     installed = installed_types()
     entry = installed.get(source_type)
     if entry is None:
@@ -67,6 +66,7 @@ def _check_options(plugin: SourcePlugin, source: CryptoSource) -> None:
     try:
         plugin.options.model_validate(source.spec.options or {})
     except ValidationError as error:
+        # Without the input: options may hold a secret, and the message goes into run rows.
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(part) for part in ("spec", "options", *first["loc"]))
         raise Permanent(Reason.INVALID_SPEC, f"{path}: {first['msg']}") from None
@@ -76,8 +76,8 @@ def open_source(context: SourceContext) -> SourceReader:
     """Open the source that the context describes.
 
     Raises:
-        Permanent: the spec, a key or a file is not as it must be.
-        Retryable: something it needs is not there at the moment.
+        Permanent: the spec, the key or the file is invalid.
+        Retryable: something that it needs is not available at the moment.
     """
     plugin = plugin_for(context.source.spec.type)
     _check_options(plugin, context.source)

@@ -1,4 +1,4 @@
-"""What a reader needs to ask a vendor: the base URL of its plan, the coins wanted, and the key."""
+"""A vendor's base URL, the selected coins and the header with the key, as the spec gives them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from cryptosource_store.reasons import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorAccess:
-    """How a source's vendor is asked."""
+    """What the requests to a source's vendor have in common."""
 
     base_url: str
     """With its version path, without a trailing slash."""
     selection: Selection
     """The coins to read."""
     auth_header: tuple[str, str] | None = field(repr=False)
-    """Name and value of the header that carries the key; None: the plan has no key."""
+    """Name and value of the header that carries the key; None: the plan takes no key."""
 
 
 def access_of(context: SourceContext) -> VendorAccess:
-    """Return how the source of a context asks its vendor.
+    """Return the vendor access of the source of a context.
 
     Raises:
         Permanent: InvalidSpec, the spec's type is no vendor; KeyMissing, the plan needs a key.
     """
+    # Checked here and not only by `validate`: the Secret may be empty when the pod starts.
     spec = context.source.spec
     settings, base = spec.vendor_settings, base_url(spec)
     if settings is None or base is None:

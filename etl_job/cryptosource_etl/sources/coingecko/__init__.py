@@ -1,9 +1,9 @@
 """CoinGecko: `/coins/markets`, 250 coins a page.
 
-Fields and errors as in CoinGecko's API v3 reference and error page of 2026. Pages are read in the
-order of ids, which does not reshuffle between two requests. Only the top N can be had by rank
-alone: there a coin that turns up on two pages proves that another one slipped past between them,
-and the earlier page is read once more.
+Fields and errors are those of CoinGecko's API v3 reference and error page of 2026. Pages are read in
+the order of ids, which is the same for every request. Only the top N needs the order of ranks, in
+which coins move between two requests: a coin that is on two pages shows that another one was
+missed, and the earlier page is read again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cryptosource_etl.sources.coingecko.paging import (
     NOT_MODIFIED,
     MarketRequests,
     Progress,
-    Sightings,
+    SeenCoins,
 )
 from cryptosource_etl.sources.cursor_scope import pages_of_question, question_of
 from cryptosource_etl.sources.json_records import split_array
@@ -63,30 +63,34 @@ class CoinGeckoReader(VendorRecords):
 
     def _pages(self, cursor: Cursor) -> Iterator[Page]:
         progress = Progress.resume(cursor)
-        sightings = Sightings()
+        # Of this run alone: the coins of pages that an earlier run read are not known here.
+        seen = SeenCoins()
         while (parameters := self._requests.page(progress.page)) is not None:
             response, answer = self._fetch(progress, parameters)
             if answer:
-                if sightings.know_all(answer):
+                if seen.contains_all(answer):
                     raise Retryable(
                         Reason.MALFORMED_RESPONSE,
                         f"CoinGecko's page {progress.page} holds only coins of earlier pages: its "
                         "paging goes in circles",
                     )
-                sightings.note(progress.page, answer)
+                seen.add(progress.page, answer)
                 yield from self._batches(progress, response, answer)
-            known = progress.count_on_page() if response.status == NOT_MODIFIED else len(answer)
-            if progress.page == 1 and not known:
+            # A page that is "not modified" has as many coins as when it was read; the count decides
+            # whether it is the last.
+            count = progress.count_on_page() if response.status == NOT_MODIFIED else len(answer)
+            # An empty first page is an outage, not an upstream that has no coins any more.
+            if progress.page == 1 and not count:
                 raise Retryable(Reason.MALFORMED_RESPONSE, "CoinGecko answered with no coins")
-            progress.finish_page(response, known)
-            if self._requests.ends_with(known):
+            progress.finish_page(response, count)
+            if self._requests.ends_with(count):
                 break
         if self._requests.may_reshuffle:
-            yield from self._read_again(sightings, progress)
+            yield from self._read_again(seen, progress)
         yield progress.end_of_pass(self._context.clock.now())
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is open."""
 
     def _fetch(
         self, progress: Progress, parameters: Mapping[str, str]
@@ -106,8 +110,8 @@ class CoinGeckoReader(VendorRecords):
     def _batches(
         self, progress: Progress, response: Response, answer: Sequence[RawRecord]
     ) -> Iterator[Page]:
-        """Yield a page of the upstream in batches of the spec's size, from where it was cut."""
-        coins = self._requests.wanted(progress.page, answer)
+        """Yield a page of the upstream in batches of the spec's size, from the cursor on."""
+        coins = self._requests.selected(progress.page, answer)
         coins = coins[progress.position_in(coins) :]
         received_at = self._context.clock.now()
         starts_pass = progress.is_new
@@ -116,6 +120,7 @@ class CoinGeckoReader(VendorRecords):
             last = start + len(batch) == len(coins)
             yield Page(
                 records=batch,
+                # Validators only with the last batch: until then the page is not loaded in full.
                 cursor_after=progress.cursors(batch, response if last else None, len(answer)),
                 received_at=received_at,
                 total=self._requests.total,
@@ -123,9 +128,10 @@ class CoinGeckoReader(VendorRecords):
                 complete=progress.is_whole,
             )
 
-    def _read_again(self, sightings: Sightings, progress: Progress) -> Iterator[Page]:
-        for page in sightings.pages_with_slips():
+    def _read_again(self, seen: SeenCoins, progress: Progress) -> Iterator[Page]:
+        for page in seen.shifted_pages():
             parameters = self._requests.page(page) or {}
+            # Without validators: "not modified" would not show which coins are on the page now.
             response = self._context.http.get(
                 self._url,
                 params=parameters,
@@ -133,11 +139,11 @@ class CoinGeckoReader(VendorRecords):
                 classify=self._classify,
             )
             answer = records_of(split_array(response.body, what=f"page {page}, read again,"))
-            missed = sightings.unseen(self._requests.wanted(page, answer))
+            missed = seen.unseen(self._requests.selected(page, answer))
             for start in range(0, len(missed), self._batch_size):
                 yield Page(
                     records=missed[start : start + self._batch_size],
-                    cursor_after=progress.unmoved,
+                    cursor_after=progress.current_cursor,
                     received_at=self._context.clock.now(),
                     total=self._requests.total,
                     complete=progress.is_whole,

@@ -1,4 +1,4 @@
-"""CoinGecko's errors come in four shapes; here they become one word each.
+"""Classify CoinGecko's errors, which come in four shapes, by reason.
 
 Codes of the "Errors & Rate Limits" page of 2026: 10002 key missing, 10005 plan restricted,
 10010 pro key on the public host, 10011 demo key on the pro host, 10012 time range beyond the plan.
@@ -25,6 +25,8 @@ _HINTS: Mapping[int, tuple[Reason, str]] = {
     10012: (Reason.PLAN_TOO_LOW, "the plan does not reach that far back"),
 }
 
+# CoinGecko answers a key that it does not know with the code of a missing one. Only the request
+# shows which of the two it was.
 _HINTS_WITH_KEY: Mapping[int, tuple[Reason, str]] = {
     **_HINTS,
     10002: (
@@ -32,11 +34,10 @@ _HINTS_WITH_KEY: Mapping[int, tuple[Reason, str]] = {
         "it does not know the API key that was sent; see spec.apiKeySecretRef",
     ),
 }
-"""CoinGecko says the same of a key it does not know as of none."""
 
 
 def _error_code(body: Any) -> int | None:
-    """Return the code from `{status: …}` or `{error: {status: …}}`, where there is one."""
+    """Return the code from `{status: …}` or `{error: {status: …}}`, if there is one."""
     for _ in range(3):
         if not isinstance(body, dict):
             return None
@@ -48,12 +49,12 @@ def _error_code(body: Any) -> int | None:
 
 
 def classify(answer: Answer) -> RunError | TryAgain | None:
-    """Return what an error of CoinGecko means where its status alone does not say so."""
+    """Return the meaning of an error if it differs from the usual one of its status; else None."""
     return _classify(answer, _HINTS)
 
 
 def classify_with_key(answer: Answer) -> RunError | TryAgain | None:
-    """Return what an error means when the request carried a key."""
+    """Return the meaning of an error as `classify` does, for a request that carried a key."""
     return _classify(answer, _HINTS_WITH_KEY)
 
 
@@ -62,11 +63,13 @@ def _classify(
 ) -> RunError | TryAgain | None:
     if not 400 <= answer.status < 500:  # noqa: PLR2004
         return None
+    # Cloudflare, in front of CoinGecko, answers in plain text and not in JSON.
     if b"error code: 1015" in answer.head:
         detail = "CoinGecko's edge limits this address (1015)"
         return TryAgain(reason=Reason.RATE_LIMITED, detail=detail)
     if b"error code: 1020" in answer.head:
         return Permanent(Reason.UPSTREAM_REFUSED, "CoinGecko's edge refuses this address (1020)")
+    # The head may be cut or no JSON at all; then the status alone has to do.
     try:
         code = _error_code(exact_json(answer.head.decode("utf-8", errors="replace")))
     except ValueError:

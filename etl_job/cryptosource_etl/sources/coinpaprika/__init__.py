@@ -1,7 +1,7 @@
 """CoinPaprika: one answer to `/tickers` holds every coin.
 
-Fields and errors as in CoinPaprika's OpenAPI 1.7.10. Coins are taken in the order of their ids,
-so that a run that was cut goes on where it stopped however the ranks have moved since.
+Fields and errors are those of CoinPaprika's OpenAPI 1.7.10. Coins are yielded in the order of their
+ids, so that a run that was cut off goes on where it stopped, however ranks have changed since.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ CONTRACT = Contract(
 
 
 def classify(answer: Answer) -> RunError | None:
-    """Return what an error status of CoinPaprika means where it is not the usual meaning."""
+    """Return the meaning of an error if it differs from the usual one of its status; else None."""
+    # 402 is also what a spent quota of a month gives: another try would get the same answer.
     if answer.status == 402:  # noqa: PLR2004
         return Permanent(
             Reason.PLAN_TOO_LOW,
@@ -48,7 +49,7 @@ def classify(answer: Answer) -> RunError | None:
 
 
 class CoinPaprikaReader(VendorRecords):
-    """Reads `/tickers` once and hands it out in batches."""
+    """Reads `/tickers` once and yields its coins in batches."""
 
     def __init__(self, context: SourceContext) -> None:
         super().__init__(CONTRACT)
@@ -66,6 +67,8 @@ class CoinPaprikaReader(VendorRecords):
 
     def _pages(self, cursor: Cursor) -> Iterator[Page]:
         after_id = cursor.get("after_id")
+        # A pass that is resumed asks without validators: "not modified" would skip its rest. Nor
+        # does it keep any: it consists of several answers, and no validator covers them all.
         known = None if after_id else Validators.from_json(cursor.get("validators"))
         response = self._fetch(known)
         validators = None if after_id else response.validators
@@ -75,24 +78,23 @@ class CoinPaprikaReader(VendorRecords):
         answer = records_of(split_array(response.body, what="the answer to /tickers"))
         if not answer:
             raise Retryable(Reason.MALFORMED_RESPONSE, "CoinPaprika answered with no coins at all")
-        coins = self._selected(answer)
-        whole = len(coins)
+        coins = self._select(answer)
+        total = len(coins)
         coins = [coin for coin in coins if not after_id or (coin.external_id or "") > after_id]
         for start in range(0, len(coins), self._batch_size):
             batch = coins[start : start + self._batch_size]
-            # A resumed pass is of several answers: no validator stands for all of it.
             last = start + len(batch) == len(coins)
             yield Page(
                 records=batch,
                 cursor_after=partial(_cursor_after, batch, ends_pass=last, validators=validators),
                 received_at=received_at,
-                total=whole,
+                total=total,
                 starts_pass=start == 0 and not after_id,
                 complete=not after_id,
             )
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is open."""
 
     def _fetch(self, validators: Validators | None) -> Response:
         return self._context.http.get(
@@ -103,18 +105,20 @@ class CoinPaprikaReader(VendorRecords):
             classify=classify,
         )
 
-    def _selected(self, coins: Sequence[RawRecord]) -> list[RawRecord]:
-        """Return the coins the spec asks for, by id; those without an id first."""
-        wanted = set(self._selection.ids or ())
-        if wanted:
-            coins = [coin for coin in coins if coin.external_id in wanted]
+    def _select(self, coins: Sequence[RawRecord]) -> list[RawRecord]:
+        """Return the coins the spec selects, sorted by id; those without an id come first."""
+        # `/tickers` takes neither ids nor a limit, so the selection is made here.
+        ids = set(self._selection.ids or ())
+        if ids:
+            coins = [coin for coin in coins if coin.external_id in ids]
         elif self._selection.top is not None:
             coins = sorted(coins, key=_rank)[: self._selection.top]
         return sorted(coins, key=lambda coin: coin.external_id or "")
 
 
 def _rank(record: RawRecord) -> int:
-    """Sort key: rank 0 and everything that is no rank come last."""
+    """Return the sort key of a record."""
+    # CoinPaprika gives coins without a rank the rank 0. They sort last, with what is no rank.
     value = record.value.value
     rank = value.get("rank") if isinstance(value, dict) else None
     return rank if isinstance(rank, int) and rank > 0 else 2**31
