@@ -1,4 +1,4 @@
-"""What a source refers to, found for a run on this machine: its key and its file."""
+"""Resolve what a source refers to, for a run on this machine: its API key and its CSV file."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ CONFIG_MAPS_VARIABLE = "CRYPTOSOURCE_CONFIGMAPS_DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """What a run of a source needs beside its spec."""
+class ResolvedReferences:
+    """The key and the file of a source, or why they were not found."""
 
     api_key: str | None = field(default=None, repr=False)
-    """The upstream's key; None where it takes or has none, or with a problem."""
+    """The upstream's key; None if it takes or has none, or if there is a problem."""
     csv_path: Path | None = None
-    """The file to read; None for anything but a CSV file on disk, or with a problem."""
+    """The file to read; None for anything but a CSV file on disk, or if there is a problem."""
     problems: tuple[Problem, ...] = ()
     """Why the run cannot start; empty when it can."""
     reason: Reason = Reason.INVALID_SPEC
-    """The problems in a word; without one it says nothing."""
+    """The reason of the problems; has no meaning without any."""
 
 
 class _UnresolvedError(Exception):
@@ -45,7 +45,7 @@ class _UnresolvedError(Exception):
 
 def resolve(
     loaded: LoadedSource, manifests: Manifests, *, environ: Mapping[str, str], data_dir: Path
-) -> Resolved:
+) -> ResolvedReferences:
     """Find the key and the file of a source.
 
     Args:
@@ -55,44 +55,48 @@ def resolve(
         data_dir: where the contents of ConfigMaps are written, in `configmaps/`.
 
     Returns:
-        What was found, and a problem for what was not. Never raises for bad input.
+        The key and the file, or a problem for what was not found. Never raises for bad input.
     """
     try:
-        return Resolved(
-            api_key=_api_key(loaded, manifests, environ),
-            csv_path=_csv_path(loaded, manifests, environ, data_dir),
+        return ResolvedReferences(
+            api_key=_find_api_key(loaded, manifests, environ),
+            csv_path=_find_csv_file(loaded, manifests, environ, data_dir),
         )
     except _UnresolvedError as error:
         problem = Problem(
             str(loaded.file), loaded.document, error.path, error.message, error.hint, loaded.line
         )
-        return Resolved(problems=(problem,), reason=error.reason)
+        return ResolvedReferences(problems=(problem,), reason=error.reason)
 
 
 def api_keys_in(manifests: Manifests) -> frozenset[str]:
     """Return the API keys that Secrets among the manifests hold for the sources beside them."""
     return frozenset(
-        _text(secret, reference).strip()
+        _decode_key(secret, reference).strip()
         for loaded in manifests.sources
         if (reference := loaded.source.spec.api_key_secret_ref) is not None
-        if (secret := _secret(loaded, reference, manifests)) is not None
+        if (secret := _find_secret(loaded, reference, manifests)) is not None
         if reference.key in secret.contents
     )
 
 
-def _api_key(loaded: LoadedSource, manifests: Manifests, environ: Mapping[str, str]) -> str | None:
+def _find_api_key(
+    loaded: LoadedSource, manifests: Manifests, environ: Mapping[str, str]
+) -> str | None:
     spec = loaded.source.spec
     if not _takes_key(spec):
         return None
     reference, variable = spec.api_key_secret_ref, api_key_variable(spec)
-    secret = None if reference is None else _secret(loaded, reference, manifests)
+    secret = None if reference is None else _find_secret(loaded, reference, manifests)
     if reference is not None and secret is not None:
-        return _usable(_from_secret(secret, reference), KEY_PATH)
-    # In a pod an empty variable is an empty Secret; elsewhere it is one that is not set.
+        return _check_key(_read_key(secret, reference), KEY_PATH)
+    # A spec with a reference runs in a pod, where an empty variable is an empty Secret, and an
+    # error. Without one, as on a laptop, an empty variable counts as not set.
     if environ.get(variable) or (reference is not None and variable in environ):
-        return _usable(environ[variable], variable)
+        return _check_key(environ[variable], variable)
     if reference is None and spec.vendor_settings is None:
-        return None  # a plugin says itself whether it can do without
+        # Only the plugin knows whether it needs a key; it raises KeyMissing itself.
+        return None
     needed = f"the plan {spec.vendor_settings.plan}" if spec.vendor_settings else "the source"
     where = f"add the Secret {reference.name} to the files" if reference else f"set {KEY_PATH}"
     raise _UnresolvedError(
@@ -104,23 +108,24 @@ def _api_key(loaded: LoadedSource, manifests: Manifests, environ: Mapping[str, s
 
 
 def _takes_key(spec: CryptoSourceSpec) -> bool:
-    """Return whether a key would be sent: a file takes none, nor does a plan without a header."""
+    """Return whether a key would be sent: not for a file, nor for a plan without a header."""
     if spec.vendor is None:
         return spec.csv is None
     return api_key_header(spec) is not None
 
 
-def _secret(
+def _find_secret(
     loaded: LoadedSource, reference: SecretKeyRef, manifests: Manifests
 ) -> ConfigurationObject | None:
     return manifests.secrets.get((loaded.key[0], reference.name))
 
 
-def _text(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
+def _decode_key(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
+    # Never an error here: `_check_key` refuses what a header cannot carry, without showing it.
     return secret.contents[reference.key].decode("utf-8", errors="replace")
 
 
-def _from_secret(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
+def _read_key(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
     if reference.key not in secret.contents:
         keys = ", ".join(sorted(secret.contents)) or "none"
         raise _UnresolvedError(
@@ -129,11 +134,16 @@ def _from_secret(secret: ConfigurationObject, reference: SecretKeyRef) -> str:
             f"its keys: {keys}",
             reason=Reason.KEY_MISSING,
         )
-    return _text(secret, reference)
+    return _decode_key(secret, reference)
 
 
-def _usable(key: str, where: str) -> str:
-    """Return the key without the line end that `echo` leaves, if a header can carry it."""
+def _check_key(key: str, where: str) -> str:
+    """Return the key stripped of blanks.
+
+    Raises:
+        _UnresolvedError: it is empty, or holds characters that a header cannot carry.
+    """
+    # `echo KEY | base64`, as many write it, puts a line end into the Secret.
     key = key.strip()
     if not key:
         raise _UnresolvedError(
@@ -149,7 +159,7 @@ def _usable(key: str, where: str) -> str:
     return key
 
 
-def _csv_path(
+def _find_csv_file(
     loaded: LoadedSource, manifests: Manifests, environ: Mapping[str, str], data_dir: Path
 ) -> Path | None:
     csv = loaded.source.spec.csv
@@ -177,7 +187,7 @@ def _config_map_file(
 ) -> Path:
     config_map = manifests.config_maps.get((namespace, reference.name))
     if config_map is not None:
-        return _written(config_map, reference.key, data_dir)
+        return _write_config_map(config_map, reference.key, data_dir)
     if environ.get(CONFIG_MAPS_VARIABLE):
         return Path(environ[CONFIG_MAPS_VARIABLE], reference.name, reference.key)
     raise _UnresolvedError(
@@ -187,7 +197,7 @@ def _config_map_file(
     )
 
 
-def _written(config_map: ConfigurationObject, key: str, data_dir: Path) -> Path:
+def _write_config_map(config_map: ConfigurationObject, key: str, data_dir: Path) -> Path:
     content = config_map.contents.get(key)
     if content is None:
         keys = ", ".join(sorted(config_map.contents)) or "none"
@@ -209,10 +219,11 @@ def _written(config_map: ConfigurationObject, key: str, data_dir: Path) -> Path:
 
 
 def _write_if_changed(file: Path, content: bytes) -> None:
-    # An unchanged file keeps its time, by which a run knows that there is nothing new in it.
+    # An unchanged file keeps its modification time, by which a run finds that nothing is new in it.
     if file.is_file() and file.read_bytes() == content:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
+    # Replaced in one step, in the same folder: another run may be reading the old content.
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as stream:
         stream.write(content)
     try:

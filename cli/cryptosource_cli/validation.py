@@ -1,4 +1,4 @@
-"""Judging manifests without running them: what is wrong, what it costs, what to expect."""
+"""Validate manifests without running them: problems, cost of the schedule, warnings and notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cryptosource_crd.v1alpha1 import BUILT_IN_TYPES, CryptoSourceSpec
 
 @dataclass(frozen=True, kw_only=True)
 class SourceReport:
-    """What is to be said about one valid source."""
+    """The result of validating one source that has no problem."""
 
     namespace: str
     name: str
@@ -26,16 +26,16 @@ class SourceReport:
     line: int
     cost: quota.ScheduleCost
     cost_line: str
-    """The cost as one line for a person."""
+    """The cost as one line of text."""
     warnings: tuple[str, ...]
-    """What will go wrong; the manifest is accepted all the same."""
+    """Faults that do not make the manifest invalid but will make runs fail or data stale."""
     notes: tuple[str, ...]
-    """What is worth knowing."""
+    """Facts that are no faults, such as a Secret that is not among the files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is to be said about one file."""
+    """The result of validating one file."""
 
     file: str
     problems: tuple[Problem, ...]
@@ -49,7 +49,7 @@ class Report:
 
 
 def validate_files(paths: Iterable[str | Path]) -> list[Report]:
-    """Judge every manifest of the given files and folders.
+    """Validate every manifest of the given files and folders.
 
     Args:
         paths: as for `load_manifests`.
@@ -59,11 +59,12 @@ def validate_files(paths: Iterable[str | Path]) -> list[Report]:
     """
     manifests = load_manifests(list(paths))
     names = [str(file) for file in manifests.files]
+    # A path that cannot be read is not among the files, and is reported by its problem.
     names += [problem.file for problem in manifests.problems]
-    return [_report(name, manifests) for name in dict.fromkeys(names)]
+    return [_file_report(name, manifests) for name in dict.fromkeys(names)]
 
 
-def _report(file: str, manifests: Manifests) -> Report:
+def _file_report(file: str, manifests: Manifests) -> Report:
     prefix = f"{file}:"
     return Report(
         file=file,
@@ -79,8 +80,8 @@ def _report(file: str, manifests: Manifests) -> Report:
 
 def _source_report(loaded: LoadedSource, manifests: Manifests) -> SourceReport:
     source, spec = loaded.source, loaded.source.spec
-    judged = (_uninstalled, _key_missing, _key_unused, _stale_between_runs)
-    observed = (_path_is_local, partial(_references, loaded, manifests))
+    warning_checks = (_plugin_missing, _key_missing, _key_unused, _stale_between_runs)
+    note_checks = (_path_is_local, partial(_missing_references, loaded, manifests))
     return SourceReport(
         namespace=source.metadata.namespace,
         name=source.metadata.name,
@@ -88,12 +89,16 @@ def _source_report(loaded: LoadedSource, manifests: Manifests) -> SourceReport:
         line=loaded.line,
         cost=quota.cost(source),
         cost_line=quota.describe(source),
-        warnings=(*quota.warnings(source), *(text for judge in judged for text in judge(spec))),
-        notes=tuple(text for look in observed for text in look(spec)),
+        warnings=(
+            *quota.warnings(source),
+            *(text for check in warning_checks for text in check(spec)),
+        ),
+        notes=tuple(text for check in note_checks for text in check(spec)),
     )
 
 
-def _uninstalled(spec: CryptoSourceSpec) -> list[str]:
+def _plugin_missing(spec: CryptoSourceSpec) -> list[str]:
+    # A warning and no problem: the cluster's ETL image may have plugins that this machine has not.
     installed = {point.name for point in entry_points(group="cryptosource.sources")}
     known = sorted(installed | set(BUILT_IN_TYPES))
     if spec.type in known:
@@ -132,7 +137,10 @@ def _path_is_local(spec: CryptoSourceSpec) -> list[str]:
     return ["csv.path is for run and up; in a cluster use configMap, volumeClaim or url"]
 
 
-def _references(loaded: LoadedSource, manifests: Manifests, spec: CryptoSourceSpec) -> list[str]:
+def _missing_references(
+    loaded: LoadedSource, manifests: Manifests, spec: CryptoSourceSpec
+) -> list[str]:
+    # Notes only: a Secret belongs in the cluster, and rarely in a file beside the source.
     namespace, notes = loaded.key[0], []
     secret = spec.api_key_secret_ref
     if secret and (namespace, secret.name) not in manifests.secrets:

@@ -44,9 +44,11 @@ Row = Mapping[Any, Any]
 
 @contextmanager
 def _database(environment: Environment) -> Iterator[URL | None]:
-    """Yield the database in use; None where there is none yet, which is then not made either."""
+    """Yield the database in use; None if there is none yet."""
     folder = environment.data_dir / "postgres"
     if environment.database.url is None:
+        # Not `open_database` at once: it would create an embedded database only to show that it is
+        # empty, and start one that another process runs already.
         try:
             yield running_postgres(folder)
         except EmbeddedPostgresError:
@@ -60,7 +62,7 @@ def _database(environment: Environment) -> Iterator[URL | None]:
 
 
 def freshness(row: Row) -> str:
-    """Return how a source stands by the age of its last success: one of four words."""
+    """Return `suspended`, `never loaded`, `stale` or `fresh`, by the age of the last success."""
     history = RunHistory.of_row(row)
     if history.suspended:
         return "suspended"
@@ -70,26 +72,29 @@ def freshness(row: Row) -> str:
 
 
 def short_cursor(cursor: Mapping[str, Any] | None) -> str:
-    """Return the flat members of a cursor in one short text; `start` for an empty one."""
+    """Return a cursor's flat members as one short text; `start` for an empty cursor."""
     if not cursor:
         return "start"
+    # Nested members are validators of pages, which are of no use to a reader.
     flat = (f"{name}={value}" for name, value in cursor.items() if isinstance(value, str | int))
     return shortened(", ".join(flat) or "validators", CURSOR_WIDTH)
 
 
 def next_attempt(row: Row) -> datetime | None:
-    """Return when the source is due, not before its upstream asked to be left alone until."""
+    """Return the time of the next scheduled run, not before the end of a wait for the upstream."""
     if row["suspended"] or not row["schedule"]:
         return None
     earliest = max(row["now"], row["next_attempt_at"] or row["now"])
+    # The row was stored by another process. A zone that this machine does not know, or a schedule
+    # of another version's rules, must not keep the other sources from being shown.
     try:
         return next_run(row["schedule"], row["time_zone"] or "Etc/UTC", earliest)
     except ValueError:
         return None
 
 
-def described(row: Row) -> dict[str, Any]:
-    """Return a source as `-o json` shows it."""
+def describe(row: Row) -> dict[str, Any]:
+    """Return the members of a source in the output of `-o json`."""
     due, age = next_attempt(row), row["age_seconds"]
     return {
         "source": row["name"],
@@ -101,14 +106,14 @@ def described(row: Row) -> dict[str, Any]:
         "state": judge(RunHistory.of_row(row)).state,
         "running": row["running"],
         "last_run": _last_run(row),
-        "last_success_at": _iso(row["last_success_at"]),
+        "last_success_at": _format_time(row["last_success_at"]),
         "records": row["records"],
         "freshness": freshness(row),
         "age_seconds": None if age is None else int(age),
         "max_age_seconds": row["max_age_seconds"],
         "checkpoint": _checkpoint(row),
         "consecutive_failures": row["consecutive_failures"],
-        "next_attempt_at": _iso(due),
+        "next_attempt_at": _format_time(due),
     }
 
 
@@ -121,8 +126,8 @@ def _last_run(row: Row) -> dict[str, Any] | None:
         "status": row["last_status"],
         "reason": row["last_reason"],
         "message": row["last_message"],
-        "started_at": _iso(row["last_started_at"]),
-        "finished_at": _iso(row["last_finished_at"]),
+        "started_at": _format_time(row["last_started_at"]),
+        "finished_at": _format_time(row["last_finished_at"]),
     }
 
 
@@ -132,34 +137,34 @@ def _checkpoint(row: Row) -> dict[str, Any] | None:
     return {
         "cursor": row["cursor"],
         "records_committed": row["records_committed"],
-        "observed_at": _iso(row["checkpoint_observed_at"]),
-        "updated_at": _iso(row["checkpoint_updated_at"]),
+        "observed_at": _format_time(row["checkpoint_observed_at"]),
+        "updated_at": _format_time(row["checkpoint_updated_at"]),
         "age_seconds": row["checkpoint_age_seconds"],
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
+def _format_time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _cells(row: Row) -> Sequence[Cell | str]:
+def _table_cells(row: Row) -> Sequence[Cell | str]:
     state = freshness(row)
     due = next_attempt(row)
     return (
         f"{row['namespace']}/{row['name']}",
         row["source_type"],
         row["schedule"] or "-",
-        *_newest_run(row),
+        *_run_cells(row),
         Cell(f"{row['records']:,}", right=True),
         Cell(state, _COLOURS.get(state)),
-        _short_checkpoint(row),
+        _format_checkpoint(row),
         Cell(str(row["consecutive_failures"]), right=True),
         "-" if due is None else "in " + human_age((due - row["now"]).total_seconds()),
     )
 
 
-def _newest_run(row: Row) -> tuple[Cell | str, str]:
-    """Return the cells of the run under way, else of the last one: its status and its age."""
+def _run_cells(row: Row) -> tuple[Cell | str, str]:
+    """Return status and age of the run under way, else of the last one, as two cells."""
     if row["running"]:
         return RunStatus.RUNNING, human_age(row["running_seconds"])
     if row["last_run_id"] is None:
@@ -168,7 +173,7 @@ def _newest_run(row: Row) -> tuple[Cell | str, str]:
     return Cell(words, _COLOURS.get(row["last_status"])), human_age(row["last_run_age_seconds"])
 
 
-def _short_checkpoint(row: Row) -> str:
+def _format_checkpoint(row: Row) -> str:
     if row["checkpoint_updated_at"] is None:
         return "-"
     age = human_age(row["checkpoint_age_seconds"])
@@ -176,7 +181,8 @@ def _short_checkpoint(row: Row) -> str:
 
 
 def read_status(url: URL) -> list[Row]:
-    """Return a row per source, with one statement."""
+    """Return a row per source."""
+    # One statement, so that all rows are of one moment.
     engine = session_engine(url, application="cryptosource-status")
     with engine.connect() as connection:
         return list(connection.execute(SOURCES_STATUS).mappings())
@@ -196,8 +202,9 @@ def command(output: str) -> None:
             require_schema(url, embedded=environment.database.url is None)
         rows = [] if url is None else read_status(url)
     if output == "json":
-        click.echo(json.dumps([described(row) for row in rows], indent=2))
+        click.echo(json.dumps([describe(row) for row in rows], indent=2))
     elif rows:
-        print_table(HEADINGS, [_cells(row) for row in rows])
+        print_table(HEADINGS, [_table_cells(row) for row in rows])
+    # With `-o json` on stderr: stdout has to stay one JSON document.
     if not rows:
         click.echo(NOTHING_YET, err=output == "json")
