@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from cryptosource_api.http.request_context import RequestContext
 from cryptosource_api.tracing.instrumentation import trace_id_of
+from cryptosource_telemetry.redaction import REDACTED
 
 logger = logging.getLogger("cryptosource.api.access")
 
