@@ -19,6 +19,7 @@ from cryptosource_api.database.data_version import VersionWatch
 from cryptosource_api.database.query_runner import QueryRunner, async_pool
 from cryptosource_api.exports.stream import Exports
 from cryptosource_api.health import routes as health
+from cryptosource_api.http.accept import prefers_html
 from cryptosource_api.http.access import Access
 from cryptosource_api.http.admission import Admission
 from cryptosource_api.http.api_keys import KeyRing
@@ -37,7 +38,6 @@ from cryptosource_api.metrics.request_metrics import RequestMetrics
 from cryptosource_api.openapi import routes as openapi
 from cryptosource_api.openapi.document import Description
 from cryptosource_api.page import routes as page
-from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.runs import routes as runs
 from cryptosource_api.settings import ApiSettings
 from cryptosource_api.tracing.instrumentation import install_layers

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cryptosource_api.health.models import Index
+from cryptosource_api.http.accept import prefers_html
 from cryptosource_api.http.envelope import fresh_answer, object_body
 from cryptosource_api.http.models import Single
 from cryptosource_api.openapi.operations import json_responses
-from cryptosource_api.page.negotiation import prefers_html
 from cryptosource_api.page.routes import show_overview
 
 router = APIRouter(tags=["index"])

@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from importlib.util import find_spec
 
+from cryptosource_api.http.accept import media_ranges, weight_of
 from cryptosource_api.http.problems import URN, ApiProblem
 
 
@@ -34,10 +35,7 @@ CONTENT_TYPES = {
 
 # On the raw query: each list request is checked, and most have no such parameter.
 _BY_PARAMETER = re.compile(rb"(?:^|&)format=([^&]*)")
-_WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _JSON_ACCEPTS = frozenset({"", "*/*", "application/json"})
-MAX_RANGES = 50
-"""Most ranges of an Accept header that are read; the others are ignored."""
 
 
 def form_of(query: bytes, accept: str | None) -> Form:
@@ -70,27 +68,12 @@ def can_write_parquet() -> bool:
 
 
 def _negotiate(accept: str) -> Form:
-    weights = dict(_parse_range(each) for each in accept.split(",")[:MAX_RANGES])
-    best = max(Form, key=lambda form: _weight(form, weights))
-    if _weight(best, weights) == 0:
+    ranges = media_ranges(accept)
+    best = max(Form, key=lambda form: weight_of(MEDIA_TYPES[form], ranges))
+    if weight_of(MEDIA_TYPES[best], ranges) == 0:
         offered = ", ".join(names[0] for names in MEDIA_TYPES.values())
         raise _not_acceptable(f"Accept names nothing that there is: {offered}; or use format=")
     return best
-
-
-def _parse_range(media_range: str) -> tuple[str, float]:
-    name, *parameters = (part.strip().lower() for part in media_range.split(";"))
-    matches = [_WEIGHT.fullmatch(each) for each in parameters]
-    return name, next((float(match[1]) for match in matches if match), 1.0)
-
-
-def _weight(form: Form, weights: dict[str, float]) -> float:
-    """Return the weight of a format: the most specific range that matches decides."""
-    exact = [weights[name] for name in MEDIA_TYPES[form] if name in weights]
-    if exact:
-        return max(exact)
-    kind = MEDIA_TYPES[form][0].partition("/")[0]
-    return weights.get(f"{kind}/*", weights.get("*/*", 0.0))
 
 
 def _not_acceptable(detail: str) -> ApiProblem:

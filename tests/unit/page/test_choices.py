@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptosource_api.page.negotiation import prefers_html
+from cryptosource_api.http.accept import prefers_html
 from cryptosource_api.page.next_run import next_due
 from cryptosource_api.page.source_states import STATES, state_of
 
