@@ -55,7 +55,7 @@ MEANINGS = {
     "run_requests": "requests for runs, and what became of them",
     "runs": "runs and their history",
     "source_registration": "the row that a source has in Postgres",
-    "upstream_inventory": "which ids an upstream lists",
+    "source_state": "how a source is: read from its runs, and judged",
 }
 """Stem -> what it means in every module of that name. A name that is not here is used once in an
 import package; one that is not repeated is taken out."""

@@ -21,7 +21,7 @@ from cryptosource_store.reasons import RunStatus
 from cryptosource_store.run_requests import Started, answer_request
 from cryptosource_store.settings import SessionTimeouts
 from cryptosource_store.source_registration import register_source, register_unseen
-from cryptosource_store.statements import operator_mirror, run_requests, source_registration
+from cryptosource_store.statements import run_requests, source_registration, source_state
 from cryptosource_telemetry.sql_spans import trace_statements
 
 log = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ def _read_or_registered(
 
 
 def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, Known]:
-    found = connection.execute(operator_mirror.MIRROR, {"uids": list(uids)}).mappings()
+    found = connection.execute(source_state.OPERATOR_MIRROR, {"uids": list(uids)}).mappings()
     rows: list[dict[str, Any]] = [{str(name): row[name] for name in row} for row in found]
     return {row["uid"]: Known(mirror=_mirror(row), row=row) for row in rows}
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from cryptosource_store.schema_migration import current_revision
 from cryptosource_store.source_state import RunHistory, judge
-from cryptosource_store.statements.runs import SOURCES_HEALTH
+from cryptosource_store.statements.source_state import SOURCES_HEALTH
 
 OK = "ok"
 DEGRADED = "degraded"

@@ -16,7 +16,7 @@ from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.http.problems import ApiProblem
 from cryptosource_store.maintenance import Doing, Retention, plan_maintenance, read_partitions
 from cryptosource_store.schema_migration import current_revision, serves
-from cryptosource_store.statements.metrics import SOURCES_MEASURED, SYSTEM_MEASURED
+from cryptosource_store.statements.source_state import SOURCES_MEASURED, SYSTEM_MEASURED
 
 logger = logging.getLogger("cryptosource.api")
 

@@ -18,7 +18,7 @@ from cryptosource_api.page.next_run import next_due
 from cryptosource_api.page.source_states import STATES, URGENCY, State, state_of
 from cryptosource_store.source_state import RunHistory, judge
 from cryptosource_store.statements import page as sql
-from cryptosource_store.statements.runs import SOURCES_HEALTH
+from cryptosource_store.statements.source_state import SOURCES_HEALTH
 
 PAGE_SIZE = 50
 """Sources on one page."""

@@ -16,7 +16,7 @@ from cryptosource_api.page.overview import ShownSource, read_recent_runs, shown_
 from cryptosource_api.page.runs import format_drift
 from cryptosource_api.page.source_states import state_of
 from cryptosource_store.statements import page as sql
-from cryptosource_store.statements.runs import SOURCE_HEALTH
+from cryptosource_store.statements.source_state import SOURCE_HEALTH
 
 MAX_BARS = 96
 """Most runs that are drawn as bars."""

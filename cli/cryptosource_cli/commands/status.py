@@ -19,7 +19,7 @@ from cryptosource_store.embedded import EmbeddedPostgresError, running_postgres
 from cryptosource_store.engine import session_engine
 from cryptosource_store.reasons import RunStatus
 from cryptosource_store.source_state import RunHistory, judge
-from cryptosource_store.statements.status import SOURCES_STATUS
+from cryptosource_store.statements.source_state import SOURCES_STATUS
 
 NOTHING_YET = (
     "No source has run yet. Run some with: cryptosource up -f samples/ "

@@ -28,6 +28,9 @@ MAX_ATTEMPTS_COUNTED = 100
 """Consecutive failures are counted within so many attempts: a source that fails for weeks must not
 make every reading slower."""
 
+ENDED_STATUSES = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.INTERRUPTED)
+"""Of runs that did something and are over."""
+
 
 def asked_upstream(run: str) -> str:
     """Return the condition that a run is no replay.
@@ -57,6 +60,16 @@ def resumed(run: str) -> str:
            SELECT 1 FROM etl_runs later
             WHERE later.source_uid = {run}.source_uid AND later.job_name = {run}.job_name
               AND later.attempt > {run}.attempt AND {counts("later")}))"""
+
+
+def has_ended(row: str) -> str:
+    """Return the condition that a run has ended and was not skipped, whether or not it was resumed.
+
+    Args:
+        row: alias of a row of `etl_runs` or of `etl_run_totals`.
+    """
+    statuses = ", ".join(f"'{status}'" for status in ENDED_STATUSES)
+    return f"{row}.status IN ({statuses})"
 
 
 def ended(run: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements.coins import zulu
-from cryptosource_store.statements.run_history import asked_upstream
+from cryptosource_store.statements.run_history import asked_upstream, has_ended
 
 CHOSEN_SOURCES = """s.retired_at IS NULL
      AND (CAST(:source AS text) IS NULL OR s.name = :source OR s.source_type = lower(:source))
@@ -18,7 +18,7 @@ NOW = text("SELECT clock_timestamp()")
 
 DURATION = "extract(epoch FROM r.finished_at - r.started_at)"
 
-_ENDED = "r.status IN ('success', 'failure', 'interrupted')"
+_ENDED = has_ended("r")
 _SECONDS = f"sum({DURATION}) FILTER (WHERE {_ENDED})"
 
 

@@ -18,22 +18,6 @@ RUNS_CAP = 10_001
 DETAILS_SHOWN = 20
 """Rejected records and drifts shown of one run."""
 
-# The indexes of `run_history`, and unique keys.
-_HEALTH = f"""
-SELECT s.name, s.namespace, s.source_type, {run_history.COLUMNS},
-       c.observed_at, c.records_committed,
-       c.updated_at AS checkpoint_at,
-       CAST(greatest(extract(epoch FROM clock_timestamp() - c.updated_at), 0) AS bigint)
-         AS checkpoint_age_seconds
-  FROM sources s
-  LEFT JOIN etl_checkpoints c USING (source_id){run_history.JOINS}
- WHERE s.retired_at IS NULL"""
-
-SOURCES_HEALTH = text(f"{_HEALTH} ORDER BY s.namespace, s.name")
-
-# Index sources_identity_idx.
-SOURCE_HEALTH = text(f"{_HEALTH} AND s.source_id = :source_id")
-
 RUN_FIELDS = f"""r.run_id, s.name AS source, s.namespace, s.source_type, r.job_name, r.attempt,
          r.trigger, r.status, r.reason, r.message, {zulu("r.started_at")} AS started_at,
          {zulu("r.finished_at")} AS finished_at,

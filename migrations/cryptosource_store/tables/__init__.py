@@ -1,7 +1,8 @@
 """The declared schema. The migrations are proven equal to it on a real database.
 
-`sources` holds who is loaded and how far, `market` what was learned, `raw` what was received,
-`access` who may ask the API, `listings` what upstreams list, `requests` the runs that were asked for.
+`sources` declares the sources, their checkpoints and runs, `raw` what upstreams sent, `market` the coins and
+their quotes, `run_requests` the requests for runs, `api_keys` the keys of the API; `schema` has the metadata and
+the column types that they share.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from cryptosource_store.tables.market import (
     tickers,
     unified,
 )
-from cryptosource_store.tables.raw import raw_record_id_seq, raw_records, rejected_records
+from cryptosource_store.tables.raw import (
+    listings,
+    raw_record_id_seq,
+    raw_records,
+    rejected_records,
+)
 from cryptosource_store.tables.run_requests import run_request_jobs, run_request_keys, run_requests
 from cryptosource_store.tables.schema import metadata
 from cryptosource_store.tables.sources import (
@@ -31,7 +37,6 @@ from cryptosource_store.tables.sources import (
     schema_drifts,
     sources,
 )
-from cryptosource_store.tables.upstream_inventory import listings
 
 __all__ = [
     "api_keys",

@@ -1,4 +1,4 @@
-"""What was received: payloads as they came, and those that were refused."""
+"""What upstreams sent: payloads as received, rejected records, and which ids each one lists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -62,3 +63,30 @@ rejected_records = Table(
     comment="Quarantine: records that were refused, each once, with the reason",
 )
 Index("rejected_records_run_idx", rejected_records.c.run_id)
+
+listings = Table(
+    "listings",
+    metadata,
+    Column("source_id", Integer, ForeignKey("sources.source_id"), nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("from_epoch", BigInteger, nullable=False, comment="of the first run that saw it"),
+    moment("listed_at", default_now=True),
+    Column("until_epoch", BigInteger, comment="of the first run that did not see it any more"),
+    moment("delisted_at", nullable=True),
+    PrimaryKeyConstraint("source_id", "external_id", "from_epoch"),
+    comment="Ids of complete passes: a row while an upstream lists an id, written when it changes",
+)
+Index(
+    "listings_open_idx",
+    listings.c.source_id,
+    listings.c.external_id,
+    unique=True,
+    postgresql_where=listings.c.until_epoch.is_(None),
+)
+Index("listings_from_idx", listings.c.source_id, listings.c.from_epoch)
+Index(
+    "listings_until_idx",
+    listings.c.source_id,
+    listings.c.until_epoch,
+    postgresql_where=listings.c.until_epoch.is_not(None),
+)

@@ -10,12 +10,14 @@ import pytest
 from sqlalchemy import URL, Engine, TextClause, text
 
 from cryptosource_store.engine import session_engine
-from cryptosource_store.statements.metrics import SOURCES_MEASURED
-from cryptosource_store.statements.operator_mirror import MIRROR
 from cryptosource_store.statements.page import LAST_FAILURE
 from cryptosource_store.statements.run_history import MAX_ATTEMPTS_COUNTED
-from cryptosource_store.statements.runs import SOURCES_HEALTH
-from cryptosource_store.statements.status import SOURCES_STATUS
+from cryptosource_store.statements.source_state import (
+    OPERATOR_MIRROR,
+    SOURCES_HEALTH,
+    SOURCES_MEASURED,
+    SOURCES_STATUS,
+)
 from support import postgres as postgres_support
 
 SOURCES, RUNS, RECENT = 20, 1_500, 10
@@ -43,7 +45,7 @@ EVERY_SOURCE: tuple[tuple[TextClause, dict[str, Any], int], ...] = (
     (SOURCES_HEALTH, {}, 0),
     (SOURCES_STATUS, {}, 0),
     (SOURCES_MEASURED, {"most": 1000}, 0),
-    (MIRROR, {"uids": [f"u{n}" for n in range(1, SOURCES + 1)]}, RECENT),
+    (OPERATOR_MIRROR, {"uids": [f"u{n}" for n in range(1, SOURCES + 1)]}, RECENT),
 )
 """Statement, what it binds, runs of each source that it shows."""
 

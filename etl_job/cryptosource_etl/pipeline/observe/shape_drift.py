@@ -15,7 +15,7 @@ from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.pipeline.run.outcome import Drift
 from cryptosource_etl.records import Page
 from cryptosource_etl.sources.plugin import SourceReader
-from cryptosource_store.statements import shape_drift as sql
+from cryptosource_store.statements import upstream as sql
 
 Shape = Mapping[str, frozenset[str]]
 """Field -> JSON types seen, without null."""

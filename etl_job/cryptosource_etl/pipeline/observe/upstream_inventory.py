@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from cryptosource_etl.pipeline.copy_text import is_storable, text_array
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.records import Page, RawRecord, digest_of
-from cryptosource_store.statements import upstream_inventory as sql
+from cryptosource_store.statements import upstream as sql
 
 # Memory has to stay flat whatever the size of a source. Vendors list 20 000 coins.
 MAX_IDS = 50_000
@@ -74,20 +74,23 @@ def record_inventory(connection: Connection, claim: Claim, inventory: UpstreamIn
     bound = {"source_id": claim.source_id, "epoch": claim.epoch}
     digest = digest_of("\0".join(ids).encode())
     with connection.begin():
-        stored = connection.scalar(sql.FENCE, bound)
+        stored = connection.scalar(sql.LOCK_LISTING_DIGEST, bound)
         # Fenced: the run that has claimed the source since records its own pass.
         if stored is None:
             return
         # As a rule no id has come or gone. Equal digests show that without reading all stored ids.
         if stored.replace("-", "") != digest:
             _store_changes(connection, bound, set(ids))
-            connection.execute(sql.KEEP_DIGEST, {**bound, "digest": digest})
-        connection.execute(sql.COUNT_LISTED, {"run_id": claim.run_id, "listed": len(ids)})
+            connection.execute(sql.STORE_LISTING_DIGEST, {**bound, "digest": digest})
+        connection.execute(sql.STORE_LISTED_COUNT, {"run_id": claim.run_id, "listed": len(ids)})
 
 
 def _store_changes(connection: Connection, bound: Mapping[str, int], ids: set[str]) -> None:
-    before = set(connection.scalars(sql.LISTED, bound))
-    for statement, changed in ((sql.LIST, ids - before), (sql.DELIST, before - ids)):
+    before = set(connection.scalars(sql.LISTED_IDS, bound))
+    for statement, changed in (
+        (sql.INSERT_LISTINGS, ids - before),
+        (sql.CLOSE_LISTINGS, before - ids),
+    ):
         if changed:
             values = {**bound, "external_ids": text_array(sorted(changed))}
             connection.execute(statement, values)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptosource_store.embedded_leftovers import PID_FILE, USERS_FILE, tidy
+from cryptosource_store.embedded import PID_FILE, USERS_FILE, clean_data_dir
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self").exists(), reason="processes are looked up in /proc"
@@ -28,7 +28,7 @@ def test_users_that_are_gone_are_forgotten_and_the_living_stay(tmp_path: Path, d
     users = tmp_path / USERS_FILE
     users.write_text(json.dumps([dead_pid, os.getpid()]))
 
-    tidy(tmp_path)
+    clean_data_dir(tmp_path)
 
     assert json.loads(users.read_text()) == [os.getpid()]
 
@@ -37,13 +37,13 @@ def test_users_that_are_gone_are_forgotten_and_the_living_stay(tmp_path: Path, d
 def test_a_list_of_users_that_makes_no_sense_is_harmless(tmp_path: Path, content: str):
     (tmp_path / USERS_FILE).write_text(content)
 
-    tidy(tmp_path)
+    clean_data_dir(tmp_path)
 
 
 def test_a_pid_file_that_names_a_stranger_is_dropped(tmp_path: Path):
     (tmp_path / PID_FILE).write_text(f"{os.getpid()}\n{tmp_path}\n")
 
-    tidy(tmp_path)
+    clean_data_dir(tmp_path)
 
     assert not (tmp_path / PID_FILE).exists()
 
@@ -51,7 +51,7 @@ def test_a_pid_file_that_names_a_stranger_is_dropped(tmp_path: Path):
 def test_a_pid_file_of_a_dead_server_is_dropped(tmp_path: Path, dead_pid: int):
     (tmp_path / PID_FILE).write_text(f"{dead_pid}\n{tmp_path}\n")
 
-    tidy(tmp_path)
+    clean_data_dir(tmp_path)
 
     assert not (tmp_path / PID_FILE).exists()
 
@@ -64,13 +64,13 @@ def test_the_pid_file_of_a_living_server_of_this_folder_stays(tmp_path: Path):
         assert process.stdout is not None
         process.stdout.readline()
         (tmp_path / PID_FILE).write_text(f"{process.pid}\n{tmp_path}\n")
-        tidy(tmp_path)
+        clean_data_dir(tmp_path)
         process.communicate(b"\n")
 
     assert (tmp_path / PID_FILE).exists()
 
 
 def test_an_empty_folder_stays_empty(tmp_path: Path):
-    tidy(tmp_path)
+    clean_data_dir(tmp_path)
 
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,113 @@
+"""How each source is, as each of its readers reports it: all on top of `run_history`.
+
+`/health` and the page, `cryptosource status`, the operator and `/metrics` read different columns
+about the same sources. Which runs count is decided in `run_history` alone.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from cryptosource_store.statements import run_history
+
+# The indexes of `run_history`, and unique keys.
+_HEALTH = f"""
+SELECT s.name, s.namespace, s.source_type, {run_history.COLUMNS},
+       c.observed_at, c.records_committed,
+       c.updated_at AS checkpoint_at,
+       CAST(greatest(extract(epoch FROM clock_timestamp() - c.updated_at), 0) AS bigint)
+         AS checkpoint_age_seconds
+  FROM sources s
+  LEFT JOIN etl_checkpoints c USING (source_id){run_history.JOINS}
+ WHERE s.retired_at IS NULL"""
+
+SOURCES_HEALTH = text(f"{_HEALTH} ORDER BY s.namespace, s.name")
+
+# Index sources_identity_idx.
+SOURCE_HEALTH = text(f"{_HEALTH} AND s.source_id = :source_id")
+
+# The indexes of `run_history`, and unique keys.
+SOURCES_STATUS = text(f"""
+SELECT s.name, s.namespace, s.source_type, s.schedule, s.time_zone, clock_timestamp() AS now,
+       {run_history.COLUMNS},
+       extract(epoch FROM clock_timestamp() - running.started_at) AS running_seconds,
+       extract(epoch FROM clock_timestamp() - last.finished_at) AS last_run_age_seconds,
+       COALESCE(d.total, 0) AS records, c.cursor, c.records_committed,
+       c.observed_at AS checkpoint_observed_at, c.updated_at AS checkpoint_updated_at,
+       CAST(extract(epoch FROM clock_timestamp() - c.updated_at) AS bigint)
+         AS checkpoint_age_seconds
+  FROM sources s
+  LEFT JOIN etl_checkpoints c USING (source_id)
+  LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id{run_history.JOINS}
+ WHERE s.retired_at IS NULL
+ ORDER BY s.namespace, s.name
+""")
+
+# The indexes of `run_history`, and totals by primary key. A running run's records count already:
+# its row and its totals change in one transaction, so the sum never falls.
+SOURCES_MEASURED = text(f"""
+SELECT s.source_id, s.name, s.namespace, s.source_type, {run_history.FIGURES},
+       COALESCE(d.total, 0) AS records, t.totals,
+       running.loaded, running.unchanged, running.rejected,
+       extract(epoch FROM clock_timestamp() - c.updated_at) AS checkpoint_age_seconds,
+       extract(epoch FROM clock_timestamp() - s.created_at) AS known_seconds,
+       (SELECT count(*) FROM schema_drifts f WHERE f.source_id = s.source_id) AS drifts
+  FROM (SELECT * FROM sources WHERE retired_at IS NULL ORDER BY source_id LIMIT :most) s
+  LEFT JOIN etl_checkpoints c USING (source_id)
+  LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id{run_history.JOINS}
+  LEFT JOIN LATERAL (
+       SELECT json_agg(json_build_array(status, reason, bucket, runs, seconds, loaded, unchanged,
+                                        rejected)) AS totals
+         FROM etl_run_totals WHERE source_id = s.source_id) t ON true
+ ORDER BY s.source_id
+""")
+
+# Small tables: a row per resource, and the requests of the retention's days.
+SYSTEM_MEASURED = text("""
+SELECT (SELECT count(*) FROM sources WHERE retired_at IS NULL) AS sources,
+       (SELECT count(*) FROM run_requests
+         WHERE status = 'pending' AND expires_at > clock_timestamp()) AS requests_pending,
+       (SELECT extract(epoch FROM clock_timestamp() - min(requested_at))
+          FROM run_requests
+         WHERE status = 'pending' AND expires_at > clock_timestamp()) AS oldest_request_seconds,
+       pg_database_size(current_database()) AS database_bytes
+""")
+
+
+def _run_fields(run: str) -> str:
+    return f"""{run}.run_id AS id, {run}.job_name, {run}.trigger, {run}.status,
+            COALESCE({run}.reason, '') AS reason, COALESCE({run}.message, '') AS message,
+            {run}.started_at, {run}.finished_at, {run}.processed, {run}.loaded, {run}.unchanged,
+            {run}.rejected, COALESCE({run}.trace_id, '') AS trace_id,
+            {run_history.resumed(run)} AS resumed"""
+
+
+# By the unique key of uid; the indexes of `run_history`, and totals by primary key.
+OPERATOR_MIRROR = text(f"""
+SELECT s.uid, s.namespace, s.name, s.source_type, s.schedule, s.time_zone, s.cluster,
+       {run_history.COLUMNS},
+       greatest(failure.finished_at, known.failed_at) AS last_failure_at,
+       recent.runs,
+       (SELECT row_to_json(x) FROM (
+         SELECT {_run_fields("last")} WHERE last.run_id IS NOT NULL) x) AS last_run,
+       totals.total_runs, totals.total_succeeded, totals.total_failed,
+       (totals.total_processed + COALESCE(running.processed, 0))::bigint AS total_processed,
+       c.source_id IS NOT NULL AS has_checkpoint, c.cursor, c.records_committed, c.observed_at,
+       c.updated_at
+  FROM sources s
+  LEFT JOIN etl_checkpoints c USING (source_id){run_history.JOINS}
+  LEFT JOIN LATERAL {run_history.LAST_FAILURE} failure ON true
+ CROSS JOIN LATERAL (
+   SELECT COALESCE(json_agg(row_to_json(x) ORDER BY x.started_at DESC), '[]'::json) AS runs FROM (
+     SELECT {_run_fields("r")} FROM etl_runs r
+      WHERE r.source_id = s.source_id AND {run_history.counts("r")}
+      ORDER BY r.started_at DESC LIMIT 10) x) recent
+ CROSS JOIN LATERAL (
+   SELECT COALESCE(sum(t.runs) FILTER (
+            WHERE {run_history.has_ended("t")}), 0)::bigint AS total_runs,
+          COALESCE(sum(t.runs) FILTER (WHERE t.status = 'success'), 0)::bigint AS total_succeeded,
+          COALESCE(sum(t.runs) FILTER (WHERE t.status = 'failure'), 0)::bigint AS total_failed,
+          COALESCE(sum(t.loaded + t.unchanged + t.rejected), 0) AS total_processed
+     FROM etl_run_totals t WHERE t.source_id = s.source_id) totals
+ WHERE s.uid = ANY (CAST(:uids AS text[])) AND s.retired_at IS NULL
+""")
