@@ -27,7 +27,7 @@ from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.pipeline.run.claim import register
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
 from cryptosource_store.engine import session_engine
-from cryptosource_store.run_requests import Started, answer_request
+from cryptosource_store.run_requests import StartedJob, answer_request
 from cryptosource_store.statements import run_requests as sql
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class RequestedRuns:
         """Take the lock of each source that no process holds."""
         with connection.begin():
             for uid in self._sources.keys() - self._claimed:
-                if connection.scalar(sql.TRY_TAKING, {"source_id": self._source_ids[uid]}):
+                if connection.scalar(sql.TRY_LOCK_FOR_UP, {"source_id": self._source_ids[uid]}):
                     self._claimed.add(uid)
                     self._unfinished.set()
 
@@ -194,7 +194,7 @@ class RequestedRuns:
     def _answer(self, connection: Connection, request_id: str, uids: set[str]) -> None:
         active = sorted(uid for uid in uids if not self._is_suspended(uid))
         jobs = [
-            Started(source_uid=uid, job_name=_job_name(self._sources[uid], request_id))
+            StartedJob(source_uid=uid, job_name=_job_name(self._sources[uid], request_id))
             for uid in active
         ]
         by, reason = f"{sql.UP}{socket.gethostname()}", "Suspended" if uids else "SourceGone"

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 MAX_NUMBER = 10**12
 """Of what has no smaller limit of its own."""
-SHOWN_CHARACTERS = 40
+_MAX_QUOTED_CHARACTERS = 40
 _MAX_DIGITS = 20
 
 Default = TypeVar("Default", int, int | None)
@@ -43,6 +43,6 @@ def whole_number(
     written = raw.isascii() and raw.isdecimal() and len(raw) <= _MAX_DIGITS
     if not written or not least <= int(raw) <= most:
         bounds = f"of at least {least}" if most == MAX_NUMBER else f"from {least} to {most}"
-        shown = raw[:SHOWN_CHARACTERS]
+        shown = raw[:_MAX_QUOTED_CHARACTERS]
         raise InvalidSetting(f"{name}={shown!r}: write a whole number {bounds}, or unset it")
     return int(raw)

@@ -70,7 +70,7 @@ class Partition:
     """First moment behind it; None for a branch."""
 
 
-class Doing(StrEnum):
+class ActionKind(StrEnum):
     """What an action does to its table."""
 
     MAKE = "make"
@@ -82,7 +82,7 @@ class Doing(StrEnum):
 class Action:
     """One piece of maintenance."""
 
-    doing: Doing
+    kind: ActionKind
     table: str
     """The partition to drop, the parent to make months of, or the table to delete from."""
     months: tuple[Month, ...] = ()
@@ -123,7 +123,7 @@ class MaintenanceReport:
         """Return one line for a log."""
         if self.already_running:
             return "another process is at it"
-        done = [f"{s.action.doing} {s.count} of {s.action.table}: {s.result}" for s in self.steps]
+        done = [f"{s.action.kind} {s.count} of {s.action.table}: {s.result}" for s in self.steps]
         return "; ".join(done) or "nothing to do"
 
 
@@ -166,7 +166,7 @@ def _to_make(known: Sequence[Partition], now: datetime) -> list[Action]:
         for table, months in wanted.items()
     }
     return [
-        Action(doing=Doing.MAKE, table=table, months=months)
+        Action(kind=ActionKind.MAKE, table=table, months=months)
         for table, months in missing.items()
         if months
     ]
@@ -176,7 +176,7 @@ def _to_drop(known: Sequence[Partition], now: datetime, retention: Retention) ->
     days = {"quotes": retention.quote_days, "raw_records": retention.raw_days}
     limits = {root: now - timedelta(days=kept) for root, kept in days.items() if kept is not None}
     return [
-        Action(doing=Doing.DROP, table=partition.name, quotes_before=_quotes_before(partition))
+        Action(kind=ActionKind.DROP, table=partition.name, quotes_before=_quotes_before(partition))
         for partition in known
         if partition.upper is not None
         and partition.root in limits
@@ -197,7 +197,8 @@ def _to_delete(now: datetime, retention: Retention) -> list[Action]:
     if retention.quote_days is not None:
         limits["superseded_quotes"] = now - timedelta(days=retention.quote_days)
     return [
-        Action(doing=Doing.DELETE, table=table, before=before) for table, before in limits.items()
+        Action(kind=ActionKind.DELETE, table=table, before=before)
+        for table, before in limits.items()
     ]
 
 
@@ -238,7 +239,7 @@ def read_partitions(connection: Connection) -> list[Partition]:
 
 def _tell(connection: Connection, action: Action) -> Step:
     count = len(action.months) or 1
-    if action.doing is Doing.DELETE:
+    if action.kind is ActionKind.DELETE:
         with connection.begin():
             parameters = _row_parameters(action)
             count = int(connection.scalar(sql.COUNT_OLD[action.table], parameters) or 0)
@@ -246,7 +247,9 @@ def _tell(connection: Connection, action: Action) -> Step:
 
 
 def _do(connection: Connection, action: Action) -> Step:
-    perform = {Doing.MAKE: _make, Doing.DROP: _drop, Doing.DELETE: _delete}[action.doing]
+    perform = {ActionKind.MAKE: _make, ActionKind.DROP: _drop, ActionKind.DELETE: _delete}[
+        action.kind
+    ]
     try:
         return Step(action=action, result=Result.DONE, count=perform(connection, action))
     except OperationalError as error:
@@ -269,7 +272,7 @@ def _drop(connection: Connection, action: Action) -> int:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK})"))
         connection.execute(text(f"DROP TABLE IF EXISTS {action.table}"))
         if action.quotes_before is not None:
-            connection.execute(sql.FORGET_BEFORE, {"before": action.quotes_before})
+            connection.execute(sql.ADVANCE_RECORDED_SINCE, {"before": action.quotes_before})
     return 1
 
 

@@ -5,7 +5,7 @@ rows are read. So the hot statements are prepared, by SQL, because psycopg2 know
 
 Their plans are generic, made without the values: only statements whose best plan is the same for
 all values may come here. Numbers that do decide, such as how many rows are shown, are written into
-the statement; each of them is then a statement of its own, and a session keeps `MOST` of them.
+the statement; each of them is then a statement of its own, and a session keeps `MAX_PREPARED` of them.
 
 A transaction pooler hands each statement to another session, which has prepared nothing. That is
 noticed, and from then on the process sends such statements whole.
@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, TextClause
 from sqlalchemy.exc import DBAPIError
 
-MOST = 64
+MAX_PREPARED = 64
 """Prepared statements of a session; past that it forgets them all and begins anew."""
 _INFO = "cryptosource.prepared"
 
@@ -131,7 +131,7 @@ def _ensure(connection: Connection, prepared: Prepared) -> None:
     known: set[str] = connection.info.setdefault(_INFO, set())
     if prepared.name in known:
         return
-    if len(known) >= MOST:
+    if len(known) >= MAX_PREPARED:
         connection.exec_driver_sql("DEALLOCATE ALL")
         known.clear()
     try:

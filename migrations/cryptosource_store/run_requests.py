@@ -55,7 +55,7 @@ class TooManyRequests(RequestRefused):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RunRequest:
     """What is asked for."""
 
     source: str | None = None
@@ -70,7 +70,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class PlacedRequest:
     """A request that stands."""
 
     answer: dict[str, Any]
@@ -81,13 +81,13 @@ class Placed:
 
 def request_run(
     connection: Connection,
-    wanted: Wanted,
+    wanted: RunRequest,
     *,
     caller: str,
     key: str | None = None,
     requested_by: str | None = None,
     traceparent: str | None = None,
-) -> Placed:
+) -> PlacedRequest:
     """Place a request for a run, or find the one that stands already.
 
     At most one request for a source is pending: who asks meanwhile gets that one, since the run
@@ -111,16 +111,16 @@ def request_run(
         if stored is not None:
             if bytes(stored.digest) != wanted.digest:
                 raise KeyReused("the key was sent before with another request; use a new one")
-            return Placed(answer=stored.answer, replayed=True)
+            return PlacedRequest(answer=stored.answer, replayed=True)
     answer = _place(connection, wanted, requested_by=requested_by, traceparent=traceparent)
     if key is not None:
         values = {"digest": wanted.digest, "request_id": answer["request_id"]}
         connection.execute(sql.STORE_ANSWER, {**bound, **values, "answer": json.dumps(answer)})
-    return Placed(answer=answer)
+    return PlacedRequest(answer=answer)
 
 
 def _place(
-    connection: Connection, wanted: Wanted, *, requested_by: str | None, traceparent: str | None
+    connection: Connection, wanted: RunRequest, *, requested_by: str | None, traceparent: str | None
 ) -> dict[str, Any]:
     source_id = _source_id(connection, wanted)
     connection.execute(sql.LOCK_SOURCE, {"source_id": source_id or 0})
@@ -141,7 +141,7 @@ def _place(
     return {**placed, "coalesced": False}
 
 
-def _source_id(connection: Connection, wanted: Wanted) -> int | None:
+def _source_id(connection: Connection, wanted: RunRequest) -> int | None:
     if wanted.source is None:
         if not connection.scalar(sql.ANY_ACTIVE):
             raise UnknownSource("there is no source that could run; apply one, or resume one")
@@ -165,7 +165,7 @@ def _source_id(connection: Connection, wanted: Wanted) -> int | None:
 
 def _check_rate(connection: Connection, source_id: int | None) -> None:
     most = MAX_REQUESTS_A_MINUTE_FOR_ALL if source_id is None else MAX_REQUESTS_A_MINUTE
-    lately = connection.execute(sql.LATELY_REQUESTED, {"source_id": source_id}).one()
+    lately = connection.execute(sql.RECENT_REQUESTS, {"source_id": source_id}).one()
     if lately.requests >= most:
         subject = "every source" if source_id is None else "this source"
         raise TooManyRequests(
@@ -175,7 +175,7 @@ def _check_rate(connection: Connection, source_id: int | None) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
+class StartedJob:
     """What was started for a request."""
 
     source_uid: str
@@ -187,7 +187,7 @@ def answer_request(
     request_id: str,
     *,
     by: str,
-    jobs: list[Started],
+    jobs: list[StartedJob],
     reason: str | None = None,
 ) -> bool:
     """Write down what becomes of a request; return whether it was still open.

@@ -16,7 +16,7 @@ from cryptosource_operator.names import CREATE_TOKEN, RUN_REQUEST, TRACE
 from cryptosource_operator.reconcile_tracing import current_traceparent, doing
 from cryptosource_operator.run_history import Request, RunHistoryReader
 from cryptosource_operator.watch_cache import WatchCache
-from cryptosource_store.run_requests import Started
+from cryptosource_store.run_requests import StartedJob
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class RequestedRuns:
         jobs = [job for body in bodies if (job := await self._start(body, request))]
         await database.answer(request.request_id, jobs=jobs, reason=reason)
 
-    async def _start(self, body: Mapping[str, Any], request: Request) -> Started | None:
+    async def _start(self, body: Mapping[str, Any], request: Request) -> StartedJob | None:
         """Make a source's Job; None where the API server will not have it, now or later."""
         uid = str(body["metadata"]["uid"])
         cronjob = self._cache.cronjob(uid)
@@ -122,7 +122,7 @@ class RequestedRuns:
                 raise
             log.warning("a Job was refused", extra={"source_uid": uid, "error": str(error)})
             return None
-        return Started(source_uid=uid, job_name=name)
+        return StartedJob(source_uid=uid, job_name=name)
 
 
 def _is_suspended(body: Mapping[str, Any]) -> bool:

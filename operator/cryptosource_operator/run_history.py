@@ -18,7 +18,7 @@ from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.source_facts import CheckpointFacts, HistoryFacts, RunFacts
 from cryptosource_store.engine import pooled_engine
 from cryptosource_store.reasons import RunStatus
-from cryptosource_store.run_requests import Started, answer_request
+from cryptosource_store.run_requests import StartedJob, answer_request
 from cryptosource_store.settings import SessionTimeouts
 from cryptosource_store.source_registration import register_source, register_unseen
 from cryptosource_store.statements import run_requests, source_registration, source_state
@@ -182,7 +182,7 @@ class RunHistoryReader:
         return [Request(**row) for row in rows]
 
     async def answer(
-        self, request_id: str, *, jobs: list[Started], reason: str | None = None
+        self, request_id: str, *, jobs: list[StartedJob], reason: str | None = None
     ) -> None:
         """Record what became of a request; no Job: it is refused, for that reason."""
         by = f"operator/{socket.gethostname()}"

@@ -216,7 +216,7 @@ class _Page:
         if self._parameters.as_of is not None:
             check_as_of(connection, self._parameters.as_of)
             self._cap = past.TOTAL_CAP
-            statement = past.page_then(self.shape)
+            statement = past.page_as_of(self.shape)
         return self.answer(connection.execute(statement, self.bound).mappings().one())
 
     def answer(self, row: Mapping[Any, Any] | None) -> Answer:

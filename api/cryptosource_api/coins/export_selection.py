@@ -42,7 +42,7 @@ def select_records(connection: Connection, parameters: DataExport) -> Selection:
     rows = sql.records(parameters.shape())
     if parameters.as_of is not None:
         check_as_of(connection, parameters.as_of)
-        rows = sql.records_then(parameters.shape())
+        rows = sql.records_as_of(parameters.shape())
     return Selection(rows=rows, bound=parameters.bound(), limit=parameters.limit)
 
 

@@ -142,7 +142,7 @@ def coin_reading(coin_id: str, as_of: datetime | None = None) -> Callable[[Conne
     def as_it_was(connection: Connection) -> Answer:
         bound = {"asset_id": find_asset(connection, coin_id), "as_of": moment}
         check_as_of(connection, moment)
-        row = connection.execute(past.COIN_AS_IT_WAS, bound).mappings().one_or_none()
+        row = connection.execute(past.COIN_AS_OF, bound).mappings().one_or_none()
         return answer(None if row is None else dict(row))
 
     return as_it_was

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from cryptosource_store.prepared_statements import MOST, Prepared
+from cryptosource_store.prepared_statements import MAX_PREPARED, Prepared
 
 QUERY_CANCELED = "57014"
 
@@ -64,7 +64,7 @@ class AsyncSession:
         """
         if statement.name not in self._prepared:
             # Each prepared statement takes memory of the server for as long as the session lives.
-            if len(self._prepared) >= MOST:
+            if len(self._prepared) >= MAX_PREPARED:
                 await self._send("DEALLOCATE ALL")
                 self._prepared.clear()
             await self._send(statement.prepare)

@@ -82,7 +82,7 @@ class RunTracker:
 
     def _read(self, connection: Connection) -> Sequence[Any]:
         bound = {"since": self._since, "most": MAX_RUNS + 1}
-        return connection.execute(sql.RUNS_LATELY, bound).all()
+        return connection.execute(sql.CURRENT_RUNS, bound).all()
 
     def _remember(self, rows: Sequence[Any]) -> None:
         assert self._since is not None  # noqa: S101 - `begin` has set it
@@ -99,5 +99,5 @@ def _read_items(connection: Connection, runs: Sequence[str]) -> list[StreamItem]
             namespace=row.namespace,
             record=row.record,
         )
-        for row in connection.execute(sql.RUNS_TOLD, {"runs": list(runs)})
+        for row in connection.execute(sql.RUN_RECORDS, {"runs": list(runs)})
     ]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from cryptosource_api.database.query_runner import QueryRunner
 from cryptosource_api.http.problems import ApiProblem
-from cryptosource_store.maintenance import Doing, Retention, plan_maintenance, read_partitions
+from cryptosource_store.maintenance import ActionKind, Retention, plan_maintenance, read_partitions
 from cryptosource_store.schema_migration import current_revision, serves
 from cryptosource_store.statements.source_state import SOURCES_MEASURED, SYSTEM_MEASURED
 
@@ -46,7 +46,9 @@ def read(connection: Connection) -> DatabaseSnapshot:
     sources = connection.execute(SOURCES_MEASURED, {"most": SOURCES_SHOWN}).mappings().all()
     system = connection.execute(SYSTEM_MEASURED).mappings().one()
     planned = plan_maintenance(read_partitions(connection), datetime.now(UTC), NO_RETENTION)
-    missing = {action.table: len(action.months) for action in planned if action.doing is Doing.MAKE}
+    missing = {
+        action.table: len(action.months) for action in planned if action.kind is ActionKind.MAKE
+    }
     return DatabaseSnapshot(
         sources=[{str(key): row[key] for key in row} for row in sources],
         system={str(key): system[key] for key in system},

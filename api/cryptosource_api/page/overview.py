@@ -95,7 +95,7 @@ def _key(row: Mapping[Any, Any]) -> tuple[str, str]:
 
 def read_overview(connection: Connection, parameters: OverviewParameters) -> Overview:
     """Return the sources in the order of urgency, and their newest runs."""
-    facts = {_key(row): row for row in connection.execute(sql.SOURCES_SHOWN).mappings()}
+    facts = {_key(row): row for row in connection.execute(sql.SOURCES_OVERVIEW).mappings()}
     health = {_key(row): row for row in connection.execute(SOURCES_HEALTH).mappings()}
     # Two statements, two snapshots: a source that only one of them saw is shown next time.
     states = {
@@ -145,7 +145,7 @@ def shown_source(
     """Return what is shown of a source.
 
     Args:
-        facts: its row of `SOURCES_SHOWN`.
+        facts: its row of `SOURCES_OVERVIEW`.
         health: its row of `SOURCES_HEALTH`.
         state: how it is.
         runs: its newest runs, oldest first.

@@ -65,7 +65,7 @@ def read_source_page(connection: Connection, *, namespace: str, name: str) -> So
     storable = "\x00" not in namespace + name  # Postgres refuses such a text
     facts = None
     if storable:
-        facts = connection.execute(sql.SOURCE_SHOWN, named).mappings().one_or_none()
+        facts = connection.execute(sql.SOURCE_OVERVIEW, named).mappings().one_or_none()
     if facts is None:
         raise NotFound(f"There is no source {namespace[:100]}/{name[:100]}")
     of_source = {"source_id": facts["source_id"]}

@@ -201,7 +201,7 @@ def _head(span: Span, parameters: AnomaliesParameters) -> dict[str, Any]:
         "rules": {
             "deviations": float(parameters.deviations),
             "spread_percent": float(parameters.spread_percent),
-            "least_values": sql.LEAST_VALUES,
+            "least_values": sql.MIN_VALUES,
             "runs_judged": sql.RUNS_JUDGED,
             "observations_judged": sql.QUOTES_JUDGED,
             "coins_judged": parameters.top,

@@ -28,14 +28,14 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Trigger:
     """A request for a run, parsed and checked."""
 
-    wanted: run_requests.Wanted
+    wanted: run_requests.RunRequest
     key: str | None
     caller: str
     requested_by: str
     traceparent: str | None
 
 
-def read_body(body: bytes, content_type: str | None) -> run_requests.Wanted:
+def read_body(body: bytes, content_type: str | None) -> run_requests.RunRequest:
     """Parse the body of a request for a run.
 
     Raises:
@@ -49,7 +49,7 @@ def read_body(body: bytes, content_type: str | None) -> run_requests.Wanted:
         parsed = TriggerBody.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise InvalidRequest(*map(_mistake, error.errors(include_url=False))) from None
-    return run_requests.Wanted(source=parsed.source, namespace=parsed.namespace)
+    return run_requests.RunRequest(source=parsed.source, namespace=parsed.namespace)
 
 
 def _mistake(error: object) -> Mistake:

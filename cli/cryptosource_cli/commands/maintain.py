@@ -31,7 +31,7 @@ def report_json(report: MaintenanceReport) -> dict[str, Any]:
         "already_running": report.already_running,
         "steps": [
             {
-                "action": step.action.doing,
+                "action": step.action.kind,
                 "table": step.action.table,
                 "months": [f"{year:04d}-{month:02d}" for year, month in step.action.months],
                 "before": None if step.action.before is None else step.action.before.isoformat(),
@@ -51,7 +51,7 @@ def _print(report: MaintenanceReport) -> None:
     else:
         rows = [
             (
-                step.action.doing,
+                step.action.kind,
                 step.action.table,
                 Cell(f"{step.count:,}", right=True),
                 Cell(step.result, "yellow" if step.result == "postponed" else None),

@@ -19,10 +19,10 @@ from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_store.embedded import EmbeddedPostgresError, running_postgres
 from cryptosource_store.engine import session_engine
 from cryptosource_store.run_requests import (
-    Placed,
+    PlacedRequest,
     RequestRefused,
+    RunRequest,
     TooManyRequests,
-    Wanted,
     request_run,
 )
 from cryptosource_store.statements.run_requests import REQUEST
@@ -52,18 +52,18 @@ def _database(environment: Environment) -> Iterator[URL]:
         yield url
 
 
-def _parse_target(name: str | None, *, every: bool) -> Wanted:
+def _parse_target(name: str | None, *, every: bool) -> RunRequest:
     if every == (name is not None):
         raise CommandError("name one source as NAMESPACE/NAME, or give --all")
     namespace, slash, source = (name or "").rpartition("/")
     if every:
-        return Wanted()
+        return RunRequest()
     if not source or (slash and not namespace) or "/" in namespace:
         raise CommandError(f"{name!r} is no source; write NAMESPACE/NAME, or NAME")
-    return Wanted(source=source, namespace=namespace or None)
+    return RunRequest(source=source, namespace=namespace or None)
 
 
-def _request_run(url: URL, target: Wanted, key: str | None) -> Placed:
+def _request_run(url: URL, target: RunRequest, key: str | None) -> PlacedRequest:
     try:
         with session_engine(url, application="cryptosource-trigger").begin() as connection:
             return request_run(

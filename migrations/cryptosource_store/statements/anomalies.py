@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from cryptosource_store.statements.coins import RANK_KEY, coin_id, zulu
+from cryptosource_store.statements.coins import RANK_KEY, coin_id, rfc3339
 from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.statements.run_statistics import CHOSEN_SOURCES, DURATION
 
@@ -22,7 +22,7 @@ QUOTES_JUDGED = 288
 """Newest observations of a coin by a source that are judged together."""
 QUOTE_DAYS = 30
 """Older observations say nothing about today's."""
-LEAST_VALUES = 10
+MIN_VALUES = 10
 """Fewer values have no median worth the name."""
 
 DURATION_FLOOR_SHARE, DURATION_FLOOR_SECONDS = 0.1, 1
@@ -39,7 +39,7 @@ _FLOORS = f"""CASE m.metric
       ELSE greatest({COUNT_FLOOR_SHARE} * m.median, {COUNT_FLOOR}) END"""
 
 
-def _shown(value: str) -> str:
+def _rounded(value: str) -> str:
     return f"trim_scale(round(({value})::numeric, 6))"
 
 
@@ -49,9 +49,9 @@ def _percent(value: str) -> str:
 
 def _judgement(value: str) -> str:
     """Return SQL for the evidence of a value: `m` holds median, mad and n, `scale` the scale."""
-    return f"""{_shown(value)} AS value, {_shown("m.median")} AS median, {_shown("m.mad")} AS mad,
+    return f"""{_rounded(value)} AS value, {_rounded("m.median")} AS median, {_rounded("m.mad")} AS mad,
          trim_scale(round((abs({value} - m.median) / scale)::numeric, 2)) AS deviations,
-         {_shown("CAST(:deviations AS double precision) * scale")} AS allowed_distance,
+         {_rounded("CAST(:deviations AS double precision) * scale")} AS allowed_distance,
          m.n AS judged_from"""
 
 
@@ -89,7 +89,7 @@ WITH chosen AS MATERIALIZED (
          array_agg(value) AS values,
          array_agg(run_id) AS runs,
          array_agg(started_at) AS starts
-    FROM measured GROUP BY source_id, metric HAVING count(*) >= {LEAST_VALUES}
+    FROM measured GROUP BY source_id, metric HAVING count(*) >= {MIN_VALUES}
 ), spreads AS MATERIALIZED (
   SELECT medians.*, {_MAD.format("medians.values")} AS mad FROM medians
 ), found AS (
@@ -101,7 +101,7 @@ WITH chosen AS MATERIALIZED (
          SELECT status, reason FROM etl_runs r WHERE r.run_id = v.run_id OFFSET 0) r
    CROSS JOIN LATERAL (
          SELECT chosen.name AS source, chosen.namespace, chosen.source_type, v.run_id,
-                {zulu("v.started_at")} AS started_at, r.status, r.reason, m.metric,
+                {rfc3339("v.started_at")} AS started_at, r.status, r.reason, m.metric,
                 {_judgement("v.value")}) record
    WHERE v.started_at >= :since AND abs(v.value - m.median) > {_STANDS_OUT}
    ORDER BY v.started_at DESC, v.run_id, m.metric LIMIT :size + 1
@@ -147,7 +147,7 @@ WITH {_BEST_COINS}, pairs AS MATERIALIZED (
          percentile_cont(0.5) WITHIN GROUP (ORDER BY change::double precision) AS median,
          array_agg(change::double precision) AS values,
          array_agg(observed_at) AS times
-    FROM steps GROUP BY asset_id, source_id HAVING count(*) >= {LEAST_VALUES}
+    FROM steps GROUP BY asset_id, source_id HAVING count(*) >= {MIN_VALUES}
 ), spreads AS MATERIALIZED (
   SELECT medians.*, {_MAD.format("medians.values")} AS mad FROM medians
 ), found AS MATERIALIZED (
@@ -168,8 +168,8 @@ SELECT (SELECT count(*) FROM found) AS found,
    AND v.observed_at = m.observed_at
  CROSS JOIN LATERAL (
        SELECT {_COIN_FIELDS}, s.name AS source, s.namespace, s.source_type,
-              {zulu("v.observed_at")} AS observed_at, v.price_usd,
-              {zulu("v.previous_at")} AS previous_observed_at,
+              {rfc3339("v.observed_at")} AS observed_at, v.price_usd,
+              {rfc3339("v.previous_at")} AS previous_observed_at,
               v.previous_usd AS previous_price_usd, v.run_id, {_judgement("m.value")}) record
 """)
 
@@ -213,7 +213,7 @@ SELECT (SELECT count(*) FROM found) AS found,
                  SELECT v.source, v.namespace, v.source_type, v.price_usd,
                         {_percent("(v.price_usd - m.median) / nullif(m.median, 0) * 100")}
                           AS deviation_percent,
-                        {zulu("v.observed_at")} AS observed_at, v.run_id
+                        {rfc3339("v.observed_at")} AS observed_at, v.run_id
                    FROM fresh v WHERE v.asset_id = m.asset_id
                   ORDER BY v.price_usd DESC, v.source, v.namespace) x) AS views) record
 """)

@@ -15,7 +15,7 @@ from cryptosource_store.statements.coins import (
     RECORD_FIELDS,
     SOURCE_NAMES,
     UNIFIED_VERSION,
-    zulu,
+    rfc3339,
 )
 
 TOTAL_CAP = 1_001
@@ -27,13 +27,13 @@ RECORDED_SINCE = text(
 )
 
 _QUOTE = f"asset_id, source_id, observed_at, rank, {FIGURE_LIST}, run_id, known_from"
-_IN_FORCE = "q.known_from <= :as_of"
-_STILL = f"{_IN_FORCE} AND q.known_until > :as_of"
+_KNOWN_BY = "q.known_from <= :as_of"
+_SUPERSEDED_AFTER = f"{_KNOWN_BY} AND q.known_until > :as_of"
 
 KNOWN_QUOTES = f"""(
-  SELECT {_QUOTE} FROM quotes q WHERE {_IN_FORCE}
+  SELECT {_QUOTE} FROM quotes q WHERE {_KNOWN_BY}
   UNION ALL
-  SELECT {_QUOTE} FROM superseded_quotes q WHERE {_STILL}) q"""
+  SELECT {_QUOTE} FROM superseded_quotes q WHERE {_SUPERSEDED_AFTER}) q"""
 """Stands for `quotes q`; conditions and limits reach both primary keys."""
 
 # A load refuses what lies more than minutes ahead of its clock, so that the look-up may begin a day
@@ -45,19 +45,19 @@ _NEWEST = """SELECT {quote} FROM {table} q
 
 # The newest observation of each source. A source of which everything was withdrawn is in
 # superseded_quotes alone. Index quotes_latest_asset_idx, then primary keys.
-VIEWS_THEN = f"""SELECT newest.* FROM (
+VIEWS_AS_OF = f"""SELECT newest.* FROM (
     SELECT source_id FROM quotes_latest WHERE asset_id = a.asset_id
     UNION SELECT source_id FROM superseded_quotes WHERE asset_id = a.asset_id) o
  CROSS JOIN LATERAL (
     SELECT * FROM (
-      ({_NEWEST.format(quote=_QUOTE, table="quotes", known=_IN_FORCE)})
+      ({_NEWEST.format(quote=_QUOTE, table="quotes", known=_KNOWN_BY)})
       UNION ALL
-      ({_NEWEST.format(quote=_QUOTE, table="superseded_quotes", known=_STILL)})) both_tables
+      ({_NEWEST.format(quote=_QUOTE, table="superseded_quotes", known=_SUPERSEDED_AFTER)})) both_tables
      ORDER BY observed_at DESC LIMIT 1) newest"""
 
 # As the load path's UPSERT_UNIFIED says it.
-COIN_THEN = f"""
-  WITH views AS MATERIALIZED ({VIEWS_THEN})
+COIN_ROW_AS_OF = f"""
+  WITH views AS MATERIALIZED ({VIEWS_AS_OF})
   SELECT v.asset_id, today.symbol, today.name, (SELECT min(rank) FROM views) AS rank,
          {figure_list("v")}, v.observed_at, v.source_id, v.run_id,
          (SELECT array_agg(source_id ORDER BY source_id) FROM views) AS source_ids,
@@ -74,23 +74,23 @@ _TODAY = """LEFT JOIN unified now USING (asset_id)
    SELECT CASE WHEN now.asset_id IS NULL THEN a.symbol ELSE now.symbol END AS symbol,
           CASE WHEN now.asset_id IS NULL THEN a.name ELSE now.name END AS name) today"""
 
-_OWN = f"""CROSS JOIN LATERAL (
-   SELECT v.*, today.symbol, today.name FROM ({VIEWS_THEN}) v
+_SOURCES_ROWS = f"""CROSS JOIN LATERAL (
+   SELECT v.*, today.symbol, today.name FROM ({VIEWS_AS_OF}) v
     WHERE v.source_id = ANY(ARRAY(SELECT source_id FROM chosen))) u"""
 
 
-def rows_then(shape: pages.PageShape) -> str:
+def rows_as_of(shape: pages.PageShape) -> str:
     """Return FROM and the joins of records as they were; `u`, `c`, `a`, `t` and `s` as ever."""
-    shown = _OWN if shape.of_sources else "CROSS JOIN LATERAL (SELECT c.*) u"
+    shown = _SOURCES_ROWS if shape.of_sources else "CROSS JOIN LATERAL (SELECT c.*) u"
     return f"""FROM assets a
   {_TODAY}
- CROSS JOIN LATERAL ({COIN_THEN}) c
+ CROSS JOIN LATERAL ({COIN_ROW_AS_OF}) c
   {shown}
   LEFT JOIN tickers t ON t.ticker = c.symbol
   LEFT JOIN sources s ON s.source_id = u.source_id"""
 
 
-def conditions_then(shape: pages.PageShape) -> list[str]:
+def conditions_as_of(shape: pages.PageShape) -> list[str]:
     """Return the filters; those that name a coin are judged before it is looked up."""
     return [
         condition.replace("u.asset_id", "a.asset_id").replace("u.symbol", "today.symbol")
@@ -98,7 +98,7 @@ def conditions_then(shape: pages.PageShape) -> list[str]:
     ]
 
 
-def order_then(shape: pages.PageShape) -> str:
+def order_as_of(shape: pages.PageShape) -> str:
     """Return the order; coins are looked up in it, so that a page need not look up all."""
     return f"a.asset_id {'DESC' if shape.descending else 'ASC'}, u.source_id"
 
@@ -113,7 +113,7 @@ def _after(shape: pages.PageShape) -> str:
     )
 
 
-def page_then(shape: pages.PageShape) -> TextClause:
+def page_as_of(shape: pages.PageShape) -> TextClause:
     """Return the statement of a page of records as they were, by asset_id.
 
     A page looks up its own coins alone, at any depth behind a cursor.
@@ -121,8 +121,8 @@ def page_then(shape: pages.PageShape) -> TextClause:
     Args:
         shape: its sort is asset_id; binds what a page of today's binds, and `as_of`.
     """
-    rows = rows_then(shape)
-    filters = conditions_then(shape)
+    rows = rows_as_of(shape)
+    filters = conditions_as_of(shape)
     after = [_after(shape)] if shape.after else []
     shown = "FILTER (WHERE n = :size)"
     return text(f"""
@@ -132,7 +132,7 @@ WITH {pages.CHOSEN_SOURCES if shape.of_sources else ""}page AS MATERIALIZED (
       {rows}
       {SOURCE_NAMES}
      CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{pages.where([*filters, *after])}
-     ORDER BY {order_then(shape)} LIMIT :size + 1 OFFSET :offset) ordered
+     ORDER BY {order_as_of(shape)} LIMIT :size + 1 OFFSET :offset) ordered
 )
 SELECT {shape.version} AS version,
        (SELECT count(*) FROM (
@@ -146,24 +146,24 @@ SELECT {shape.version} AS version,
 
 
 # What quotes do not hold (whether the time was inferred) is known of the newest one alone.
-COIN_AS_IT_WAS = text(f"""
+COIN_AS_OF = text(f"""
 SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
-  {rows_then(pages.PageShape(of_sources=False))}
+  {rows_as_of(pages.PageShape(of_sources=False))}
   {SOURCE_NAMES}
  CROSS JOIN LATERAL (
-       SELECT {RECORD_FIELDS}, a.slug, {zulu("a.created_at")} AS first_seen_at,
+       SELECT {RECORD_FIELDS}, a.slug, {rfc3339("a.created_at")} AS first_seen_at,
               (SELECT COALESCE(json_agg(row_to_json(w) ORDER BY w.source, w.namespace), '[]'::json)
                  FROM (SELECT vs.name AS source, vs.source_type, vs.namespace, l.external_id,
                               COALESCE(l.symbol, today.symbol) AS symbol,
                               COALESCE(l.name, today.name) AS name, v.rank,
-                              {figure_list("v")}, {zulu("v.observed_at")} AS observed_at,
+                              {figure_list("v")}, {rfc3339("v.observed_at")} AS observed_at,
                               CASE WHEN l.observed_at = v.observed_at THEN l.inferred_time END
                                 AS inferred_time, v.run_id, NULL::json AS match
-                         FROM ({VIEWS_THEN}) v JOIN sources vs USING (source_id)
+                         FROM ({VIEWS_AS_OF}) v JOIN sources vs USING (source_id)
                          LEFT JOIN quotes_latest l ON l.asset_id = v.asset_id
                                                   AND l.source_id = v.source_id) w) AS views,
               (SELECT COALESCE(json_agg(row_to_json(m)), '[]'::json)
-                 FROM (SELECT ticker, from_asset_id, to_asset_id, {zulu("moved_at")} AS moved_at,
+                 FROM (SELECT ticker, from_asset_id, to_asset_id, {rfc3339("moved_at")} AS moved_at,
                               run_id
                          FROM ticker_moves
                         WHERE (from_asset_id = a.asset_id OR to_asset_id = a.asset_id)

@@ -13,7 +13,7 @@ SEPARATOR = "\n;\n"
 """Between two statements of one message."""
 
 
-def together(*statements: TextClause) -> TextClause:
+def batch(*statements: TextClause) -> TextClause:
     """Return the statements as one, whose result is that of the last.
 
     A parameter that several of them name is one parameter.

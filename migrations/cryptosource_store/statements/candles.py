@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 from cryptosource_store.quote_fields import BUCKETED
 from cryptosource_store.statements import record_pages as pages
 from cryptosource_store.statements.as_of import KNOWN_QUOTES
-from cryptosource_store.statements.coins import UNIFIED_VERSION, zulu
+from cryptosource_store.statements.coins import UNIFIED_VERSION, rfc3339
 
 _LAST_FIGURES = ",\n".join(
     f"         (array_agg(q.{field.name} ORDER BY q.observed_at DESC))[1] AS last_{field.name}"
@@ -41,10 +41,10 @@ def buckets(*, as_of: bool) -> str:
     return _BUCKETS.format(quotes=quotes, where=pages.OF_COIN_IN_RANGE)
 
 
-BUCKET_FIELDS = f"""{zulu("u.bucket")} AS bucket_start,
-         {zulu("(u.bucket + CAST(:interval AS interval))")} AS bucket_end,
+BUCKET_FIELDS = f"""{rfc3339("u.bucket")} AS bucket_start,
+         {rfc3339("(u.bucket + CAST(:interval AS interval))")} AS bucket_end,
          s.name AS source, s.source_type, s.namespace, u.open, u.high, u.low, u.close, u.last,
-         u.count, {zulu("u.last_at")} AS last_observed_at,
+         u.count, {rfc3339("u.last_at")} AS last_observed_at,
          {", ".join(f"u.last_{field.name}" for field in BUCKETED)}"""
 
 

@@ -27,7 +27,7 @@ SELECT version, {_MICROS} AS micros, asset_ids FROM data_changes
  WHERE version > :after AND version <= :until ORDER BY version
 """)
 
-_BESIDE = f"""JOIN assets a ON a.asset_id = c.asset_id
+_RECORD_JOINS = f"""JOIN assets a ON a.asset_id = c.asset_id
   LEFT JOIN tickers t ON t.ticker = c.symbol
   LEFT JOIN sources s ON s.source_id = u.source_id
   {SOURCE_NAMES}
@@ -35,35 +35,37 @@ _BESIDE = f"""JOIN assets a ON a.asset_id = c.asset_id
  WHERE c.asset_id = ANY(CAST(:asset_ids AS bigint[]))
  ORDER BY c.asset_id, u.source_id"""
 
-_TOLD = """c.asset_id, u.symbol, s.name AS source, s.source_type, s.namespace,
+_RECORD_COLUMNS = """c.asset_id, u.symbol, s.name AS source, s.source_type, s.namespace,
        ARRAY(SELECT ticker FROM tickers o WHERE o.asset_id = c.asset_id) AS tickers,
        row_to_json(record)::text AS record"""
 
 # Primary keys for each coin; tickers_asset_idx.
-CHANGED_RECORDS = text(f"SELECT {_TOLD} FROM unified c CROSS JOIN LATERAL (SELECT c.*) u {_BESIDE}")
+CHANGED_RECORDS = text(
+    f"SELECT {_RECORD_COLUMNS} FROM unified c CROSS JOIN LATERAL (SELECT c.*) u {_RECORD_JOINS}"
+)
 
 # quotes_latest_asset_idx for each coin.
 CHANGED_OWN_RECORDS = text(
-    f"SELECT {_TOLD} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id {_BESIDE}"
+    f"SELECT {_RECORD_COLUMNS} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id {_RECORD_JOINS}"
 )
 
 # etl_runs_started_idx.
 NEWEST_START = text("SELECT COALESCE(max(started_at), clock_timestamp()) FROM etl_runs")
 
-_WRITTEN = """SELECT run_id::text AS run, xmin::text AS written, status = 'running' AS under_way,
+_RUN_STATE = """SELECT run_id::text AS run, xmin::text AS written, status = 'running' AS under_way,
          started_at FROM etl_runs"""
 
 # etl_runs_running_key and etl_runs_started_idx, one after the other: no index serves both. xmin is
 # the transaction that wrote the row last.
-RUNS_LATELY = text(f"""
+CURRENT_RUNS = text(f"""
 SELECT * FROM (
-  {_WRITTEN} WHERE status = 'running'
-  UNION {_WRITTEN} WHERE started_at > :since
+  {_RUN_STATE} WHERE status = 'running'
+  UNION {_RUN_STATE} WHERE started_at > :since
 ) lately ORDER BY started_at, run LIMIT :most
 """)
 
 # Primary keys.
-RUNS_TOLD = text(f"""
+RUN_RECORDS = text(f"""
 SELECT s.name AS source, s.namespace, s.source_type, row_to_json(record)::text AS record
   FROM etl_runs r JOIN sources s USING (source_id) CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
  WHERE r.run_id = ANY(CAST(:runs AS uuid[])) ORDER BY r.started_at, r.run_id

@@ -16,7 +16,7 @@ RANK_KEY = f"COALESCE(u.rank, {UNRANKED})"
 """The expression of unified_rank_idx."""
 
 
-def zulu(column: str) -> str:
+def rfc3339(column: str) -> str:
     """Return SQL for a timestamptz as RFC 3339 text in UTC, with no more fraction than there is.
 
     `to_json` writes ISO 8601 whatever the session's DateStyle and TimeZone are.
@@ -73,9 +73,9 @@ def record_fields(public_id: str) -> str:
         public_id: SQL for the coin's id.
     """
     return f"""{public_id} AS id, u.asset_id, u.symbol, u.name, u.rank,
-         {figure_list("u")}, {zulu("u.observed_at")} AS observed_at,
+         {figure_list("u")}, {rfc3339("u.observed_at")} AS observed_at,
          s.name AS source, s.source_type, s.namespace, named.names AS sources,
-         c.spread_percent, {zulu("c.updated_at")} AS updated_at"""
+         c.spread_percent, {rfc3339("c.updated_at")} AS updated_at"""
 
 
 RECORD_FIELDS = record_fields(coin_id("c"))
@@ -106,13 +106,13 @@ SELECT asset_id FROM assets WHERE slug = :slug
 COIN_VIEWS = f"""
 SELECT COALESCE(json_agg(row_to_json(v) ORDER BY v.source, v.namespace), '[]'::json)
   FROM (SELECT s.name AS source, s.source_type, s.namespace, l.external_id, l.symbol, l.name,
-               l.rank, {figure_list("l")}, {zulu("l.observed_at")} AS observed_at,
+               l.rank, {figure_list("l")}, {rfc3339("l.observed_at")} AS observed_at,
                l.inferred_time, l.run_id, m.match
           FROM quotes_latest l JOIN sources s USING (source_id)
           LEFT JOIN LATERAL (
                SELECT json_build_object('id_scope', x.id_scope, 'method', x.method,
                       'confidence', x.confidence, 'evidence', x.evidence,
-                      'matched_at', {zulu("x.created_at")}) AS match
+                      'matched_at', {rfc3339("x.created_at")}) AS match
                  FROM asset_aliases x
                 WHERE x.asset_id = l.asset_id AND x.external_id = l.external_id
                 ORDER BY starts_with(x.id_scope, s.source_type) DESC, x.id_scope
@@ -126,7 +126,7 @@ MOVES_SHOWN = 50
 # ticker_moves is small: one row per change of owner. It has no index by asset.
 TICKER_MOVES = f"""
 SELECT COALESCE(json_agg(row_to_json(m)), '[]'::json)
-  FROM (SELECT ticker, from_asset_id, to_asset_id, {zulu("moved_at")} AS moved_at, run_id
+  FROM (SELECT ticker, from_asset_id, to_asset_id, {rfc3339("moved_at")} AS moved_at, run_id
           FROM ticker_moves
          WHERE from_asset_id = c.asset_id OR to_asset_id = c.asset_id
          ORDER BY move_id DESC LIMIT {MOVES_SHOWN}) m
@@ -142,7 +142,7 @@ SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
   {SOURCE_NAMES}
  CROSS JOIN LATERAL (SELECT c.*) u
  CROSS JOIN LATERAL (
-       SELECT {RECORD_FIELDS}, a.slug, {zulu("a.created_at")} AS first_seen_at,
+       SELECT {RECORD_FIELDS}, a.slug, {rfc3339("a.created_at")} AS first_seen_at,
               ({COIN_VIEWS}) AS views, ({TICKER_MOVES}) AS ticker_moves) record
  WHERE c.asset_id = :asset_id
 """)
@@ -167,8 +167,8 @@ SELECT {SOURCES_VERSION} AS version, row_to_json(summary)::text AS body FROM (
   SELECT COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'unified'), 0) AS coins,
          (SELECT count(*) FROM (SELECT 1 FROM unified WHERE symbol IS NOT NULL
                                  GROUP BY symbol HAVING count(*) > 1) shared) AS shared_tickers,
-         (SELECT {zulu("min(observed_at)")} FROM unified) AS oldest_observation,
-         (SELECT {zulu("max(observed_at)")} FROM unified) AS newest_observation,
+         (SELECT {rfc3339("min(observed_at)")} FROM unified) AS oldest_observation,
+         (SELECT {rfc3339("max(observed_at)")} FROM unified) AS newest_observation,
          (SELECT COALESCE(json_agg(row_to_json(x) ORDER BY x.namespace, x.source), '[]'::json)
             FROM (SELECT s.name AS source, s.source_type, s.namespace,
                          COALESCE(d.total, 0) AS records,
@@ -177,7 +177,7 @@ SELECT {SOURCES_VERSION} AS version, row_to_json(summary)::text AS body FROM (
                          + (SELECT COALESCE(sum(r.loaded), 0) FROM etl_runs r
                              WHERE r.source_id = s.source_id AND r.finished_at IS NULL
                                AND {asked_upstream("r")}) AS quotes,
-                         {zulu("d.changed_at")} AS changed_at
+                         {rfc3339("d.changed_at")} AS changed_at
                     FROM sources s
                     LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id
                    WHERE s.retired_at IS NULL) x) AS sources,

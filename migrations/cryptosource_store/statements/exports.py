@@ -134,16 +134,16 @@ class Rows:
         return text(f"{self.ahead} SELECT count(*) FROM ({counted}) counted")
 
 
-def records_then(shape: pages.PageShape) -> Rows:
+def records_as_of(shape: pages.PageShape) -> Rows:
     """Return the rows of a list of records as they were; binds `as_of` too."""
-    counted = f"{past.rows_then(shape)}{{}}{pages.where(past.conditions_then(shape))}"
+    counted = f"{past.rows_as_of(shape)}{{}}{pages.where(past.conditions_as_of(shape))}"
     return Rows(
         columns=RECORD_COLUMNS,
         ahead=_chosen(shape),
         source=counted.format(
             f" {SOURCE_NAMES} CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record"
         ),
-        order=past.order_then(shape),
+        order=past.order_as_of(shape),
         counted=counted.format(""),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
-from cryptosource_store.statements.batching import together
+from cryptosource_store.statements.batching import batch
 
 IDENTITY_LOCK = 727_003
 
@@ -22,7 +22,7 @@ CHANGED_BY_OTHERS = text("""
 SELECT EXISTS (SELECT 1 FROM data_changes
                 WHERE version > :version AND source_id IS DISTINCT FROM :source_id)
 """)
-LOCK_AND_ASK = together(LOCK_IDENTITY, CHANGED_BY_OTHERS)
+LOCK_AND_CHECK_CHANGES = batch(LOCK_IDENTITY, CHANGED_BY_OTHERS)
 
 # Index unified_symbol_idx, then a look-up of aliases by (asset_id, id_scope) for each. OFFSET 0 keeps
 # the planner from hashing all aliases for every page instead.

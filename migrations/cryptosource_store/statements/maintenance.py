@@ -89,6 +89,6 @@ DELETE_OLD = {
 """Table -> deletes at most :most of those rows."""
 
 # What was known before the end of a dropped month cannot be told any more.
-FORGET_BEFORE = text("""
+ADVANCE_RECORDED_SINCE = text("""
 UPDATE knowledge SET recorded_since = greatest(recorded_since, CAST(:before AS timestamptz))
 """)

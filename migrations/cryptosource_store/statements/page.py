@@ -17,7 +17,7 @@ DRIFT_SHOWN_FOR = "3 days"
 """A source counts as drifted that long after its upstream changed: over a weekend."""
 
 # Unique keys and schema_drifts_source_idx: the newest drifts of each source, no more than 20.
-_SHOWN = f"""
+_OVERVIEW = f"""
 SELECT s.source_id, s.namespace, s.name, s.schedule, s.time_zone, s.created_at,
        COALESCE(d.total, 0) AS records, clock_timestamp() AS now, drift.changes AS drifts,
        drift.detected_at AS drifted_at, drift.run_id AS drift_run_id
@@ -31,10 +31,10 @@ SELECT s.source_id, s.namespace, s.name, s.schedule, s.time_zone, s.created_at,
         WHERE x.detected_at > clock_timestamp() - interval '{DRIFT_SHOWN_FOR}') drift ON true
  WHERE s.retired_at IS NULL"""
 
-SOURCES_SHOWN = text(_SHOWN)
+SOURCES_OVERVIEW = text(_OVERVIEW)
 
 # Index sources_identity_idx.
-SOURCE_SHOWN = text(f"""{_SHOWN} AND s.namespace = :namespace AND s.name = :name
+SOURCE_OVERVIEW = text(f"""{_OVERVIEW} AND s.namespace = :namespace AND s.name = :name
  ORDER BY s.source_id LIMIT 1
 """)
 
@@ -107,7 +107,7 @@ SELECT s.source_id, s.namespace, s.name, COALESCE(d.total, 0) AS records
 SPARK_POINTS = 28
 """Points of a sparkline: four a day for a week."""
 
-LOOKS_LIKE = r"(u.symbol LIKE upper(:pattern) ESCAPE '\' OR u.name ILIKE :pattern ESCAPE '\')"
+MATCHES_PATTERN = r"(u.symbol LIKE upper(:pattern) ESCAPE '\' OR u.name ILIKE :pattern ESCAPE '\')"
 OF_SOURCE = "u.source_ids @> ARRAY[CAST(:source_id AS integer)]"
 EXACT_FIRST = "(u.symbol = :symbol) DESC NULLS LAST, "
 
@@ -135,7 +135,7 @@ def coins_statement(*, searched: bool, of_source: bool, sort: str, descending: b
         sort: one of `COIN_SORTS`.
         descending: largest first; unknown comes last either way.
     """
-    conditions = [LOOKS_LIKE] * searched + [OF_SOURCE] * of_source
+    conditions = [MATCHES_PATTERN] * searched + [OF_SOURCE] * of_source
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = (EXACT_FIRST if searched else "") + _order(sort, descending=descending)
     counted = f"SELECT 1 FROM unified u{where} LIMIT {TOTAL_CAP}"

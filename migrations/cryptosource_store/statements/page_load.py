@@ -19,7 +19,7 @@ from cryptosource_store.quote_fields import (
     figure_list,
     stage_columns,
 )
-from cryptosource_store.statements.batching import together
+from cryptosource_store.statements.batching import batch
 from cryptosource_store.statements.claim import DATA_CHANNEL, NOTIFY
 from cryptosource_store.statements.identity import lock_tickers, move_tickers
 
@@ -239,7 +239,7 @@ ON CONFLICT (version) DO UPDATE SET changed_at = excluded.changed_at,
 """)
 
 
-TELL_CHANGE = text(f"""
+NOTIFY_CHANGE = text(f"""
 SELECT pg_notify('{DATA_CHANNEL}', concat_ws(':', CAST(:source_id AS bigint), version))
   FROM dataset_versions WHERE dataset = 'unified'
 """)
@@ -266,7 +266,7 @@ UPDATE etl_runs SET processed = processed + :processed, loaded = loaded + :loade
 """)
 
 # Behind MOVE_CHECKPOINT or KEEP_CHECKPOINT, which hold the row if they found it.
-STILL_OURS = text("""
+EPOCH_IS_CURRENT = text("""
 SELECT EXISTS (SELECT 1 FROM etl_checkpoints WHERE source_id = :source_id AND epoch = :epoch)
 """)
 
@@ -279,11 +279,11 @@ UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
 
 def announce(coins: str) -> TextClause:
     """Return a statement that numbers a change of the coins, records it and notifies listeners."""
-    return together(COUNT_CHANGE, record_change(coins), TELL_CHANGE)
+    return batch(COUNT_CHANGE, record_change(coins), NOTIFY_CHANGE)
 
 
 # The page's transaction, in as few messages as what is asked back allows.
-MERGE = together(INSERT_RAW, UPSERT_QUOTES, UPSERT_LATEST, lock_unified(STAGE))
-SHARE = together(upsert_unified(STAGE), lock_tickers(STAGE), move_tickers(STAGE), announce(STAGE))
-ADVANCE = together(MOVE_CHECKPOINT, COUNT_PAGE, NOTIFY, STILL_OURS)
-STAY = together(KEEP_CHECKPOINT, COUNT_PAGE, NOTIFY, STILL_OURS)
+MERGE = batch(INSERT_RAW, UPSERT_QUOTES, UPSERT_LATEST, lock_unified(STAGE))
+SHARE = batch(upsert_unified(STAGE), lock_tickers(STAGE), move_tickers(STAGE), announce(STAGE))
+ADVANCE = batch(MOVE_CHECKPOINT, COUNT_PAGE, NOTIFY, EPOCH_IS_CURRENT)
+STAY = batch(KEEP_CHECKPOINT, COUNT_PAGE, NOTIFY, EPOCH_IS_CURRENT)

@@ -20,7 +20,7 @@ from cryptosource_store.statements.coins import (
     UNIFIED_VERSION,
     coin_id_looked_up,
     record_fields,
-    zulu,
+    rfc3339,
 )
 
 TOTAL_CAP = 10_001
@@ -225,7 +225,7 @@ def _last_shown(expression: str, order: str) -> str:
     return f"(array_agg({expression} ORDER BY {order}))[CAST(:size AS integer)]"
 
 
-OBSERVATION_FIELDS = f"""{zulu("u.observed_at")} AS observed_at, s.name AS source, s.source_type,
+OBSERVATION_FIELDS = f"""{rfc3339("u.observed_at")} AS observed_at, s.name AS source, s.source_type,
          s.namespace, u.rank, {figure_list("u")}, u.run_id"""
 """An observation: `u` is its quote, `s` its source."""
 

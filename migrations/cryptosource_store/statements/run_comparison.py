@@ -50,7 +50,7 @@ _LISTED = """EXISTS (SELECT 1 FROM listings l
            WHERE l.source_id = :source_id AND l.external_id = changed.external_id
              AND l.from_epoch <= {0} AND (l.until_epoch IS NULL OR l.until_epoch > {0}))"""
 
-_SHOWN = f"""(SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
+_COINS = f"""(SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
      SELECT j.external_id, {coin_id("u")} AS id, u.asset_id, u.symbol, u.name
        FROM judged j
        LEFT JOIN quotes_latest q ON q.source_id = :source_id AND q.external_id = j.external_id
@@ -74,5 +74,5 @@ WITH changed AS (
 )
 SELECT (SELECT count(*) FROM judged j WHERE {_APPEARED}) AS appeared_total,
        (SELECT count(*) FROM judged j WHERE {_VANISHED}) AS vanished_total,
-       {_SHOWN.format(_APPEARED)}::text AS appeared, {_SHOWN.format(_VANISHED)}::text AS vanished
+       {_COINS.format(_APPEARED)}::text AS appeared, {_COINS.format(_VANISHED)}::text AS vanished
 """)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from cryptosource_store.statements.claim import SOURCE_LOCK_CLASS as RUN_LOCK_CLASS
-from cryptosource_store.statements.coins import zulu
+from cryptosource_store.statements.coins import rfc3339
 
 REQUESTS_CHANNEL = "cryptosource_run_requests"
 """NOTIFY channel: a row of run_requests wants a run. Without it the row is found within seconds."""
@@ -14,7 +14,7 @@ KEY_LOCK_CLASS = 727_005
 SOURCE_LOCK_CLASS = 727_006
 """First keys of two-key advisory locks, taken in this order, until the end of the transaction."""
 
-TAKING_LOCK_CLASS = 727_007
+UP_LOCK_CLASS = 727_007
 """First key of a session's advisory lock, the second is the source_id: who holds it is the one
 `up` that takes up requests for that source, and makes up for those that a dead one left."""
 
@@ -58,7 +58,7 @@ SELECT EXISTS (SELECT 1 FROM sources WHERE retired_at IS NULL AND NOT suspended)
 LOCK_SOURCE = text(f"SELECT pg_advisory_xact_lock({SOURCE_LOCK_CLASS}, :source_id)")
 
 _ANSWER_FIELDS = f"""r.request_id::text AS request_id, s.name AS source, s.namespace,
-       {zulu("r.requested_at")} AS requested_at, {zulu("r.expires_at")} AS expires_at"""
+       {rfc3339("r.requested_at")} AS requested_at, {rfc3339("r.expires_at")} AS expires_at"""
 
 # Index run_requests_pending_idx: what is pending is little.
 PENDING_REQUEST = text(f"""
@@ -70,7 +70,7 @@ SELECT {_ANSWER_FIELDS}
 """)
 
 # Index run_requests_source_idx.
-LATELY_REQUESTED = text(f"""
+RECENT_REQUESTS = text(f"""
 SELECT count(*) AS requests,
        ceil(extract(epoch FROM min(requested_at) - clock_timestamp()) + {WINDOW_SECONDS})::integer
          AS wait_seconds
@@ -106,7 +106,7 @@ UPDATE run_requests SET status = :status, reason = :reason, accepted_by = :accep
 RETURNING request_id
 """)
 
-TRY_TAKING = text(f"SELECT pg_try_advisory_lock({TAKING_LOCK_CLASS}, :source_id)")
+TRY_LOCK_FOR_UP = text(f"SELECT pg_try_advisory_lock({UP_LOCK_CLASS}, :source_id)")
 
 # Read when an `up` begins, not again and again: it looks at every request that is kept.
 # Postgres notices the death of a session a moment late; until then its source is `busy`.
@@ -164,14 +164,14 @@ SELECT row_to_json(found)::text AS body FROM (
               ELSE 'skipped' END AS status,
          CASE WHEN q.status = 'pending' AND q.expires_at <= clock_timestamp() THEN 'NotTakenUp'
               ELSE q.reason END AS reason,
-         q.requested_by, {zulu("q.requested_at")} AS requested_at,
-         {zulu("q.expires_at")} AS expires_at, {zulu("q.accepted_at")} AS answered_at,
+         q.requested_by, {rfc3339("q.requested_at")} AS requested_at,
+         {rfc3339("q.expires_at")} AS expires_at, {rfc3339("q.accepted_at")} AS answered_at,
          q.accepted_by AS answered_by,
          (SELECT row_to_json(c)) AS counts,
          (SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
             SELECT j.job_name, n.name AS source, n.namespace, j.run_id, j.attempt, j.status,
-                   j.reason, j.message, {zulu("j.started_at")} AS started_at,
-                   {zulu("j.finished_at")} AS finished_at
+                   j.reason, j.message, {rfc3339("j.started_at")} AS started_at,
+                   {rfc3339("j.finished_at")} AS finished_at
               FROM jobs j
               LEFT JOIN LATERAL (
                    SELECT name, namespace FROM sources o

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import TextClause, text
 
-from cryptosource_store.statements.coins import zulu
+from cryptosource_store.statements.coins import rfc3339
 from cryptosource_store.statements.run_history import asked_upstream, has_ended
 
 CHOSEN_SOURCES = """s.retired_at IS NULL
@@ -48,7 +48,7 @@ SELECT count(*) AS runs,
    AND r.started_at >= place.start AND r.started_at < place.start + CAST(:step AS interval)
 """
 
-BEHIND_PLACE = """
+_AFTER_CURSOR = """
      AND (s.namespace, s.name) >= (:after_namespace, :after_name)
      AND ((s.namespace, s.name) <> (:after_namespace, :after_name)
           OR bucket.start < :after_start)"""
@@ -69,7 +69,7 @@ WITH place AS MATERIALIZED (
     FROM sources s
    CROSS JOIN generate_series(CAST(:first AS timestamptz), CAST(:last AS timestamptz),
                               CAST(:step AS interval)) AS bucket(start)
-   WHERE {CHOSEN_SOURCES}{BEHIND_PLACE if after else ""}
+   WHERE {CHOSEN_SOURCES}{_AFTER_CURSOR if after else ""}
    ORDER BY s.namespace, s.name, bucket.start DESC LIMIT :size + 1
 ), page AS (
   SELECT row_number() OVER (ORDER BY place.namespace, place.name, place.start DESC) AS n,
@@ -78,8 +78,8 @@ WITH place AS MATERIALIZED (
    CROSS JOIN LATERAL ({_PERFORMANCE}) figures
    CROSS JOIN LATERAL (
      SELECT place.name AS source, place.namespace, place.source_type,
-            {zulu("place.start")} AS start,
-            {zulu("(place.start + CAST(:step AS interval))")} AS "end", figures.*) record
+            {rfc3339("place.start")} AS start,
+            {rfc3339("(place.start + CAST(:step AS interval))")} AS "end", figures.*) record
 )
 SELECT (SELECT count(*) FROM sources s WHERE {CHOSEN_SOURCES}) * :buckets AS total,
        count(*) AS found,
@@ -101,7 +101,7 @@ DRIFT_OF_CHANGE = "f.change = :change"
 DRIFT_SINCE = "f.detected_at >= :since"
 DRIFT_UNTIL = "f.detected_at <= :until"
 
-_DONE = """CASE f.change
+_CONSEQUENCE = """CASE f.change
     WHEN 'appeared' THEN 'The field was accepted into the shape. Raw records keep it.'
     WHEN 'vanished' THEN 'The shape was accepted without the field. What the field fed is null; '
       || 'a record that cannot do without it goes to quarantine.'
@@ -127,8 +127,8 @@ WITH page AS (
       LEFT JOIN etl_runs r ON r.run_id = f.run_id
      CROSS JOIN LATERAL (
        SELECT f.drift_id, s.name AS source, s.namespace, s.source_type, f.field, f.change,
-              f.types_before, f.types_after, {zulu("f.detected_at")} AS detected_at,
-              {_DONE} AS done, s.accepted_shape -> f.field AS types_now, f.run_id,
+              f.types_before, f.types_after, {rfc3339("f.detected_at")} AS detected_at,
+              {_CONSEQUENCE} AS done, s.accepted_shape -> f.field AS types_now, f.run_id,
               r.status AS run_status, r.processed, r.rejected) record
      WHERE {filters}{behind}
      ORDER BY f.drift_id DESC LIMIT :size + 1) ordered

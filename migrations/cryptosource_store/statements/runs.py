@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements import run_history
-from cryptosource_store.statements.coins import zulu
+from cryptosource_store.statements.coins import rfc3339
 
 RUNS_CAP = 10_001
 """Counting runs stops there."""
@@ -19,11 +19,11 @@ DETAILS_SHOWN = 20
 """Rejected records and drifts shown of one run."""
 
 RUN_FIELDS = f"""r.run_id, s.name AS source, s.namespace, s.source_type, r.job_name, r.attempt,
-         r.trigger, r.status, r.reason, r.message, {zulu("r.started_at")} AS started_at,
-         {zulu("r.finished_at")} AS finished_at,
+         r.trigger, r.status, r.reason, r.message, {rfc3339("r.started_at")} AS started_at,
+         {rfc3339("r.finished_at")} AS finished_at,
          extract(epoch FROM COALESCE(r.finished_at, clock_timestamp()) - r.started_at)
            AS duration_seconds,
-         {zulu("r.next_attempt_at")} AS next_attempt_at, r.processed, r.loaded, r.unchanged,
+         {rfc3339("r.next_attempt_at")} AS next_attempt_at, r.processed, r.loaded, r.unchanged,
          r.rejected, r.pages, r.requests, r.retries, r.records_total, r.trace_id"""
 
 COUNTS = """count(*) AS runs,
@@ -42,8 +42,8 @@ CURSOR_SUMMARY = """COALESCE((SELECT json_object_agg(key, value ORDER BY key)
   '{}'::json)"""
 
 CHECKPOINT = f"""(SELECT row_to_json(x) FROM (
-   SELECT {CURSOR_SUMMARY} AS cursor, k.records_committed, {zulu("k.observed_at")} AS observed_at,
-          {zulu("k.updated_at")} AS updated_at
+   SELECT {CURSOR_SUMMARY} AS cursor, k.records_committed, {rfc3339("k.observed_at")} AS observed_at,
+          {rfc3339("k.updated_at")} AS updated_at
      FROM etl_checkpoints k WHERE k.source_id = s.source_id) x)"""
 
 # One pass over etl_runs; everything else by index. Bounded by how long runs are kept. Replays are
@@ -142,14 +142,14 @@ SELECT row_to_json(run)::text AS body FROM (
   SELECT {RUN_FIELDS},
          (SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
             SELECT q.external_id, q.reason, q.field, q.detail, q.contract_version, q.occurrences,
-                   {zulu("q.first_seen_at")} AS first_seen_at,
-                   {zulu("q.last_seen_at")} AS last_seen_at,
-                   {zulu("q.replayed_at")} AS replayed_at
+                   {rfc3339("q.first_seen_at")} AS first_seen_at,
+                   {rfc3339("q.last_seen_at")} AS last_seen_at,
+                   {rfc3339("q.replayed_at")} AS replayed_at
               FROM rejected_records q WHERE q.run_id = r.run_id
              ORDER BY q.rejected_id LIMIT {DETAILS_SHOWN}) x) AS rejects,
          (SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
             SELECT f.field, f.change, f.types_before, f.types_after,
-                   {zulu("f.detected_at")} AS detected_at
+                   {rfc3339("f.detected_at")} AS detected_at
               FROM schema_drifts f WHERE f.source_id = r.source_id AND f.run_id = r.run_id
              ORDER BY f.drift_id LIMIT {DETAILS_SHOWN}) x) AS drifts
     FROM etl_runs r JOIN sources s USING (source_id)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, TextClause
 
-from cryptosource_store.statements.as_of import COIN_AS_IT_WAS, page_then
+from cryptosource_store.statements.as_of import COIN_AS_OF, page_as_of
 from cryptosource_store.statements.record_pages import PageShape
 from support.plans import fill, plan_nodes
 
@@ -67,7 +67,7 @@ def rows_of(scans: list[dict[str, Any]], relation: str) -> int:
 
 
 def test_a_coin_as_it_was_is_one_look_up_a_source(crowded: Engine):
-    scans = read(crowded, COIN_AS_IT_WAS, asset_id=7)
+    scans = read(crowded, COIN_AS_OF, asset_id=7)
 
     assert scans
     assert "Seq Scan" not in {node["Node Type"] for node in scans}
@@ -78,7 +78,7 @@ def test_a_page_as_of_a_moment_looks_up_one_observation_of_each_coin_it_shows_or
     crowded: Engine,
 ):
     shape = PageShape(of_sources=False, sort="asset_id", after=True)
-    scans = read(crowded, page_then(shape), size=10, offset=0, after_asset=20)
+    scans = read(crowded, page_as_of(shape), size=10, offset=0, after_asset=20)
 
     assert scans
     assert "Seq Scan" not in {node["Node Type"] for node in scans}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from cryptosource_store.statements.changes import RUNS_LATELY, RUNS_TOLD
+from cryptosource_store.statements.changes import CURRENT_RUNS, RUN_RECORDS
 from cryptosource_store.statements.coins import DATA_VERSION, RESOLVE_ID
 from cryptosource_store.statements.record_pages import BY_TICKER, PageShape, page_statement
 from support.plans import fill, plan_nodes
@@ -131,8 +131,8 @@ def test_runs_that_changed_lately_are_read_by_index_however_many_there_were(crow
         since = connection.scalar(text("SELECT now() - interval '150 s'"))
         ids = connection.scalars(text("SELECT run_id::text FROM etl_runs LIMIT 3")).all()
 
-    lately = on(plan_nodes(crowded, RUNS_LATELY, since=since, most=100), "etl_runs")
-    told = on(plan_nodes(crowded, RUNS_TOLD, runs=list(ids)), "etl_runs")
+    lately = on(plan_nodes(crowded, CURRENT_RUNS, since=since, most=100), "etl_runs")
+    told = on(plan_nodes(crowded, RUN_RECORDS, runs=list(ids)), "etl_runs")
 
     for read in (lately, told):
         assert {node["Node Type"] for node in read} <= {"Index Scan", "Bitmap Heap Scan"}

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Engine, text
 from cryptosource_api.http.models import Problem, Single
 from cryptosource_api.triggers.models import PlacedRequest, RunRequest
 from cryptosource_store.engine import session_engine
-from cryptosource_store.run_requests import Started, answer_request
+from cryptosource_store.run_requests import StartedJob, answer_request
 from cryptosource_store.statements.run_requests import PENDING_REQUESTS, REQUESTS_CHANNEL
 from support.api import NOON, ApiClient, Market, api_client
 
@@ -47,7 +47,7 @@ def look(api: ApiClient, request_id: uuid.UUID) -> RunRequest:
 
 def answer(engine: Engine, request_id: uuid.UUID, *jobs: tuple[int, str], **over: Any) -> bool:
     """Answer a request as the operator does; a job is (source_id, name)."""
-    started = [Started(source_uid=f"uid-{source}", job_name=name) for source, name in jobs]
+    started = [StartedJob(source_uid=f"uid-{source}", job_name=name) for source, name in jobs]
     with engine.begin() as connection:
         values = {"by": "operator/here", "jobs": started, **over}
         return answer_request(connection, str(request_id), **values)

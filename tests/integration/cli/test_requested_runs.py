@@ -20,7 +20,7 @@ from cryptosource_etl.crash_points import CrashPoints
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.run.outcome import Counts, RunOutcome, failed, succeeded
 from cryptosource_store.reasons import Reason
-from cryptosource_store.run_requests import Wanted, request_run
+from cryptosource_store.run_requests import RunRequest, request_run
 from cryptosource_store.statements.claim import SOURCE_LOCK_CLASS
 from support.api import Market
 from support.manifests import csv, write
@@ -94,7 +94,7 @@ def taker(new_taker: NewTaker, runs: Runs) -> Iterator[RequestedRuns]:
 
 def ask(engine: Engine, source: str | None = None, *, traceparent: str | None = None) -> str:
     with engine.begin() as connection:
-        wanted = Wanted(source=source)
+        wanted = RunRequest(source=source)
         placed = request_run(connection, wanted, caller="test", traceparent=traceparent)
     return str(placed.answer["request_id"])
 

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 def done(report: MaintenanceReport) -> dict[str, tuple[str, str, int]]:
     return {
-        step.action.table: (step.action.doing.value, step.result.value, step.count)
+        step.action.table: (step.action.kind.value, step.result.value, step.count)
         for step in report.steps
     }
 

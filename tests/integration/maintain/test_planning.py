@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_store.maintenance import (
-    Doing,
+    ActionKind,
     Partition,
     Retention,
     months_ahead,
@@ -35,12 +35,12 @@ def branch(name: str) -> Partition:
 
 def made(partitions, now=NOW, **kept) -> dict[str, tuple]:
     plan = plan_maintenance(partitions, now, Retention(**kept))
-    return {action.table: action.months for action in plan if action.doing is Doing.MAKE}
+    return {action.table: action.months for action in plan if action.kind is ActionKind.MAKE}
 
 
 def dropped(partitions, now=NOW, **kept) -> list[str]:
     plan = plan_maintenance(partitions, now, Retention(**kept))
-    return [action.table for action in plan if action.doing is Doing.DROP]
+    return [action.table for action in plan if action.kind is ActionKind.DROP]
 
 
 def test_months_ahead_cross_the_year():

@@ -48,7 +48,7 @@ def test_a_number_that_plans_depend_on_makes_a_statement_of_its_own(session: Con
 
 
 def test_a_session_keeps_a_bounded_number(session: Connection):
-    for size in range(prepared_statements.MOST + 5):
+    for size in range(prepared_statements.MAX_PREPARED + 5):
         ask(session, "a", size)
 
     assert prepared(session) == 5

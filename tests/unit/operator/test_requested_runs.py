@@ -10,7 +10,7 @@ from cryptosource_operator.kinds import CRONJOB, SOURCE
 from cryptosource_operator.requested_runs import RequestedRuns, wanted_run
 from cryptosource_operator.run_history import DatabaseDown, Request
 from cryptosource_operator.watch_cache import WatchCache
-from cryptosource_store.run_requests import Started
+from cryptosource_store.run_requests import StartedJob
 from support.operators import UID, make_cronjob
 from support.sources import make_manifest, make_source
 
@@ -105,7 +105,7 @@ def answer_of(request_, *, cache=None, api=None):
 def test_a_request_through_the_api_gets_its_job(request_):
     (name,), (jobs, _) = answer_of(request_)
 
-    assert jobs == [Started(source_uid=UID, job_name=name)]
+    assert jobs == [StartedJob(source_uid=UID, job_name=name)]
 
 
 def test_an_answer_that_is_lost_after_the_job_was_made_is_given_again_for_the_same_job():

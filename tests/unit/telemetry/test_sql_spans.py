@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from cryptosource_store.statements.batching import together
+from cryptosource_store.statements.batching import batch
 from cryptosource_telemetry.sql_spans import summary, trace_statements
 from support.spans import CaughtSpans
 
@@ -92,9 +92,9 @@ def test_a_statement_is_called_by_verb_and_table(statement: str, words: str):
 
 
 def test_statements_that_are_sent_together_are_named_one_after_another():
-    sent = together(text("UPDATE a SET b = :c"), text("\nINSERT INTO d VALUES (:c)\n"))
+    sent = batch(text("UPDATE a SET b = :c"), text("\nINSERT INTO d VALUES (:c)\n"))
     assert summary(str(sent)) == "UPDATE a; INSERT d"
 
 
 def test_a_summary_is_no_longer_than_the_conventions_allow():
-    assert len(summary(str(together(*[text("UPDATE tickers SET x = 1")] * 50)))) == 255
+    assert len(summary(str(batch(*[text("UPDATE tickers SET x = 1")] * 50)))) == 255

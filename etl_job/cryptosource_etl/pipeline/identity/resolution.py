@@ -71,7 +71,7 @@ class IdentityResolver:
         # One question to the feed of changes instead of a look-up per coin: as a rule no other
         # source has committed anything since the proposal, and then it holds as it is.
         seen = {"version": proposal.version, "source_id": self._source_id}
-        changed = bool(self._connection.scalar(sql.LOCK_AND_ASK, seen))
+        changed = bool(self._connection.scalar(sql.LOCK_AND_CHECK_CHANGES, seen))
         outdated = changed or recheck or bool(self._pins)
         decided = {}
         if self._recheck_ids:
