@@ -1,4 +1,4 @@
-"""Connections to Postgres, each with the timeouts its user can live with."""
+"""Engines and driver arguments for Postgres sessions, with timeouts that suit their users."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from cryptosource_store.settings import SessionTimeouts
 
+# A peer that vanished is noticed after 10 + 3 * 5 seconds; the kernel's default is two hours.
 KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -16,17 +17,16 @@ KEEPALIVE = {
     "keepalives_count": 3,
 }
 
-
+# A page joins its thousand rows to big tables. Only nested loops over indexes make the cost depend
+# on the page and not on the tables, and the planner cannot know that: staged rows have no
+# statistics, nor has a table that was filled a second ago (docs/adr/0004-page-plans.md).
 PAGE_PLANS = " ".join(
     f"-c enable_{node}=off" for node in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
 )
-"""For sessions that load: a page joins its thousand rows to big tables, and only nested loops over
-indexes make that cost depend on the page and not on the tables. The planner cannot know: staged
-rows have no statistics, and neither has a table that was filled a second ago."""
-
+"""Planner settings of sessions that load pages."""
 
 RECYCLE_SECONDS = 600
-"""Age at which a reading session is replaced, and with it the plans it has kept."""
+"""Age at which a reading session is replaced, together with its cached plans."""
 
 
 def _options(timeouts: SessionTimeouts, extra: str = "") -> str:
@@ -53,13 +53,14 @@ def _connect_arguments(
 
 
 def driver_arguments(url: URL, *, application: str, timeouts: SessionTimeouts) -> dict[str, Any]:
-    """Return what psycopg2 itself is called with for a session such as those of the engines.
+    """Return arguments of `psycopg2.connect` for a session with the settings of the engines.
 
-    For what SQLAlchemy cannot do: a session whose answers an event loop waits for.
+    SQLAlchemy's psycopg2 dialect cannot open asynchronous connections, which the API's event loop
+    waits on.
 
     Args:
         url: as `parse_database_url` returns it.
-        application: what pg_stat_activity shows.
+        application: the application_name that pg_stat_activity shows.
         timeouts: limits of the session.
     """
     _, arguments = url.get_dialect()().create_connect_args(url)
@@ -69,13 +70,13 @@ def driver_arguments(url: URL, *, application: str, timeouts: SessionTimeouts) -
 def session_engine(
     url: URL, *, application: str, timeouts: SessionTimeouts | None = None
 ) -> Engine:
-    """Return an engine whose every connection is a fresh session, closed after use.
+    """Return an engine that opens a new session for each connection and closes it after use.
 
-    For work that ties something to the session: advisory locks, temporary tables, LISTEN.
+    For work that ties state to the session: advisory locks, temporary tables, LISTEN.
 
     Args:
         url: as `parse_database_url` returns it.
-        application: what pg_stat_activity shows.
+        application: the application_name that pg_stat_activity shows.
         timeouts: limits of each session.
     """
     return create_engine(
@@ -86,16 +87,18 @@ def session_engine(
 
 
 def _pool(
-    url: URL, arguments: dict[str, Any], *, size: int, wait_seconds: float, **own: Any
+    url: URL, arguments: dict[str, Any], *, size: int, wait_seconds: float, **options: Any
 ) -> Engine:
     return create_engine(
         url,
         poolclass=QueuePool,
         pool_size=size,
+        # Connections above the pool's size would be opened and closed for each request, which costs
+        # more than waiting for one (measured: 855 against 1 430 requests/s).
         max_overflow=0,
         pool_timeout=wait_seconds,
         connect_args=arguments,
-        **own,
+        **options,
     )
 
 
@@ -109,14 +112,11 @@ def pooled_engine(
 ) -> Engine:
     """Return an engine that keeps up to `size` connections open, for many short reads.
 
-    No overflow: connections above the pool's size would be opened and closed for each request,
-    which costs more than waiting for one (measured: 855 against 1 430 requests/s).
-
     Args:
         url: as `parse_database_url` returns it.
-        application: what pg_stat_activity shows.
-        size: connections at most.
-        wait_seconds: how long a request waits for one before it fails.
+        application: the application_name that pg_stat_activity shows.
+        size: maximum number of connections.
+        wait_seconds: how long a request waits for a connection before it fails.
         timeouts: limits of each session.
     """
     arguments = _connect_arguments(application, timeouts or SessionTimeouts())
@@ -131,20 +131,20 @@ def reading_engine(
     wait_seconds: float,
     timeouts: SessionTimeouts | None = None,
 ) -> Engine:
-    """Return a `pooled_engine` for single statements, each of which is one round trip.
+    """Return a pooled engine in autocommit, on which a single statement is one round trip.
 
-    Its sessions are in autocommit from the start: psycopg2 asks the server whenever the level is
-    changed, so setting it for each request costs two round trips. And no connection is tried
-    before its use, which costs another one: whoever reads with it must be ready to read again on a
-    connection that was lost while it lay in the pool (`DBAPIError.connection_invalidated`).
+    Connections are not tested when they are taken from the pool: callers must repeat a read whose
+    connection was lost while it was idle (`DBAPIError.connection_invalidated`).
 
     Args:
         url: as `parse_database_url` returns it.
-        application: what pg_stat_activity shows.
-        size: connections at most.
-        wait_seconds: how long a request waits for one before it fails.
+        application: the application_name that pg_stat_activity shows.
+        size: maximum number of connections.
+        wait_seconds: how long a request waits for a connection before it fails.
         timeouts: limits of each session.
     """
+    # No pool_pre_ping, which is a round trip of its own. And autocommit from the start: setting the
+    # level for each request costs two round trips, because psycopg2 asks the server at each change.
     return _pool(
         url,
         _connect_arguments(application, timeouts or SessionTimeouts()),
@@ -156,14 +156,14 @@ def reading_engine(
 
 
 def loading_engine(url: URL, *, timeouts: SessionTimeouts | None = None) -> Engine:
-    """Return a `session_engine` whose sessions plan for loading pages; see `PAGE_PLANS`.
+    """Return an engine for loading: new sessions whose planner uses `PAGE_PLANS`.
 
     Args:
-        url: as `parse_database_url` returns it; no transaction pooler in between, because the
-            source's lock belongs to the session.
-        timeouts: limits of each session; by default one that frees the lock of a run which the
-            network has swallowed.
+        url: as `parse_database_url` returns it. It must not lead through a transaction pooler,
+            because the source's lock belongs to the session.
+        timeouts: limits of each session; by default idle sessions end after 60 seconds.
     """
+    # The server ends a session whose client was cut off, which frees the source's lock.
     limits = timeouts or SessionTimeouts(idle_session_seconds=60)
     return create_engine(
         url,

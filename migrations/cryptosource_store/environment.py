@@ -1,4 +1,4 @@
-"""Environment variables, read in one way by the settings of every part."""
+"""Parsing of environment variables, shared by the settings of all parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 MAX_NUMBER = 10**12
-"""Of what has no smaller limit of its own."""
+"""Upper bound of settings that have no smaller one."""
 _MAX_QUOTED_CHARACTERS = 40
 _MAX_DIGITS = 20
 
@@ -14,7 +14,7 @@ Default = TypeVar("Default", int, int | None)
 
 
 class InvalidSetting(ValueError):
-    """An environment variable cannot be used. The message names it and says what would be right."""
+    """An environment variable has an invalid value. The message names both and what is valid."""
 
 
 def whole_number(
@@ -25,24 +25,25 @@ def whole_number(
     least: int = 0,
     most: int = MAX_NUMBER,
 ) -> Default:
-    """Return the whole number that a variable holds.
+    """Return the value of a variable that holds a whole number.
 
     Args:
         environ: the environment.
         name: of the variable.
-        default: where it is not set, or blank; it need not lie within the bounds.
-        least: the smallest number that can be used.
-        most: the largest.
+        default: returned when it is not set or blank; need not lie within the bounds.
+        least: smallest valid number.
+        most: largest valid number.
 
     Raises:
-        InvalidSetting: it is no number in ASCII digits alone, or out of bounds.
+        InvalidSetting: the value has other characters than ASCII digits, or is out of bounds.
     """
     raw = environ.get(name, "").strip()
     if not raw:
         return default
-    written = raw.isascii() and raw.isdecimal() and len(raw) <= _MAX_DIGITS
-    if not written or not least <= int(raw) <= most:
+    # int() would also accept signs, underscores and other scripts' digits, and is slow for long text.
+    is_number = raw.isascii() and raw.isdecimal() and len(raw) <= _MAX_DIGITS
+    if not is_number or not least <= int(raw) <= most:
         bounds = f"of at least {least}" if most == MAX_NUMBER else f"from {least} to {most}"
-        shown = raw[:_MAX_QUOTED_CHARACTERS]
-        raise InvalidSetting(f"{name}={shown!r}: write a whole number {bounds}, or unset it")
+        excerpt = raw[:_MAX_QUOTED_CHARACTERS]
+        raise InvalidSetting(f"{name}={excerpt!r}: write a whole number {bounds}, or unset it")
     return int(raw)

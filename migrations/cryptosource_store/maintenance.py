@@ -1,7 +1,7 @@
-"""Keep the database's growth bounded: partitions ahead, retention behind.
+"""Maintenance of the database: creates partitions ahead of time, deletes data past its retention.
 
-`plan_maintenance` says what there is to do, from the partitions and the time alone; `maintain`
-does it, each piece in a transaction of its own that gives up rather than keep a load waiting.
+`plan_maintenance` derives the actions from the partitions and the time alone; `maintain` executes
+them, each in a transaction of its own that gives up rather than keep a load waiting.
 """
 
 from __future__ import annotations
@@ -26,33 +26,34 @@ from cryptosource_store.statements import maintenance as sql
 QUOTE_MONTHS_AHEAD = 2
 RAW_MONTHS_AHEAD = 1
 RUNS_KEPT = 100
-"""The newest runs of each source stay whatever their age."""
+"""This many newest runs of each source are kept whatever their age."""
 BUCKET_IDLE = timedelta(days=1)
+"""Rate limit buckets that were not used for so long are deleted."""
+# No shorter than `KEYS_KEPT` of statements.run_requests, within which a key gets the same answer.
 REQUEST_KEYS_KEPT = timedelta(days=1)
-"""No shorter than `KEYS_KEPT`, within which the same key gets the same answer."""
 CHANGES_KEPT = timedelta(days=1)
-"""How long whoever follows the data may be away and still go on where it left."""
+"""How long a follower of the data may be disconnected and still resume where it stopped."""
 ROWS_PER_DELETE = 5000
 
 MAINTENANCE_TIMEOUTS = SessionTimeouts(lock_seconds=2)
-"""Whoever loads or reads waits for maintenance no longer than that."""
+"""Loads and reads wait for maintenance at most `lock_seconds`."""
 
 LOCK_TIMEOUT = "55P03"
-"""SQLSTATE of a lock that was not had in time."""
+"""SQLSTATE lock_not_available: the lock timeout expired."""
 
 Month = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long things are kept, in days; None keeps them for ever."""
+    """How long data is kept, in days; None keeps it for ever."""
 
     raw_days: int | None = 30
-    """Since arrival."""
+    """For raw records, since their arrival."""
     quote_days: int | None = None
-    """Since the observation."""
+    """For quotes and superseded quotes, since the observation."""
     run_days: int = 90
-    """Run rows and requests, since their start."""
+    """For run rows since their start, requests, and listings since they ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,13 @@ class Partition:
     """`raw_<source type>`; None for quotes."""
     name: str
     lower: datetime | None
-    """First moment inside; None for a branch."""
+    """Inclusive; None for a branch."""
     upper: datetime | None
-    """First moment behind it; None for a branch."""
+    """Exclusive; None for a branch."""
 
 
 class ActionKind(StrEnum):
-    """What an action does to its table."""
+    """What an action does with its table."""
 
     MAKE = "make"
     DROP = "drop"
@@ -80,44 +81,45 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One piece of maintenance."""
+    """One step of a maintenance plan."""
 
     kind: ActionKind
     table: str
-    """The partition to drop, the parent to make months of, or the table to delete from."""
+    """The partition to drop, the parent of the months to create, or the table to delete from."""
     months: tuple[Month, ...] = ()
-    """Of UTC, to be made."""
+    """To be created, in UTC; for MAKE."""
     before: datetime | None = None
-    """Rows from before that are deleted."""
+    """Rows from before this time are deleted; for DELETE."""
     quotes_before: datetime | None = None
-    """With the partition go the observations from before that."""
+    """Upper bound of a partition of quotes; for DROP."""
 
 
 class Result(StrEnum):
-    """What became of an action."""
+    """The outcome of an action."""
 
     DONE = "done"
     PLANNED = "planned"
     POSTPONED = "postponed"
+    """The table was in use for longer than the lock timeout; the next maintenance tries again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """An action and what became of it."""
+    """An action and its outcome."""
 
     action: Action
     result: Result
     count: int = 1
-    """Tables made or dropped, rows deleted; or that would be."""
+    """Tables created or dropped, or rows deleted; with a dry run, that would be."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaintenanceReport:
-    """What was done, or with a dry run would be."""
+    """What was done, or with a dry run would be done."""
 
     steps: tuple[Step, ...] = ()
     already_running: bool = False
-    """Another process was at it, so nothing was done here."""
+    """Another process was maintaining the database, so nothing was done."""
 
     def __str__(self) -> str:
         """Return one line for a log."""
@@ -128,7 +130,7 @@ class MaintenanceReport:
 
 
 def months_ahead(now: datetime, ahead: int) -> list[Month]:
-    """Return the current UTC month and so many after it."""
+    """Return the UTC month of an aware time and the `ahead` months after it."""
     moment = now.astimezone(UTC)
     first = moment.year * 12 + moment.month - 1
     return [(index // 12, index % 12 + 1) for index in range(first, first + ahead + 1)]
@@ -137,33 +139,33 @@ def months_ahead(now: datetime, ahead: int) -> list[Month]:
 def plan_maintenance(
     partitions: Iterable[Partition], now: datetime, retention: Retention
 ) -> tuple[Action, ...]:
-    """Return what there is to do. Pure.
+    """Return the actions that are due. Pure.
 
     Args:
-        partitions: every month and every raw branch there is.
+        partitions: all months and raw branches that exist.
         now: an aware time.
-        retention: what to keep.
+        retention: how long data is kept.
     """
-    known = list(partitions)
+    existing = list(partitions)
     return (
-        *_to_make(known, now),
-        *_to_drop(known, now, retention),
-        *_to_delete(now, retention),
+        *_months_to_make(existing, now),
+        *_months_to_drop(existing, now, retention),
+        *_rows_to_delete(now, retention),
     )
 
 
-def _to_make(known: Sequence[Partition], now: datetime) -> list[Action]:
-    wanted = {"quotes": months_ahead(now, QUOTE_MONTHS_AHEAD)}
-    branches = sorted({partition.branch for partition in known if partition.branch is not None})
-    wanted |= {branch: months_ahead(now, RAW_MONTHS_AHEAD) for branch in branches}
-    have = {
+def _months_to_make(existing: Sequence[Partition], now: datetime) -> list[Action]:
+    required = {"quotes": months_ahead(now, QUOTE_MONTHS_AHEAD)}
+    branches = sorted({partition.branch for partition in existing if partition.branch is not None})
+    required |= {branch: months_ahead(now, RAW_MONTHS_AHEAD) for branch in branches}
+    present = {
         (partition.branch or "quotes", (partition.lower.year, partition.lower.month))
-        for partition in known
+        for partition in existing
         if partition.lower is not None
     }
     missing = {
-        table: tuple(month for month in months if (table, month) not in have)
-        for table, months in wanted.items()
+        table: tuple(month for month in months if (table, month) not in present)
+        for table, months in required.items()
     }
     return [
         Action(kind=ActionKind.MAKE, table=table, months=months)
@@ -172,12 +174,14 @@ def _to_make(known: Sequence[Partition], now: datetime) -> list[Action]:
     ]
 
 
-def _to_drop(known: Sequence[Partition], now: datetime, retention: Retention) -> list[Action]:
+def _months_to_drop(
+    existing: Sequence[Partition], now: datetime, retention: Retention
+) -> list[Action]:
     days = {"quotes": retention.quote_days, "raw_records": retention.raw_days}
     limits = {root: now - timedelta(days=kept) for root, kept in days.items() if kept is not None}
     return [
         Action(kind=ActionKind.DROP, table=partition.name, quotes_before=_quotes_before(partition))
-        for partition in known
+        for partition in existing
         if partition.upper is not None
         and partition.root in limits
         and partition.upper <= limits[partition.root]
@@ -188,7 +192,7 @@ def _quotes_before(partition: Partition) -> datetime | None:
     return partition.upper if partition.root == "quotes" else None
 
 
-def _to_delete(now: datetime, retention: Retention) -> list[Action]:
+def _rows_to_delete(now: datetime, retention: Retention) -> list[Action]:
     old = now - timedelta(days=retention.run_days)
     limits = {"etl_runs": old, "run_requests": old, "rate_limits": now - BUCKET_IDLE}
     limits["data_changes"] = now - CHANGES_KEPT
@@ -205,18 +209,20 @@ def _to_delete(now: datetime, retention: Retention) -> list[Action]:
 def maintain(
     url: URL, retention: Retention, *, now: datetime, dry_run: bool = False
 ) -> MaintenanceReport:
-    """Do what there is to do, unless another process is at it.
+    """Execute the actions that are due, unless another process is maintaining the database.
 
-    A table that somebody uses for too long is left for the next time; the rest is done.
+    An action whose table stays locked for longer than the lock timeout is postponed to the next
+    maintenance; the others are executed.
 
     Args:
         url: the database, as the role that owns its tables.
-        retention: what to keep.
+        retention: how long data is kept.
         now: an aware time.
-        dry_run: only tell.
+        dry_run: report the actions without executing them.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: no connection, or the role may not; what is done stays done.
+        sqlalchemy.exc.DBAPIError: no connection, or the role lacks a privilege; finished actions
+            are not undone.
     """
     engine = session_engine(url, application="cryptosource-maintain", timeouts=MAINTENANCE_TIMEOUTS)
     with engine.connect() as connection:
@@ -224,20 +230,20 @@ def maintain(
             if not dry_run and not connection.scalar(sql.TRY_LOCK):
                 return MaintenanceReport(already_running=True)
             partitions = read_partitions(connection)
-        execute = _tell if dry_run else _do
+        execute = _plan_step if dry_run else _execute_step
         steps = [execute(connection, a) for a in plan_maintenance(partitions, now, retention)]
     return MaintenanceReport(steps=tuple(step for step in steps if step.count))
 
 
 def read_partitions(connection: Connection) -> list[Partition]:
-    """Return every month and every raw branch there is."""
+    """Return all months and raw branches that exist."""
     return [
         Partition(root=row.root, branch=row.branch, name=row.name, lower=row.lower, upper=row.upper)
         for row in connection.execute(sql.PARTITIONS)
     ]
 
 
-def _tell(connection: Connection, action: Action) -> Step:
+def _plan_step(connection: Connection, action: Action) -> Step:
     count = len(action.months) or 1
     if action.kind is ActionKind.DELETE:
         with connection.begin():
@@ -246,7 +252,7 @@ def _tell(connection: Connection, action: Action) -> Step:
     return Step(action=action, result=Result.PLANNED, count=count)
 
 
-def _do(connection: Connection, action: Action) -> Step:
+def _execute_step(connection: Connection, action: Action) -> Step:
     perform = {ActionKind.MAKE: _make, ActionKind.DROP: _drop, ActionKind.DELETE: _delete}[
         action.kind
     ]
@@ -267,8 +273,9 @@ def _make(connection: Connection, action: Action) -> int:
 
 
 def _drop(connection: Connection, action: Action) -> int:
-    """Drop a month. Under the lock of those who make months, so that no load counts on it."""
+    """Drop a month's partition."""
     with connection.begin():
+        # The lock under which months are created: no load may find this one and then insert into it.
         connection.execute(text(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK})"))
         connection.execute(text(f"DROP TABLE IF EXISTS {action.table}"))
         if action.quotes_before is not None:
@@ -277,9 +284,10 @@ def _drop(connection: Connection, action: Action) -> int:
 
 
 def _delete(connection: Connection, action: Action) -> int:
-    """Delete in portions, so that no row stays locked for long."""
+    """Delete old rows; return how many."""
     deleted = 0
     while True:
+        # In portions, each committed, so that no row stays locked for long.
         with connection.begin():
             parameters = {**_row_parameters(action), "most": ROWS_PER_DELETE}
             portion = connection.execute(sql.DELETE_OLD[action.table], parameters).rowcount

@@ -1,9 +1,7 @@
-"""Partitions that come into being as they are needed.
+"""The functions that create partitions of `quotes` and `raw_records` when they are needed.
 
-A load must be able to open a new month without any right to DDL, so the work is done by two
-SECURITY DEFINER functions that can do nothing else. They build the partition beside its parent
-and attach it: that takes SHARE UPDATE EXCLUSIVE on the parent, so nobody's reads or writes wait
-(`CREATE TABLE … PARTITION OF` would take ACCESS EXCLUSIVE).
+A load must be able to begin a new month without the privilege to run DDL: two SECURITY DEFINER
+functions do it on its behalf, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,11 +11,14 @@ from datetime import datetime
 
 from sqlalchemy import DDL, Connection, event, text
 
-from cryptosource_store.tables import metadata, quotes, raw_records
+from cryptosource_store.tables import metadata
 
 PARTITION_LOCK = 727_001
-"""Advisory lock (one key) under which partitions are made and dropped."""
+"""Advisory lock (one key) that is held while partitions are created or dropped."""
 
+# Both functions create the partition by itself and then attach it, which takes SHARE UPDATE
+# EXCLUSIVE on the parent, so that neither reads nor writes wait. CREATE TABLE … PARTITION OF would
+# take ACCESS EXCLUSIVE.
 ENSURE_QUOTE_PARTITIONS = f"""
 CREATE OR REPLACE FUNCTION ensure_quote_partitions(months date[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$
@@ -80,6 +81,7 @@ DROP_FUNCTIONS = (
 
 
 def _as_ddl(statement: str) -> DDL:
+    # DDL() formats its text with the table's name, by the % operator.
     return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
 
 
@@ -90,7 +92,7 @@ for _drop in DROP_FUNCTIONS:
 
 
 def months_of(moments: Iterable[datetime]) -> set[tuple[int, int]]:
-    """Return the (year, month) pairs that the moments, which must be UTC, fall into."""
+    """Return the (year, month) pairs of times, which must be in UTC."""
     return {(moment.year, moment.month) for moment in moments}
 
 
@@ -99,9 +101,11 @@ def _dates(months: Iterable[tuple[int, int]]) -> list[str]:
 
 
 def ensure_quote_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> int:
-    """Make the months of `quotes` that are missing; return how many tables were made.
+    """Create the missing months of `quotes`; return how many tables were created.
 
-    Run it in a transaction of its own: it holds a lock that other loads may need.
+    Args:
+        connection: in a transaction of its own, which holds `PARTITION_LOCK` until its end.
+        months: (year, month) pairs in UTC.
     """
     statement = text("SELECT ensure_quote_partitions(CAST(:months AS date[]))")
     return int(connection.scalar(statement, {"months": _dates(months)}) or 0)
@@ -110,17 +114,13 @@ def ensure_quote_partitions(connection: Connection, months: Iterable[tuple[int, 
 def ensure_raw_partitions(
     connection: Connection, source_type: str, months: Iterable[tuple[int, int]]
 ) -> int:
-    """Make the branch of a source type and its months; return how many tables were made.
+    """Create the branch of a source type and its months; return how many tables were created.
 
     Args:
-        connection: in a transaction of its own.
-        source_type: `spec.type` in lower case; names the branch `raw_<source_type>`.
-        months: UTC months of arrival.
+        connection: in a transaction of its own, which holds `PARTITION_LOCK` until its end.
+        source_type: `spec.type` in lower case; the branch is `raw_<source_type>`.
+        months: (year, month) pairs of arrival in UTC.
     """
     statement = text("SELECT ensure_raw_partitions(:kind, CAST(:months AS date[]))")
     parameters = {"kind": source_type, "months": _dates(months)}
     return int(connection.scalar(statement, parameters) or 0)
-
-
-PARENTS = (quotes.name, raw_records.name)
-"""The partitioned tables; everything below them is made by the functions above."""

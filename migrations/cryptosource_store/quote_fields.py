@@ -1,9 +1,9 @@
-"""The fields of a quote, one row each: what a source says of one coin at one time.
+"""The fields of a quote, which is what a source says of one coin at one time.
 
-The tables and their checks, the stages, the COPY text and SET lists of a load and of a replay,
-what the API shows, sorts by and exports, and what a column of a CSV file can be mapped to are
-derived from `QUOTE_FIELDS`. Where a person or a type checker reads the fields (`Quote`, the
-resource's `CsvColumns`) they are written out, and a test names the file that lacks one.
+Derived from `QUOTE_FIELDS` are: the tables and their checks, the temporary stage tables, the COPY
+text and SET lists of loads and replays, what the API shows, sorts by and exports, and the targets
+of columns of CSV files. `Quote` and the resource's `CsvColumns` spell the fields out, for readers
+and the type checker; a test names the file that lacks a field.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from enum import StrEnum
 
 
 class FieldKind(StrEnum):
-    """What a field holds."""
+    """The kind of value that a field holds."""
 
     TEXT = "text"
     TIME = "time"
     FLAG = "flag"
     RANK = "rank"
     AMOUNT = "amount"
-    """Unknown, or finite and at least 0; every digit is kept."""
+    """Null where unknown, else finite and at least 0; every digit is kept."""
     PERCENT = "percent"
-    """Unknown, or finite; may be negative; every digit is kept."""
+    """Null where unknown, else finite, possibly negative; every digit is kept."""
 
 
 _SQL_TYPES = {
@@ -40,29 +40,29 @@ class QuoteField:
     """One field of a quote."""
 
     name: str
-    """Of the column, of the member in JSON and of the attribute of a `Quote`."""
+    """Name of the column, of the member in JSON and of the attribute of `Quote`."""
     kind: FieldKind
     description: str
-    """One sentence for readers of the API."""
+    """One sentence for the API's documentation."""
     required: bool = False
-    """Never unknown."""
+    """Never null."""
     sortable: bool = True
-    """Lists of records can be sorted by it; where it is unknown, a record comes last."""
+    """Lists of records can be sorted by it; records where it is null come last."""
     exported: bool = True
-    """Records show it, and their exports have a column for it."""
+    """Records have it as a member, and their exports as a column."""
     bucketed: bool = False
-    """A down-sampled history shows its last value in each interval, as `last_<name>`."""
+    """A down-sampled history has its last value in each interval, as `last_<name>`."""
     zero_is_unknown: bool = False
-    """Vendors write 0 where they do not know it."""
+    """Vendors send 0 for an unknown value."""
 
     @property
     def sql_type(self) -> str:
-        """The type of its columns in Postgres."""
+        """The Postgres type of its columns."""
         return _SQL_TYPES[self.kind]
 
     @property
     def is_figure(self) -> bool:
-        """Whether it is a measured number, which no rule but its own kind's applies to."""
+        """Whether it is a measured number, to which only the rules of its kind apply."""
         return self.kind in {FieldKind.AMOUNT, FieldKind.PERCENT}
 
 
@@ -124,31 +124,31 @@ QUOTE_FIELDS = (
         exported=False,
     ),
 )
-"""In the order in which records show them."""
+"""In the order in which records have them."""
 
 BY_NAME = {field.name: field for field in QUOTE_FIELDS}
 QUOTE_COLUMNS = tuple(BY_NAME)
 """The names, in the same order."""
 
 UPSTREAM_FIELDS = tuple(field.name for field in QUOTE_FIELDS if field.kind is not FieldKind.FLAG)
-"""The names of what an upstream says itself; whether a time was inferred, we say."""
+"""Names of the fields that an upstream sends; flags are set by the ETL."""
 
+# SQL treats all figures alike. Rank (a coin has the best of its sources' ranks) and names (kept for
+# the newest observation only) have rules of their own and are spelled out in each statement.
 FIGURES = tuple(field for field in QUOTE_FIELDS if field.is_figure)
-"""The measured numbers. Each observation has them, and SQL treats all of them alike; a rank, which
-is the best of several sources', and names, which only the newest observation has, have rules of
-their own and are written out where they apply."""
+"""The measured numbers, which each observation has."""
 
 FIGURE_NAMES = tuple(field.name for field in FIGURES)
 NUMBER_NAMES = ("rank", *FIGURE_NAMES)
-"""What each observation keeps beside its time."""
+"""The numbers that each observation has."""
 BUCKETED = tuple(field for field in FIGURES if field.bucketed)
 
 
 def figure_list(row: str = "") -> str:
-    """Return the figures as a list of SQL: `q.price_usd, q.market_cap_usd, …`.
+    """Return the figures as a list in SQL: `q.price_usd, q.market_cap_usd, …`.
 
     Args:
-        row: alias of the row they are columns of; empty: bare names.
+        row: alias of the table or row that has the columns; empty for bare names.
     """
     prefix = f"{row}." if row else ""
     return ", ".join(f"{prefix}{name}" for name in FIGURE_NAMES)
@@ -156,14 +156,14 @@ def figure_list(row: str = "") -> str:
 
 FIGURE_LIST = figure_list()
 SET_FIGURES = ", ".join(f"{name} = excluded.{name}" for name in FIGURE_NAMES)
-"""Of ON CONFLICT DO UPDATE: takes over the figures of the row that was to be inserted."""
+"""Assignments for ON CONFLICT DO UPDATE that take the figures of the excluded row."""
 
 
 def stage_columns(*, nullable: bool = False) -> str:
-    """Return the declarations of a temporary table's columns, one for each field.
+    """Return the column definitions of a temporary stage table, one for each field.
 
     Args:
-        nullable: rows that hold no quote are staged too.
+        nullable: omit NOT NULL, for stages whose rows may lack a quote.
     """
     return ", ".join(
         f"{field.name} {field.sql_type}{' NOT NULL' if field.required and not nullable else ''}"

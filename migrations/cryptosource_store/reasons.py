@@ -1,4 +1,4 @@
-"""One word per outcome, shared by run rows, conditions, metric labels and log fields."""
+"""Statuses and reasons of runs, shared by run rows, conditions, metric labels and log fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TERMINATED_EXIT_CODE = 143
 
 
 class RunStatus(StrEnum):
-    """What became of a run. Stored in `etl_runs.status`."""
+    """The state of a run. Stored in `etl_runs.status`."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -24,24 +24,24 @@ class RunStatus(StrEnum):
 
 
 class Ending(Enum):
-    """How a run with a certain reason ended, and for a failure who can end it."""
+    """How a run with a certain reason ended, and whether a failure may pass by itself."""
 
     SUCCESS = auto()
     SKIPPED = auto()
     INTERRUPTED = auto()
     RETRYABLE = auto()
-    """A failure that the next run may not meet, though nothing is changed."""
+    """A failure that may pass by itself: the next run may succeed with nothing changed."""
     PERMANENT = auto()
-    """A failure that each run meets until a person changes the spec, a key, a file or the schema."""
+    """A failure of every run until a person changes the spec, a key, a file or the schema."""
 
 
 class Reason(StrEnum):
-    """Why a run ended as it did. CamelCase, because the same word is a condition's reason."""
+    """Why a run ended as it did. CamelCase, as Kubernetes requires of a condition's reason."""
 
     ending: Ending
 
     def __new__(cls, word: str, ending: Ending) -> Self:
-        """Return the member of that word."""
+        """Return a member with its value and its ending."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.ending = ending
@@ -80,17 +80,17 @@ class Reason(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        """Return whether a run that failed so may succeed later with nothing changed."""
+        """Whether a run that failed for this reason may succeed later with nothing changed."""
         return self.ending is Ending.RETRYABLE
 
     @property
     def permanent(self) -> bool:
-        """Return whether a run that failed so fails again until a person changes something."""
+        """Whether a run that failed for this reason fails again until a person intervenes."""
         return self.ending is Ending.PERMANENT
 
 
 PERMANENT_REASONS = frozenset(reason for reason in Reason if reason.permanent)
-"""For words that may not be a `Reason` at all, such as Kubernetes' own."""
+"""For look-ups of text that need not be a `Reason`, such as Kubernetes' own reasons."""
 
 
 class Trigger(StrEnum):
@@ -101,11 +101,11 @@ class Trigger(StrEnum):
     CREATE = "create"
     API = "api"
     REPLAY = "replay"
-    """Judges what is stored again and asks no upstream, so it says nothing about its source."""
+    """Judges stored records again without asking the upstream, so it is no evidence about it."""
 
 
 class RejectReason(StrEnum):
-    """Why one record went to quarantine. Stored in `rejected_records.reason`."""
+    """Why a record was rejected. Stored in `rejected_records.reason`."""
 
     NOT_AN_OBJECT = "NotAnObject"
     MISSING_ID = "MissingId"

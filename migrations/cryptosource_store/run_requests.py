@@ -1,11 +1,11 @@
-"""Asking for runs, from the API or the command line: a row that whoever runs sources takes up.
+"""Requests for runs, from the API or the command line: rows that the operator or `up` answers.
 
 RequestRefused
-├── UnknownSource       there is none of that name, or it is gone
-├── AmbiguousSource     several namespaces have one
-├── SuspendedSource     its owner does not want it to run
-├── KeyReused           the key was sent before, with another request
-└── TooManyRequests     asked for too often; says when to come back
+├── UnknownSource       no source has that name, or it was deleted
+├── AmbiguousSource     several namespaces have a source of that name
+├── SuspendedSource     the source is suspended
+├── KeyReused           the idempotency key was sent before with another request
+└── TooManyRequests     the rate limit is exceeded; says when to try again
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from cryptosource_store.statements import run_requests as sql
 from cryptosource_store.statements.claim import NOTIFY
 
 MAX_REQUESTS_A_MINUTE = 6
-"""Requests for one source; for every source at once `MAX_REQUESTS_A_MINUTE_FOR_ALL`."""
+"""Requests for one and the same source."""
 MAX_REQUESTS_A_MINUTE_FOR_ALL = 2
+"""Requests for all sources at once."""
 
 
 class RequestRefused(Exception):
-    """A request that is not placed. The message says why and what to do."""
+    """A request was not placed. The message says why and what to do."""
 
 
 class UnknownSource(RequestRefused):
@@ -47,7 +48,7 @@ class KeyReused(RequestRefused):
 
 
 class TooManyRequests(RequestRefused):
-    """The source was asked for too often."""
+    """Too many requests for the source within a minute; `wait_seconds` says when to try again."""
 
     def __init__(self, message: str, *, wait_seconds: int) -> None:
         super().__init__(message)
@@ -56,73 +57,78 @@ class TooManyRequests(RequestRefused):
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What is asked for."""
+    """Which sources are to run."""
 
     source: str | None = None
-    """A CryptoSource's name; None: every source that is not suspended."""
+    """Name of a CryptoSource; None: all sources that are not suspended."""
     namespace: str | None = None
-    """Needed where several namespaces have a source of that name."""
+    """Required where several namespaces have a source of that name."""
 
     @property
     def digest(self) -> bytes:
-        """Equal for requests that mean the same."""
+        """SHA-256 that is equal for equal requests."""
         return hashlib.sha256(json.dumps([self.source, self.namespace]).encode()).digest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedRequest:
-    """A request that stands."""
+    """A request that was placed, now or before."""
 
     answer: dict[str, Any]
-    """request_id, source, namespace (null: every source), requested_at, expires_at, coalesced."""
+    """request_id, source, namespace (null: all sources), requested_at, expires_at, coalesced."""
     replayed: bool = False
-    """The key was sent before; this is the answer of then."""
+    """The idempotency key was sent before; this is its stored answer."""
 
 
 def request_run(
     connection: Connection,
-    wanted: RunRequest,
+    request: RunRequest,
     *,
     caller: str,
     key: str | None = None,
     requested_by: str | None = None,
     traceparent: str | None = None,
 ) -> PlacedRequest:
-    """Place a request for a run, or find the one that stands already.
+    """Place a request for a run, or return the pending one.
 
-    At most one request for a source is pending: who asks meanwhile gets that one, since the run
-    that it will become begins later than now.
+    At most one request for a source is pending. Further requests return it (`coalesced`), because
+    its run starts later than they were made.
 
     Args:
-        connection: in a transaction; its commit tells who listens.
-        wanted: what to run.
-        caller: whose `key` it is.
-        key: equal keys of a caller get equal answers, for a day.
+        connection: in a transaction; its commit notifies the listeners.
+        request: which sources to run.
+        caller: the scope of `key`.
+        key: idempotency key; equal keys of a caller get equal answers, for a day.
         requested_by: shown with the request.
-        traceparent: of the caller's span, by W3C Trace Context.
+        traceparent: of the caller's span, as in W3C Trace Context.
 
     Raises:
-        RequestRefused: nothing was placed; the key, if any, is still free.
+        RequestRefused: nothing was placed, and the key, if any, is still unused.
     """
+    # Locks are taken in one order, key before source, so that callers cannot deadlock.
     bound = {"caller": caller, "key": key}
     if key is not None:
         connection.execute(sql.LOCK_KEY, bound)
         stored = connection.execute(sql.STORED_ANSWER, bound).one_or_none()
         if stored is not None:
-            if bytes(stored.digest) != wanted.digest:
+            if bytes(stored.digest) != request.digest:
                 raise KeyReused("the key was sent before with another request; use a new one")
             return PlacedRequest(answer=stored.answer, replayed=True)
-    answer = _place(connection, wanted, requested_by=requested_by, traceparent=traceparent)
+    answer = _place(connection, request, requested_by=requested_by, traceparent=traceparent)
     if key is not None:
-        values = {"digest": wanted.digest, "request_id": answer["request_id"]}
+        values = {"digest": request.digest, "request_id": answer["request_id"]}
         connection.execute(sql.STORE_ANSWER, {**bound, **values, "answer": json.dumps(answer)})
     return PlacedRequest(answer=answer)
 
 
 def _place(
-    connection: Connection, wanted: RunRequest, *, requested_by: str | None, traceparent: str | None
+    connection: Connection,
+    request: RunRequest,
+    *,
+    requested_by: str | None,
+    traceparent: str | None,
 ) -> dict[str, Any]:
-    source_id = _source_id(connection, wanted)
+    source_id = _resolve_source(connection, request)
     connection.execute(sql.LOCK_SOURCE, {"source_id": source_id or 0})
     of_source = {"source_id": source_id}
     pending = connection.execute(sql.PENDING_REQUEST, of_source).mappings().one_or_none()
@@ -141,15 +147,15 @@ def _place(
     return {**placed, "coalesced": False}
 
 
-def _source_id(connection: Connection, wanted: RunRequest) -> int | None:
-    if wanted.source is None:
+def _resolve_source(connection: Connection, request: RunRequest) -> int | None:
+    if request.source is None:
         if not connection.scalar(sql.ANY_ACTIVE):
             raise UnknownSource("there is no source that could run; apply one, or resume one")
         return None
-    named = {"name": wanted.source, "namespace": wanted.namespace}
+    named = {"name": request.source, "namespace": request.namespace}
     rows = connection.execute(sql.SOURCES_NAMED, named).all()
     active = [row for row in rows if row.retired_at is None]
-    name = f"{wanted.namespace}/{wanted.source}" if wanted.namespace else wanted.source
+    name = f"{request.namespace}/{request.source}" if request.namespace else request.source
     if not active:
         gone = f"{name} was deleted; apply it again first" if rows else f"there is no source {name}"
         raise UnknownSource(gone)
@@ -165,18 +171,18 @@ def _source_id(connection: Connection, wanted: RunRequest) -> int | None:
 
 def _check_rate(connection: Connection, source_id: int | None) -> None:
     most = MAX_REQUESTS_A_MINUTE_FOR_ALL if source_id is None else MAX_REQUESTS_A_MINUTE
-    lately = connection.execute(sql.RECENT_REQUESTS, {"source_id": source_id}).one()
-    if lately.requests >= most:
+    recent = connection.execute(sql.RECENT_REQUESTS, {"source_id": source_id}).one()
+    if recent.requests >= most:
         subject = "every source" if source_id is None else "this source"
         raise TooManyRequests(
             f"a run of {subject} may be asked for {most} times a minute",
-            wait_seconds=max(1, lately.wait_seconds),
+            wait_seconds=max(1, recent.wait_seconds),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartedJob:
-    """What was started for a request."""
+    """A Job that was started for a request."""
 
     source_uid: str
     job_name: str
@@ -190,13 +196,13 @@ def answer_request(
     jobs: list[StartedJob],
     reason: str | None = None,
 ) -> bool:
-    """Write down what becomes of a request; return whether it was still open.
+    """Store the answer to a request; return whether it was still pending.
 
     Args:
         connection: in a transaction.
-        request_id: which.
-        by: who answers.
-        jobs: what was started; nothing: the request is refused.
+        request_id: of the request.
+        by: name of the process that answers.
+        jobs: the Jobs that were started; empty: the request is refused.
         reason: why it is refused, one CamelCase word.
     """
     values = {

@@ -1,8 +1,6 @@
-"""The triggers that add each ended run to `etl_run_totals`, for counters that must never fall.
+"""The triggers that add each ended run to `etl_run_totals`, for counters that must never decrease.
 
-Totals outlive the rows of `etl_runs`. Triggers keep them so that a run counts whichever statement
-and whichever version of the code ends it; the updates that a load makes for each page do not fire
-them. Only the one session that runs a source ends its runs, so no two wait for a row of totals.
+Totals outlive the rows of `etl_runs`, which retention deletes.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from sqlalchemy import DDL, event
 from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.tables import etl_runs, metadata
 
+# A migration that changes these must empty the totals: counts by the old bounds cannot be split.
 DURATION_BOUNDS = (1, 5, 10, 30, 60, 300, 900)
-"""Upper bounds of a run's seconds, for its histogram. A migration that changes them must empty the
-totals, because counts by the old bounds cannot be divided."""
+"""Upper bounds of the histogram of run durations, in seconds."""
 
 COUNT_RUN = f"""
 CREATE OR REPLACE FUNCTION count_run() RETURNS trigger
@@ -37,6 +35,9 @@ END
 $function$
 """
 
+# Triggers, so that a run counts whichever statement and whichever version of the code ends it. They
+# do not fire for the updates of each page. Only the session that runs a source ends its runs, so no
+# two sessions wait for the same row of totals.
 TRIGGERS = (
     f"""CREATE TRIGGER etl_runs_count_ended AFTER UPDATE OF finished_at ON etl_runs FOR EACH ROW
   WHEN (OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND {asked_upstream("NEW")})

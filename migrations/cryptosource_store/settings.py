@@ -1,4 +1,4 @@
-"""What the store can be told, parsed once from the environment."""
+"""Settings of the store, parsed once from the environment."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ DRIVER = "postgresql+psycopg2"
 
 
 class InvalidDatabaseURL(InvalidSetting):
-    """DATABASE_URL cannot be used. The message says why and what would be right, never the URL."""
+    """DATABASE_URL is invalid. The message says why and what is valid, and never quotes the URL."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionTimeouts:
-    """Limits that every session carries, so that a lost peer or a lock never makes it wait for ever."""
+    """Limits of a session, so that neither a lost peer nor a lock makes it wait for ever."""
 
     statement_seconds: int = 60
-    """One statement may run that long."""
+    """Longest duration of one statement."""
     lock_seconds: int = 10
-    """Waiting for a row or table lock ends after that."""
+    """Longest wait for a row or table lock."""
     idle_in_transaction_seconds: int = 60
-    """A session that fell silent inside a transaction is ended by the server."""
+    """After so long without a statement inside a transaction the server ends the session."""
     idle_session_seconds: int = 0
-    """A session that fell silent is ended by the server, which frees its advisory locks. 0: never."""
+    """After so long without a statement the server ends the session, which frees its advisory
+    locks. 0: never."""
     connect_seconds: int = 5
-    """Opening a connection may take that long."""
+    """Longest duration of opening a connection."""
     tcp_user_seconds: int = 20
-    """Sent data that nobody acknowledges for that long ends the connection."""
+    """Sent data that stays unacknowledged for so long ends the connection."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
-    """Which Postgres. Without a URL the embedded one under `data_dir` is meant."""
+    """Which Postgres to use: the one at `url`, else the embedded one in `data_dir`."""
 
     url: URL | None = field(default=None, repr=False)
     data_dir: Path | None = None
-    """Home of the embedded Postgres and of what `up` keeps; CRYPTOSOURCE_DATA_DIR."""
+    """Folder of the embedded Postgres and of the files of `up`; CRYPTOSOURCE_DATA_DIR."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> DatabaseSettings:
@@ -62,12 +63,12 @@ class DatabaseSettings:
 def parse_database_url(raw: str) -> URL:
     """Return the URL with this project's driver spelled out.
 
-    `postgres://`, `postgresql://` and any `postgresql+driver://` are accepted, because that is
-    what hosters hand out.
+    `postgres://`, `postgresql://` and any `postgresql+driver://` are accepted.
 
     Raises:
-        InvalidDatabaseURL: it is no Postgres URL.
+        InvalidDatabaseURL: it is not a Postgres URL.
     """
+    # Hosters hand out all of these forms, and SQLAlchemy itself knows no `postgres://`.
     try:
         url = make_url(raw)
     except (ArgumentError, ValueError) as error:

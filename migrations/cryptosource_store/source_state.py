@@ -1,7 +1,7 @@
-"""How a source is, judged from its runs. Pure, and the only place that judges.
+"""The state of a source, judged from its runs. Pure.
 
-`statements.run_history` says in SQL which runs count and what they come to; health, pages,
-`cryptosource status` and the operator judge that here.
+`statements.run_history` says in SQL which runs count and summarises them. Health, pages,
+`cryptosource status` and the operator all judge the summary by `judge`, so that they agree.
 """
 
 from __future__ import annotations
@@ -16,71 +16,71 @@ from cryptosource_store.reasons import RunStatus
 
 
 class SourceState(StrEnum):
-    """How a source is."""
+    """The state of a source."""
 
     SUSPENDED = "suspended"
-    """Its owner has stopped its scheduled runs, so neither age nor failures are held against it."""
+    """Its scheduled runs are suspended, so neither its age nor its failures count."""
     LOADING = "loading"
-    """No run has ended yet, and the first is under way."""
+    """No run has ended yet, and the first one is running."""
     NEVER_RUN = "never_run"
-    """No run has ended yet, and none is under way."""
+    """No run has ended yet, and none is running."""
     FAILING = "failing"
     """The last run that ended did not succeed."""
     STALE = "stale"
-    """The last run succeeded, longer ago than the spec allows."""
+    """The last run succeeded, but longer ago than the spec allows."""
     OK = "ok"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunHistory:
-    """What the runs of a source come to; see `statements.run_history` for which of them count."""
+    """Summary of the runs of a source; `statements.run_history` says which of them count."""
 
     suspended: bool
     max_age_seconds: int | None
-    """What the spec allows; None: any age."""
+    """Greatest age that the spec allows; None: any."""
     age_seconds: Decimal | float | None
-    """Since the last success; None: there was none."""
+    """Seconds since the last success; None: there was none."""
     running: bool
-    """Whether a run that counts is under way."""
+    """Whether a run that counts is running."""
     last_status: str | None
-    """Of the last run that ended; None: none has."""
+    """Of the last run that ended; None: none has ended."""
     last_reason: str | None = None
     last_message: str | None = None
 
     @classmethod
     def of_row(cls, row: Mapping[Any, Any]) -> RunHistory:
-        """Return the history in a row that selects `run_history.COLUMNS`."""
+        """Return the history from a row that selects `run_history.COLUMNS`."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
     @property
     def never_succeeded(self) -> bool:
-        """Return whether no run has ever succeeded."""
+        """Whether no run has ever succeeded."""
         return self.age_seconds is None
 
     @property
     def failing(self) -> bool:
-        """Return whether the last run that ended did not succeed."""
+        """Whether the last run that ended did not succeed."""
         return self.last_status not in {None, RunStatus.SUCCESS}
 
     @property
     def stale(self) -> bool:
-        """Return whether the last success is longer ago than is allowed."""
+        """Whether the last success is longer ago than the spec allows."""
         age, limit = self.age_seconds, self.max_age_seconds
         return age is not None and limit is not None and age > limit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """How a source is, and why."""
+    """The state of a source, and why."""
 
     state: SourceState
     reason: str | None = None
-    """CamelCase; None where nothing is wrong."""
+    """CamelCase; None for states that need no explanation."""
     message: str | None = None
 
 
 def judge(history: RunHistory) -> Verdict:
-    """Return how a source is: what is most urgent decides."""
+    """Return the state of a source. Where several apply, the most urgent one is returned."""
     if history.suspended:
         return Verdict(state=SourceState.SUSPENDED)
     if history.failing:

@@ -1,9 +1,8 @@
-"""The trigger that keeps every observation that is corrected or withdrawn.
+"""The trigger that keeps the former values of observations that are corrected or withdrawn.
 
 `quotes.known_from` is the time since which an observation is known with its present values. When
 the values change or the row is deleted, the trigger copies the old ones to `superseded_quotes`,
-together with the time they ended. A trigger does it so that no statement and no older version of
-the code can lose a value. Inserts, which nearly all rows are, do not fire it.
+together with the time at which they ended.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from sqlalchemy import DDL, event
 from cryptosource_store.quote_fields import FIGURE_LIST, figure_list
 from cryptosource_store.tables import metadata, quotes
 
-# now() is the transaction's start: a page's observations become known together, and a new value
-# begins when the old one ends. A value that only its own transaction saw is not kept.
+# A trigger, so that no statement and no older version of the code can lose a value. now() is the
+# transaction's start: a page's observations become known together, and a new value begins when the
+# old one ends. A value that only its own transaction saw is not kept.
 KEEP_SUPERSEDED = f"""
 CREATE OR REPLACE FUNCTION keep_superseded_quote() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$
@@ -47,6 +47,7 @@ END
 $function$
 """
 
+# Not for inserts: these are nearly all writes, and supersede nothing.
 TRIGGER = """CREATE TRIGGER quotes_keep_superseded BEFORE UPDATE OR DELETE ON quotes
   FOR EACH ROW EXECUTE FUNCTION keep_superseded_quote()"""
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs every migration in one transaction on the connection it is given."""
+"""Alembic's entry point: runs all migrations in one transaction on the caller's connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from alembic import context
 
 from cryptosource_store.tables import metadata
 
+# `schema_migration.migrate` holds the migration lock on this session, so Alembic opens none itself.
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,

@@ -1,4 +1,4 @@
-"""Who may ask the API: keys, of which only the hash is kept."""
+"""Keys of the API, stored as hashes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What was learned: coins, the names they go by, and their observations.
-
-asset_aliases alone points at assets by a foreign key: every other asset_id comes from there, and
-checking it again in each table costs a third of the time that merging a page takes.
-"""
+"""Coins, their ids and tickers, and their observations."""
 
 from __future__ import annotations
 
@@ -36,8 +32,10 @@ from cryptosource_store.tables.schema import (
 )
 
 UNRANKED = 2147483647
-"""Sorts coins without a rank behind all others."""
+"""Stands for an unknown rank in sort keys, so that coins without one come last."""
 
+# Only asset_aliases has a foreign key to assets: every other asset_id comes from asset_aliases, and
+# checking it in each table costs a third of the time of merging a page (docs/adr/0005-foreign-keys.md).
 assets = Table(
     "assets",
     metadata,
@@ -201,8 +199,10 @@ data_changes = Table(
     comment="Which coins each version changed; kept for a day, for those who follow",
 )
 
+# Every pass updates all their rows. Free space in each page of the table lets Postgres keep the new
+# version of a row on it and leave the indexes alone (a heap-only tuple update).
 HOT_TABLES = (quotes_latest, unified)
-"""Rewritten by every pass: room in each page lets an update stay on it and touch no index."""
+"""Tables with a fill factor for frequent updates."""
 for _table in HOT_TABLES:
-    _roomy = DDL(f"ALTER TABLE {_table.name} SET (fillfactor = 70)")  # type: ignore[no-untyped-call]
-    event.listen(_table, "after_create", _roomy)
+    _set_fillfactor = DDL(f"ALTER TABLE {_table.name} SET (fillfactor = 70)")  # type: ignore[no-untyped-call]
+    event.listen(_table, "after_create", _set_fillfactor)

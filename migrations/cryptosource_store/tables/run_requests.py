@@ -1,4 +1,4 @@
-"""Runs that were asked for, the Jobs they became, and the answers that are given again."""
+"""Requests for runs, the Jobs that were started for them, and stored answers by idempotency key."""
 
 from __future__ import annotations
 

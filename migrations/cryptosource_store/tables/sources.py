@@ -1,4 +1,4 @@
-"""Who is loaded, how far, and how each run went."""
+"""Sources, their checkpoints, runs, totals and drifts, and shared rate limits."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ sources = Table(
     ),
     comment="A CryptoSource as the store knows it; a re-created one of the same name goes on",
 )
+# Among sources that exist: a retired one keeps its name beside its successor of another type.
 Index(
     "sources_namespace_name_key",
     sources.c.namespace,
@@ -132,6 +133,7 @@ etl_runs = Table(
 )
 Index("etl_runs_source_started_idx", etl_runs.c.source_id, etl_runs.c.started_at.desc())
 Index("etl_runs_started_idx", etl_runs.c.started_at.desc(), etl_runs.c.run_id)
+# Unique, so that even without the advisory lock a source cannot have two runs at once.
 Index(
     "etl_runs_running_key",
     etl_runs.c.source_id,

@@ -76,7 +76,7 @@ def revision_of(url: URL) -> str | None:
 
 def test_migrations_make_exactly_the_declared_schema(database: URL, empty_database: URL) -> None:
     # Importing the modules adds their functions to the metadata.
-    assert partitions.PARENTS
+    assert partitions.DROP_FUNCTIONS
     assert superseded_quotes.TRIGGER
     assert run_totals.TRIGGERS
     with session_engine(empty_database, application="test").begin() as connection:

@@ -1,4 +1,4 @@
-"""The whole schema as it was first released; the SQL lies beside."""
+"""The whole schema as it was first released, from the SQL file of the same name."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ FUNCTIONS = (
 
 
 def upgrade() -> None:
-    """Make everything."""
-    # Handed to the driver as it is: a colon or a percent sign in it is no parameter.
+    """Create the whole schema."""
+    # Sent by the driver as it is, so that colons and percent signs are not taken for parameters.
     script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(script, execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
-    """Drop everything, data included."""
+    """Drop the whole schema with its data."""
     op.execute(f"DROP TABLE {', '.join(TABLES)}")
     op.execute(f"DROP FUNCTION {', '.join(FUNCTIONS)}")
     op.execute("DROP SEQUENCE raw_record_id_seq")
