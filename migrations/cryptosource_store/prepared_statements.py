@@ -58,8 +58,8 @@ class _Pooler:
     found: bool = False
 
 
-# A transaction pooler sends each statement to another session, which has prepared nothing. Once that
-# has happened it will happen again, so the whole process stops preparing statements.
+# A transaction pooler sends each statement to another session, which has prepared nothing. Once
+# that has happened it will happen again, so the whole process stops preparing statements.
 _POOLER = _Pooler()
 
 

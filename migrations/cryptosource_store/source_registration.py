@@ -1,4 +1,4 @@
-"""Registration of sources: one row of `sources` for each resource, by its first run or the operator."""
+"""Registration of sources: a row of `sources` for each resource, by the operator or a run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Named SQL, a module per subject, each statement with a line on its locks and indexes.
+"""Named SQL statements, a module per subject, with comments on their locks and indexes.
 
-Belongs here: statements that more than one caller needs or whose locking must be read in one
-place. Never here: opening transactions or deciding when to run them.
+Belongs here: statements that several callers need, or whose locks must be reviewed in one place.
+Never here: opening transactions or deciding when to execute a statement.
 """

@@ -1,9 +1,9 @@
-"""What stands out: runs against their source's other runs, prices against prices.
+"""Anomalies: runs against other runs of their source, price steps, and prices between sources.
 
-Robust statistics: a value stands out when its distance from the median exceeds so many times the
-scale, which is 1.4826 times the median absolute deviation (the standard deviation, were the values
-normal) but at least a floor. Without the floor a source that always takes 2.00 s would stand out
-at 2.01 s. The values themselves are judged as double precision; amounts are answered exactly.
+Robust statistics: a value is an anomaly when its distance from the median exceeds `deviations`
+times the scale. The scale is 1.4826 times the median absolute deviation (which estimates the
+standard deviation of normally distributed values), but at least a floor. Values are compared as
+double precision; amounts in answers are exact.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from cryptosource_store.statements.run_statistics import CHOSEN_SOURCES, DURATIO
 MAD_TO_DEVIATION = 1.4826
 SOURCES_JUDGED = 1_000
 RUNS_JUDGED = 100
-"""Newest runs of a source that are judged together."""
+"""Number of newest runs of a source that are compared."""
 QUOTES_JUDGED = 288
-"""Newest observations of a coin by a source that are judged together."""
+"""Number of newest observations of a coin by a source that are compared."""
 QUOTE_DAYS = 30
-"""Older observations say nothing about today's."""
+"""Older observations are not compared with today's."""
 MIN_VALUES = 10
-"""Fewer values have no median worth the name."""
+"""With fewer values there is no meaningful median, and nothing is an anomaly."""
 
+# Floors of the scale: without one a source whose runs always take 2.00 s would stand out at 2.01 s.
 DURATION_FLOOR_SHARE, DURATION_FLOOR_SECONDS = 0.1, 1
 COUNT_FLOOR_SHARE, COUNT_FLOOR = 0.01, 1
 REJECTED_FLOOR_POINTS = 0.1
 CHANGE_FLOOR_POINTS = 1
+# A poisoned price must not overflow double precision.
 MAX_CHANGE = "1e15"
-"""Percent that greater changes count as: a poisoned price must not leave double precision."""
+"""Upper bound, in percent, that greater changes are cut to."""
 
 _FLOORS = f"""CASE m.metric
       WHEN 'duration_seconds' THEN
@@ -39,7 +41,7 @@ _FLOORS = f"""CASE m.metric
       ELSE greatest({COUNT_FLOOR_SHARE} * m.median, {COUNT_FLOOR}) END"""
 
 
-def _rounded(value: str) -> str:
+def _round(value: str) -> str:
     return f"trim_scale(round(({value})::numeric, 6))"
 
 
@@ -47,22 +49,26 @@ def _percent(value: str) -> str:
     return f"trim_scale(round({value}, 6))"
 
 
-def _judgement(value: str) -> str:
-    """Return SQL for the evidence of a value: `m` holds median, mad and n, `scale` the scale."""
-    return f"""{_rounded(value)} AS value, {_rounded("m.median")} AS median, {_rounded("m.mad")} AS mad,
+def _evidence(value: str) -> str:
+    """Return SQL for the evidence about a value.
+
+    Args:
+        value: SQL for it; `m` must have `median`, `mad` and `n`, and `scale` be in scope.
+    """
+    return f"""{_round(value)} AS value, {_round("m.median")} AS median, {_round("m.mad")} AS mad,
          trim_scale(round((abs({value} - m.median) / scale)::numeric, 2)) AS deviations,
-         {_rounded("CAST(:deviations AS double precision) * scale")} AS allowed_distance,
+         {_round("CAST(:deviations AS double precision) * scale")} AS allowed_distance,
          m.n AS judged_from"""
 
 
-# Arrays carry the values on, instead of joins that the planner would take for small ones.
+# The values are passed on in arrays: the planner would underestimate joins back to them.
 _MAD = """(SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(x - medians.median))
             FROM unnest({0}) x)"""
 _STANDS_OUT = "CAST(:deviations AS double precision) * scale"
 
-# Index etl_runs_source_started_idx: at most RUNS_JUDGED rows of each of SOURCES_JUDGED sources. A
-# run that found nothing new says nothing about the usual size, nor does a replay; a failed one only
-# about rejected records.
+# Index etl_runs_source_started_idx: at most RUNS_JUDGED rows of each of SOURCES_JUDGED sources.
+# Runs that found nothing new and replays are left out, because their size is not the usual one; of
+# failed runs only the share of rejected records is compared.
 RUN_ANOMALIES = text(f"""
 WITH chosen AS MATERIALIZED (
   SELECT s.source_id, s.namespace, s.name, s.source_type FROM sources s
@@ -102,7 +108,7 @@ WITH chosen AS MATERIALIZED (
    CROSS JOIN LATERAL (
          SELECT chosen.name AS source, chosen.namespace, chosen.source_type, v.run_id,
                 {rfc3339("v.started_at")} AS started_at, r.status, r.reason, m.metric,
-                {_judgement("v.value")}) record
+                {_evidence("v.value")}) record
    WHERE v.started_at >= :since AND abs(v.value - m.median) > {_STANDS_OUT}
    ORDER BY v.started_at DESC, v.run_id, m.metric LIMIT :size + 1
 )
@@ -170,11 +176,12 @@ SELECT (SELECT count(*) FROM found) AS found,
        SELECT {_COIN_FIELDS}, s.name AS source, s.namespace, s.source_type,
               {rfc3339("v.observed_at")} AS observed_at, v.price_usd,
               {rfc3339("v.previous_at")} AS previous_observed_at,
-              v.previous_usd AS previous_price_usd, v.run_id, {_judgement("m.value")}) record
+              v.previous_usd AS previous_price_usd, v.run_id, {_evidence("m.value")}) record
 """)
 
-# Index unified_rank_idx, then quotes_latest_asset_idx. As in `unified`, prices within an hour of the
-# coin's newest are compared. Of two prices nobody can say which one is wrong.
+# Index unified_rank_idx, then quotes_latest_asset_idx. As in `unified`, prices within an hour of
+# the coin's newest are compared. `furthest` takes three prices: of two, either may be the wrong
+# one.
 PRICE_DISAGREEMENTS = text(f"""
 WITH {_BEST_COINS}, views AS MATERIALIZED (
   SELECT l.asset_id, l.source_id, l.price_usd, l.observed_at, l.run_id, s.name AS source,

@@ -1,4 +1,4 @@
-"""Keys of the API. The key itself is never bound: only its public id and its hash."""
+"""Statements on keys of the API. They bind the public id and the hash, never the key itself."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
+# One write for each key in this time, instead of one for each request.
 USED_MINUTES = 10
-"""How coarse `last_used_at` is: one write for each key in that time, not one for each request."""
+"""Precision of `last_used_at`, in minutes."""
 
 ADD = text("""
 INSERT INTO api_keys (key_id, name, digest, scopes, expires_at)
@@ -22,14 +23,15 @@ SELECT key_id, name, scopes, created_at, expires_at, revoked_at, last_used_at,
   FROM api_keys ORDER BY created_at, key_id
 """)
 
-# Of the keys with that name or id, those that still work; revoked once, revoked for ever.
+# Only keys that are not revoked yet, so that the time of the first revocation is kept.
 REVOKE = text("""
 UPDATE api_keys SET revoked_at = clock_timestamp()
  WHERE (key_id = :which OR name = :which) AND revoked_at IS NULL
 RETURNING key_id, name
 """)
 
-# One row by primary key; a key that is revoked or expired is as unknown as one that never was.
+# One row by primary key. Revoked and expired keys are not found, so that the caller learns no more
+# about them than about a key that never existed.
 FIND = text(f"""
 SELECT name, digest, scopes,
        extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds_left,
@@ -40,7 +42,7 @@ SELECT name, digest, scopes,
    AND (expires_at IS NULL OR expires_at > clock_timestamp())
 """)
 
-# The condition again: of many replicas that saw the same use one writes it down.
+# The condition is repeated: of several replicas that saw use_is_news only the first one writes.
 USED = text(f"""
 UPDATE api_keys SET last_used_at = clock_timestamp()
  WHERE key_id = :key_id

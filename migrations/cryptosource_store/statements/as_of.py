@@ -1,7 +1,7 @@
-"""What was known at a moment: from observations as they were then, corrected or withdrawn since.
+"""Records as of a past moment: from the observations that were known then, even if corrected since.
 
-An observation was known when its page's transaction had begun by then, and until another one that
-replaced or withdrew it had. Names, symbols and ids are today's: `asset_id` is what never changes.
+An observation is known from the beginning of the transaction of its page until the beginning of the
+one that corrects or withdraws it. Names, symbols and ids are today's; `asset_id` never changes.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from cryptosource_store.statements.coins import (
     rfc3339,
 )
 
+# Lower than elsewhere: each coin that is counted has to be looked up as of the moment.
 TOTAL_CAP = 1_001
-"""Counting stops there: each coin that is counted has to be looked up as it was."""
+"""Counting stops at this number."""
 
-# One row. A future moment is known to be one by the clock that stamps what is known.
+# One row. `now` is of the clock that stamps known_from, by which a moment is judged to be future.
 RECORDED_SINCE = text(
     "SELECT (SELECT max(recorded_since) FROM knowledge) AS since, clock_timestamp() AS now"
 )
 
 _QUOTE = f"asset_id, source_id, observed_at, rank, {FIGURE_LIST}, run_id, known_from"
 _KNOWN_BY = "q.known_from <= :as_of"
-_SUPERSEDED_AFTER = f"{_KNOWN_BY} AND q.known_until > :as_of"
+_KNOWN_AT = f"{_KNOWN_BY} AND q.known_until > :as_of"
 
 KNOWN_QUOTES = f"""(
   SELECT {_QUOTE} FROM quotes q WHERE {_KNOWN_BY}
   UNION ALL
-  SELECT {_QUOTE} FROM superseded_quotes q WHERE {_SUPERSEDED_AFTER}) q"""
-"""Stands for `quotes q`; conditions and limits reach both primary keys."""
+  SELECT {_QUOTE} FROM superseded_quotes q WHERE {_KNOWN_AT}) q"""
+"""Replaces `quotes q` in FROM; the planner applies conditions and limits to both primary keys."""
 
-# A load refuses what lies more than minutes ahead of its clock, so that the look-up may begin a day
-# behind the moment instead of at the newest observation.
+# A load refuses observations that are more than minutes ahead of its clock. So the look-up can
+# begin a day after the moment instead of at the newest observation.
 _NEWEST = """SELECT {quote} FROM {table} q
     WHERE q.asset_id = a.asset_id AND q.source_id = o.source_id AND {known}
       AND q.observed_at <= CAST(:as_of AS timestamptz) + interval '1 day'
     ORDER BY q.observed_at DESC LIMIT 1"""
 
-# The newest observation of each source. A source of which everything was withdrawn is in
-# superseded_quotes alone. Index quotes_latest_asset_idx, then primary keys.
+# The newest observation of each source. A source whose observations were all withdrawn is found in
+# superseded_quotes only. Index quotes_latest_asset_idx, then primary keys.
 VIEWS_AS_OF = f"""SELECT newest.* FROM (
     SELECT source_id FROM quotes_latest WHERE asset_id = a.asset_id
     UNION SELECT source_id FROM superseded_quotes WHERE asset_id = a.asset_id) o
@@ -52,10 +53,10 @@ VIEWS_AS_OF = f"""SELECT newest.* FROM (
     SELECT * FROM (
       ({_NEWEST.format(quote=_QUOTE, table="quotes", known=_KNOWN_BY)})
       UNION ALL
-      ({_NEWEST.format(quote=_QUOTE, table="superseded_quotes", known=_SUPERSEDED_AFTER)})) both_tables
+      ({_NEWEST.format(quote=_QUOTE, table="superseded_quotes", known=_KNOWN_AT)})) both_tables
      ORDER BY observed_at DESC LIMIT 1) newest"""
 
-# As the load path's UPSERT_UNIFIED says it.
+# The rules of page_load.upsert_unified, which derives the rows of today.
 COIN_ROW_AS_OF = f"""
   WITH views AS MATERIALIZED ({VIEWS_AS_OF})
   SELECT v.asset_id, today.symbol, today.name, (SELECT min(rank) FROM views) AS rank,
@@ -80,18 +81,18 @@ _SOURCES_ROWS = f"""CROSS JOIN LATERAL (
 
 
 def rows_as_of(shape: pages.PageShape) -> str:
-    """Return FROM and the joins of records as they were; `u`, `c`, `a`, `t` and `s` as ever."""
-    shown = _SOURCES_ROWS if shape.of_sources else "CROSS JOIN LATERAL (SELECT c.*) u"
+    """Return FROM and the joins of the records, with the aliases that `record_fields` expects."""
+    shown_rows = _SOURCES_ROWS if shape.of_sources else "CROSS JOIN LATERAL (SELECT c.*) u"
     return f"""FROM assets a
   {_TODAY}
  CROSS JOIN LATERAL ({COIN_ROW_AS_OF}) c
-  {shown}
+  {shown_rows}
   LEFT JOIN tickers t ON t.ticker = c.symbol
   LEFT JOIN sources s ON s.source_id = u.source_id"""
 
 
 def conditions_as_of(shape: pages.PageShape) -> list[str]:
-    """Return the filters; those that name a coin are judged before it is looked up."""
+    """Return the filters; those on the id and the symbol apply before a coin is looked up."""
     return [
         condition.replace("u.asset_id", "a.asset_id").replace("u.symbol", "today.symbol")
         for condition in shape.conditions
@@ -99,32 +100,33 @@ def conditions_as_of(shape: pages.PageShape) -> list[str]:
 
 
 def order_as_of(shape: pages.PageShape) -> str:
-    """Return the order; coins are looked up in it, so that a page need not look up all."""
+    """Return the ORDER BY list. By asset_id, so that a page looks up its own coins only."""
     return f"a.asset_id {'DESC' if shape.descending else 'ASC'}, u.source_id"
 
 
 def _after(shape: pages.PageShape) -> str:
-    beyond = "<" if shape.descending else ">"
+    comparison = "<" if shape.descending else ">"
     if not shape.of_sources:
-        return f"a.asset_id {beyond} :after_asset"
+        return f"a.asset_id {comparison} :after_asset"
     return (
-        f"a.asset_id {beyond}= :after_asset "
+        f"a.asset_id {comparison}= :after_asset "
         "AND (a.asset_id <> :after_asset OR u.source_id > :after_source)"
     )
 
 
 def page_as_of(shape: pages.PageShape) -> TextClause:
-    """Return the statement of a page of records as they were, by asset_id.
+    """Return the statement of a page of records as of a moment, sorted by asset_id.
 
-    A page looks up its own coins alone, at any depth behind a cursor.
+    A page looks up only its own coins, however far behind the first page its cursor is.
 
     Args:
-        shape: its sort is asset_id; binds what a page of today's binds, and `as_of`.
+        shape: with asset_id as its sort. The statement binds `as_of` and what
+            `record_pages.page_statement` binds.
     """
     rows = rows_as_of(shape)
     filters = conditions_as_of(shape)
     after = [_after(shape)] if shape.after else []
-    shown = "FILTER (WHERE n = :size)"
+    last = "FILTER (WHERE n = :size)"
     return text(f"""
 WITH {pages.CHOSEN_SOURCES if shape.of_sources else ""}page AS MATERIALIZED (
   SELECT row_number() OVER () AS n, ordered.* FROM (
@@ -139,13 +141,13 @@ SELECT {shape.version} AS version,
           SELECT 1 {rows}{pages.where(filters)} LIMIT {TOTAL_CAP}) counted) AS total,
        count(*) AS found,
        COALESCE(string_agg(line, ',' ORDER BY n) FILTER (WHERE n <= :size), '') AS body,
-       (max(asset_id) {shown})::text AS last_key, max(asset_id) {shown} AS last_asset,
-       max(source_id) {shown} AS last_source
+       (max(asset_id) {last})::text AS last_key, max(asset_id) {last} AS last_asset,
+       max(source_id) {last} AS last_source
   FROM page
 """)
 
 
-# What quotes do not hold (whether the time was inferred) is known of the newest one alone.
+# inferred_time is stored in quotes_latest only, so it is null for any older observation.
 COIN_AS_OF = text(f"""
 SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
   {rows_as_of(pages.PageShape(of_sources=False))}

@@ -1,8 +1,8 @@
-"""Statements that go to the server in one message.
+"""Several statements in one message to the server.
 
-Each still sees what was committed before it began, in its own turn, and keeps its own timeout; what
-is saved is a round trip each, and the wait for the interpreter that ends it. The driver returns the
-result of the last one.
+Each statement still takes its own snapshot when its turn comes and has its own timeout. A message
+saves a round trip per statement, and the wait for Python's interpreter lock after it
+(docs/adr/0009-prepared-ahead.md). The driver returns the result of the last statement.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from sqlalchemy import TextClause, text
 
 SEPARATOR = "\n;\n"
-"""Between two statements of one message."""
+"""Separates the statements of a message."""
 
 
 def batch(*statements: TextClause) -> TextClause:
-    """Return the statements as one, whose result is that of the last.
+    """Return one statement that executes all, with the result of the last one.
 
-    A parameter that several of them name is one parameter.
+    A parameter that several statements name is bound once.
     """
     return text(SEPARATOR.join(statement.text.strip() for statement in statements))

@@ -1,7 +1,7 @@
-"""A coin's history down-sampled: one row for each interval and source, exact, made by Postgres.
+"""Down-sampled history of a coin: one row per interval and source, computed exactly by Postgres.
 
-Buckets are half-open, `start <= t < start + interval`, and stand on the clock of UTC: an interval
-divides a day, so that each day begins with a bucket.
+Buckets are half-open, `start <= t < start + interval`, and aligned to UTC: intervals divide a day,
+so that each day begins with a bucket.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _LAST_FIGURES = ",\n".join(
     f"         (array_agg(q.{field.name} ORDER BY q.observed_at DESC))[1] AS last_{field.name}"
     for field in BUCKETED
 )
-# Prices that are unknown make no open, high, low or close, and are not counted. Names of the
-# aggregates: the last observation is the newest one, priced or not.
+# Unknown prices are ignored by open, high, low, close and count. `last` is the price of the newest
+# observation, even if unknown.
 _BUCKETS = f"""
   SELECT date_bin(CAST(:interval AS interval), q.observed_at, 'epoch'::timestamptz) AS bucket,
          q.source_id,
@@ -36,7 +36,7 @@ _BUCKETS = f"""
 
 
 def buckets(*, as_of: bool) -> str:
-    """Return the rows of the buckets; binds `interval` and what a history binds."""
+    """Return SQL for the rows of the buckets; binds `interval` and what a history binds."""
     quotes = KNOWN_QUOTES if as_of else "quotes q"
     return _BUCKETS.format(quotes=quotes, where=pages.OF_COIN_IN_RANGE)
 
@@ -49,9 +49,9 @@ BUCKET_FIELDS = f"""{rfc3339("u.bucket")} AS bucket_start,
 
 
 def newest_observation(*, as_of: bool) -> TextClause:
-    """Return the statement of when a coin was observed last, no later than `end`.
+    """Return the statement of the time of a coin's newest observation not after `end`.
 
-    One entry of the primary key (asset, source, time) for each source; binds what a history binds.
+    Reads one entry of the primary key (asset, source, time) per source; binds what a history binds.
     """
     quotes = KNOWN_QUOTES if as_of else "quotes q"
     return text(f"""
@@ -65,21 +65,21 @@ SELECT max(newest.observed_at)
 
 
 def bucket_page(*, descending: bool, after: bool, as_of: bool) -> TextClause:
-    """Return the statement of a page of buckets; all of the range are made for it.
+    """Return the statement of a page of buckets; it computes all buckets of the range.
 
     Args:
         descending: newest first.
-        after: go on behind `after_key` (a bucket's start) and `after_source`.
-        as_of: from what was known then.
+        after: continue after `after_key` (a bucket's start) and `after_source`.
+        as_of: from the observations known at `as_of`.
     """
-    direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
-    behind = f""" WHERE u.bucket {beyond} :after_key
+    direction, comparison = ("DESC", "<") if descending else ("ASC", ">")
+    after_cursor = f""" WHERE u.bucket {comparison} :after_key
         OR (u.bucket = :after_key AND u.source_id > :after_source)"""
     last = "FILTER (WHERE n = :size)"
     return text(f"""
 WITH grouped AS MATERIALIZED ({buckets(as_of=as_of)}), page AS (
   SELECT row_number() OVER () AS n, ordered.* FROM (
-    SELECT * FROM grouped u{behind if after else ""}
+    SELECT * FROM grouped u{after_cursor if after else ""}
      ORDER BY u.bucket {direction}, u.source_id LIMIT :size + 1) ordered
 )
 SELECT {UNIFIED_VERSION} AS version, (SELECT count(*) FROM grouped) AS total, count(*) AS found,

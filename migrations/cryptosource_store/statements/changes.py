@@ -1,9 +1,7 @@
-"""Following the data, and following runs.
+"""Changes for the live streams: versions of the data with their records, and current runs.
 
-Of the data: which versions there were since one, and what the coins they changed are now. A
-version's id is its number and when it was made, so that a database restored from a backup, which
-counts the same numbers again, is told apart. Of runs: which are under way or began lately, and who
-wrote them last.
+A version is identified by its number and the time at which it was made: a database that was
+restored from a backup assigns the same numbers again.
 """
 
 from __future__ import annotations
@@ -46,7 +44,8 @@ CHANGED_RECORDS = text(
 
 # quotes_latest_asset_idx for each coin.
 CHANGED_OWN_RECORDS = text(
-    f"SELECT {_RECORD_COLUMNS} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id {_RECORD_JOINS}"
+    f"SELECT {_RECORD_COLUMNS} FROM unified c JOIN quotes_latest u ON u.asset_id = c.asset_id "
+    f"{_RECORD_JOINS}"
 )
 
 # etl_runs_started_idx.
@@ -55,8 +54,9 @@ NEWEST_START = text("SELECT COALESCE(max(started_at), clock_timestamp()) FROM et
 _RUN_STATE = """SELECT run_id::text AS run, xmin::text AS written, status = 'running' AS under_way,
          started_at FROM etl_runs"""
 
-# etl_runs_running_key and etl_runs_started_idx, one after the other: no index serves both. xmin is
-# the transaction that wrote the row last.
+# Runs under way and runs started since: etl_runs_running_key and etl_runs_started_idx, one after
+# the other, because no index serves both. xmin, the transaction that wrote the row last, is its
+# version.
 CURRENT_RUNS = text(f"""
 SELECT * FROM (
   {_RUN_STATE} WHERE status = 'running'

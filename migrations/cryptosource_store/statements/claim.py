@@ -1,7 +1,7 @@
-"""Claiming a source, and the life of a run row.
+"""Claims of sources, and the run row from its insertion to its end.
 
-The advisory lock, the run row and every page live on one session: when that session dies, the
-server frees the lock and a frozen holder that comes back cannot write.
+The advisory lock, the run row and all pages belong to one session: when it ends, the server
+releases the lock, and a process that was frozen meanwhile can no longer write.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ SOURCE_LOCK_CLASS = 727_002
 """First key of the two-key advisory lock; the second is the source_id."""
 
 RUNS_CHANNEL = "cryptosource_runs"
-"""NOTIFY channel: payload is the source_uid whose runs or checkpoint changed."""
+"""NOTIFY channel; the payload is the source_uid of a source whose runs or checkpoint changed."""
 
 DATA_CHANNEL = "cryptosource_data"
-"""NOTIFY channel: payload is '<source_id>:<version of unified>'."""
+"""NOTIFY channel; the payload is `<source_id>:<version of unified>`."""
 
 TRY_LOCK = text(f"SELECT pg_try_advisory_lock({SOURCE_LOCK_CLASS}, :source_id)")
 UNLOCK = text(f"SELECT pg_advisory_unlock({SOURCE_LOCK_CLASS}, :source_id)")
 
-# Ends the session of a holder whose heartbeat stopped; pid and start time name it beyond doubt.
+# Ends the session of a holder whose heartbeat stopped. The start is compared too, because the
+# server may have given the pid to another session since.
 END_SILENT_HOLDER = text("""
 SELECT pg_terminate_backend(a.pid)
   FROM etl_runs r
@@ -29,7 +30,7 @@ SELECT pg_terminate_backend(a.pid)
    AND r.heartbeat_at < clock_timestamp() - make_interval(secs => :silent_seconds)
 """)
 
-# Only under the source's lock: whoever is still 'running' then is dead.
+# Only under the source's lock: the process of a run that is still 'running' then has died.
 INTERRUPT_DEAD_RUNS = text("""
 UPDATE etl_runs SET status = 'interrupted', reason = 'Interrupted',
        message = 'Interrupted due to restart', finished_at = clock_timestamp()
@@ -67,7 +68,8 @@ UPDATE etl_runs SET heartbeat_at = clock_timestamp(), requests = :requests, retr
  WHERE run_id = :run_id AND status = 'running'
 """)
 
-# `processed` is left to the page transactions: it can never disagree with the data.
+# `processed` is only written by the page transactions, so that it always agrees with the data. The
+# condition keeps a run that was declared interrupted from ending a second time.
 FINISH_RUN = text("""
 UPDATE etl_runs SET status = :status, reason = :reason, message = :message,
        finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(),

@@ -1,7 +1,6 @@
-"""What the API reads of coins: fragments that a page is assembled from, and one coin's answers.
+"""Coins as the API reads them: SQL fragments of records, and the statements about one coin.
 
-Postgres builds the JSON: NUMERIC comes out with all its digits, and a page costs a fifth of what
-building it in Python does. Values are always bound; what is assembled are the constants below.
+Values are always bound; statements are assembled from the constants below only.
 """
 
 from __future__ import annotations
@@ -12,29 +11,28 @@ from cryptosource_store.quote_fields import figure_list
 from cryptosource_store.statements.run_history import asked_upstream
 from cryptosource_store.tables.market import UNRANKED
 
+# Postgres builds the JSON of all answers: NUMERIC keeps all its digits, and a page costs a fifth of
+# what building it in Python does.
 RANK_KEY = f"COALESCE(u.rank, {UNRANKED})"
 """The expression of unified_rank_idx."""
 
 
 def rfc3339(column: str) -> str:
-    """Return SQL for a timestamptz as RFC 3339 text in UTC, with no more fraction than there is.
-
-    `to_json` writes ISO 8601 whatever the session's DateStyle and TimeZone are.
-    """
+    """Return SQL for a timestamptz as RFC 3339 text in UTC, without trailing zeros."""
+    # to_json writes ISO 8601 whatever the session's DateStyle and TimeZone are.
     return f"(to_json({column} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z'"
 
 
 def coin_id(coin: str, *, asset: str = "a", ticker: str = "t") -> str:
-    """Return SQL for a coin's public id: its ticker when it owns it, else `SYMBOL~slug`.
-
-    A symbol that holds a tilde itself never stands alone, so that whatever holds one is resolved
-    by its slug.
+    """Return SQL for a coin's public id: its symbol when it owns that ticker, else `SYMBOL~slug`.
 
     Args:
         coin: alias of a row with the coin's current symbol and its asset_id.
         asset: alias of its row in assets.
-        ticker: alias of the left-joined owner of the symbol.
+        ticker: alias of the left-joined row of tickers for the symbol.
     """
+    # A symbol that contains a tilde is never an id by itself: RESOLVE_ID takes every id with a
+    # tilde for one with a slug.
     return (
         f"CASE WHEN {ticker}.asset_id = {coin}.asset_id AND strpos({coin}.symbol, '~') = 0 "
         f"THEN {coin}.symbol ELSE COALESCE({coin}.symbol, '') || '~' || {asset}.slug END"
@@ -42,14 +40,15 @@ def coin_id(coin: str, *, asset: str = "a", ticker: str = "t") -> str:
 
 
 def coin_id_looked_up(coin: str) -> str:
-    """Return SQL for a coin's public id, as `coin_id` does, without joins.
+    """Return SQL for the same public id as `coin_id`, by subqueries instead of joins.
 
-    For a page: it looks up what each coin owns, by number, which is faster than its ticker by text,
-    and the slug only of those that do not own theirs. For a whole table the joins are cheaper.
+    Faster for a page of coins; for a whole table the joins of `coin_id` are.
 
     Args:
         coin: alias of a row with the coin's current symbol and its asset_id.
     """
+    # Tickers by asset_id are found faster than by text, and only coins that do not own theirs need
+    # a look-up of the slug.
     owned = f"ARRAY(SELECT o.ticker FROM tickers o WHERE o.asset_id = {coin}.asset_id)"
     slug = f"(SELECT i.slug FROM assets i WHERE i.asset_id = {coin}.asset_id)"
     return (
@@ -58,19 +57,21 @@ def coin_id_looked_up(coin: str) -> str:
     )
 
 
+# A lateral join and no subquery in the SELECT list: its result is computed once for each distinct
+# source_ids (Memoize), and coins share their sources.
 SOURCE_NAMES = """LEFT JOIN LATERAL (
        SELECT COALESCE(json_agg(n.name ORDER BY n.name), '[]'::json) AS names
          FROM sources n WHERE n.source_id = ANY(c.source_ids)) named ON true"""
-"""Joined to coins `c`: coins share their sources, and a join is computed once for each set of them."""
+"""Join that adds `named.names`, the names of the sources of coin `c`."""
 
 
 def record_fields(public_id: str) -> str:
-    """Return SQL for the members of a record.
+    """Return the SELECT list of a record.
 
-    `u` is what is shown, `c` its coin in unified, `s` the source shown, `named` is SOURCE_NAMES.
+    `u` is the row shown, `c` its coin in unified, `s` its source, and `named` is of `SOURCE_NAMES`.
 
     Args:
-        public_id: SQL for the coin's id.
+        public_id: SQL for the coin's public id.
     """
     return f"""{public_id} AS id, u.asset_id, u.symbol, u.name, u.rank,
          {figure_list("u")}, {rfc3339("u.observed_at")} AS observed_at,
@@ -79,23 +80,24 @@ def record_fields(public_id: str) -> str:
 
 
 RECORD_FIELDS = record_fields(coin_id("c"))
-"""A record, whose coin is joined to its row in assets, `a`, and to its ticker's owner, `t`."""
+"""A record, for statements that also join `a` of assets and `t` of tickers (see `coin_id`)."""
 
 UNIFIED_VERSION = """(SELECT version || '.' || (extract(epoch FROM changed_at) * 1000000)::bigint
    FROM dataset_versions WHERE dataset = 'unified')"""
-"""Grows with each load that changed anything; the time tells a restored database apart."""
+"""Version of the data: changes with each load that changed anything. It contains the time because a
+database that was restored from a backup assigns the same numbers again."""
 
 SOURCES_VERSION = f"""(SELECT COALESCE({UNIFIED_VERSION}, '0') || '/' || count(*) || '-'
      || count(retired_at) || '-'
      || COALESCE((extract(epoch FROM max(retired_at)) * 1000000)::bigint, 0) FROM sources)"""
-"""For answers that also depend on which sources there are: one that is registered, retired or taken
-up again changes it, before it loads anything."""
+"""Version for answers that also depend on the set of sources: it changes when one is registered,
+retired or adopted again, even before that loads anything."""
 
-# One row by primary key, and a scan of the sources, which are few: what cached answers are checked
-# against.
+# Cached answers are valid while these are unchanged. One row by primary key, and a scan of the few
+# sources.
 DATA_VERSION = text(f"SELECT {UNIFIED_VERSION} AS version, {SOURCES_VERSION} AS of_sources")
 
-# Both arms are look-ups by unique key. Whatever holds a tilde names a slug, for ever.
+# Both arms are look-ups by unique key. An id with a tilde always means its slug.
 RESOLVE_ID = text("""
 SELECT asset_id FROM tickers WHERE CAST(:slug AS text) IS NULL AND ticker = :ticker
 UNION ALL
@@ -121,7 +123,7 @@ SELECT COALESCE(json_agg(row_to_json(v) ORDER BY v.source, v.namespace), '[]'::j
 """
 
 MOVES_SHOWN = 50
-"""Ticker moves shown of one coin, newest first."""
+"""Maximum number of ticker moves shown of one coin, newest first."""
 
 # ticker_moves is small: one row per change of owner. It has no index by asset.
 TICKER_MOVES = f"""
@@ -132,7 +134,7 @@ SELECT COALESCE(json_agg(row_to_json(m)), '[]'::json)
          ORDER BY move_id DESC LIMIT {MOVES_SHOWN}) m
 """
 
-# Primary keys all the way but for ticker_moves.
+# Primary keys, except for ticker_moves.
 COIN = text(f"""
 SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
   FROM unified c
@@ -147,7 +149,7 @@ SELECT {UNIFIED_VERSION} AS version, row_to_json(record)::text AS body
  WHERE c.asset_id = :asset_id
 """)
 
-# Sources that ever spoke of the coin; retired ones keep their history.
+# All sources that ever observed the coin, retired ones too: their history is kept.
 HISTORY_SOURCES = text("""
 SELECT DISTINCT s.source_id
   FROM (SELECT source_id FROM quotes_latest WHERE asset_id = :asset_id
@@ -159,9 +161,9 @@ SELECT DISTINCT s.source_id
 """)
 
 TOP_COINS = 10
-"""Coins listed by market cap in the summary."""
+"""Number of coins by market cap in the summary."""
 
-# Scans unified twice and sums totals of runs by source: some 10 ms, once for each version of the data.
+# Scans unified twice and sums the totals of runs: some 10 ms, once per version of the data.
 SUMMARY = text(f"""
 SELECT {SOURCES_VERSION} AS version, row_to_json(summary)::text AS body FROM (
   SELECT COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'unified'), 0) AS coins,

@@ -1,7 +1,6 @@
-"""Whole lists for exports: rows by a server-side cursor, in the order of the pages.
+"""Rows of exports: whole lists by a server-side cursor, in the order of the pages.
 
-A statement returns one column with each row as JSON, or all columns as text: what is text already
-goes into a CSV cell as it is, and a NUMERIC keeps its digits on the way into any other form.
+A statement returns either one column with each row as JSON, or all columns as text.
 """
 
 from __future__ import annotations
@@ -26,26 +25,27 @@ from cryptosource_store.statements.coins import RECORD_FIELDS, SOURCE_NAMES
 
 
 class Kind(StrEnum):
-    """What a column holds."""
+    """The kind of value in a column."""
 
     TEXT = "text"
     INTEGER = "integer"
     AMOUNT = "amount"
     TIME = "time"
     NAMES = "names"
-    """Several names, which never hold a space, so that a space can stand between them."""
+    """A list of names, separated by spaces in text; names never contain one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of an export; its name is also the member's in JSON."""
+    """A column of an export, and the member of that name in JSON."""
 
     name: str
     kind: Kind = Kind.TEXT
 
     @property
     def as_text(self) -> str:
-        """SQL for its text."""
+        """SQL for its value as text."""
+        # As text even for numbers: a NUMERIC keeps its digits in any format, and CSV needs no more.
         if self.kind is Kind.NAMES:
             return (
                 f"(SELECT string_agg(name, ' ' ORDER BY name) "
@@ -106,50 +106,50 @@ BUCKET_COLUMNS = _columns(
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """What is exported: rows named `record`, and their order."""
+    """The rows of an export, each as `record`, and their order."""
 
     columns: tuple[Column, ...]
     source: str
     """FROM and WHERE."""
     order: str
-    counted: str
-    """FROM and WHERE that give as many rows."""
-    ahead: str = ""
-    """Common table expressions in front."""
+    count_source: str
+    """FROM and WHERE that yield the same number of rows, without joins for columns."""
+    with_clause: str = ""
+    """Common table expressions that `source` and `count_source` use."""
 
     def statement(self, *, as_json: bool) -> TextClause:
-        """Return the statement of the rows; binds `most` beside what `source` names."""
+        """Return the statement of the rows; binds `most` and what `source` binds."""
         selected = (
             "row_to_json(record)::text"
             if as_json
             else ", ".join(column.as_text for column in self.columns)
         )
         return text(
-            f"{self.ahead} SELECT {selected} {self.source} ORDER BY {self.order} LIMIT :most"
+            f"{self.with_clause} SELECT {selected} {self.source} ORDER BY {self.order} LIMIT :most"
         )
 
     def count(self) -> TextClause:
-        """Return the statement that counts the rows, no further than `most`."""
-        counted = f"SELECT 1 {self.counted} LIMIT :most"
-        return text(f"{self.ahead} SELECT count(*) FROM ({counted}) counted")
+        """Return the statement that counts the rows, up to `most`."""
+        counted = f"SELECT 1 {self.count_source} LIMIT :most"
+        return text(f"{self.with_clause} SELECT count(*) FROM ({counted}) counted")
 
 
 def records_as_of(shape: pages.PageShape) -> Rows:
-    """Return the rows of a list of records as they were; binds `as_of` too."""
+    """Return the rows of a list of records as of a moment; also binds `as_of`."""
     counted = f"{past.rows_as_of(shape)}{{}}{pages.where(past.conditions_as_of(shape))}"
     return Rows(
         columns=RECORD_COLUMNS,
-        ahead=_chosen(shape),
+        with_clause=_with_chosen(shape),
         source=counted.format(
             f" {SOURCE_NAMES} CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record"
         ),
         order=past.order_as_of(shape),
-        counted=counted.format(""),
+        count_source=counted.format(""),
     )
 
 
 def bucket_rows(*, descending: bool, as_of: bool) -> Rows:
-    """Return the rows of a down-sampled history; binds what `bucketing.buckets` binds."""
+    """Return the rows of a down-sampled history; binds what `candles.buckets` binds."""
     counted = f"FROM ({candles.buckets(as_of=as_of)}) u"
     return Rows(
         columns=BUCKET_COLUMNS,
@@ -157,11 +157,11 @@ def bucket_rows(*, descending: bool, as_of: bool) -> Rows:
   LEFT JOIN sources s USING (source_id)
  CROSS JOIN LATERAL (SELECT {candles.BUCKET_FIELDS}) record""",
         order=f"u.bucket {'DESC' if descending else 'ASC'}, u.source_id",
-        counted=counted,
+        count_source=counted,
     )
 
 
-def _chosen(shape: pages.PageShape) -> str:
+def _with_chosen(shape: pages.PageShape) -> str:
     return f"WITH {pages.CHOSEN_SOURCES.rstrip(', ')}" if shape.of_sources else ""
 
 
@@ -169,14 +169,14 @@ def records(shape: pages.PageShape) -> Rows:
     """Return the rows of a list of records.
 
     Args:
-        shape: as for a page; where it goes on and how it counts is left aside.
+        shape: as for a page; its cursor and its way of counting are ignored.
     """
     rows = pages.SOURCE_ROWS if shape.of_sources else pages.UNIFIED_ROWS
     own = [pages.OF_CHOSEN_SOURCES] if shape.of_sources else []
     where = pages.where([*own, *shape.conditions])
     return Rows(
         columns=RECORD_COLUMNS,
-        ahead=_chosen(shape),
+        with_clause=_with_chosen(shape),
         source=f"""FROM {rows}
   JOIN unified c USING (asset_id)
   JOIN assets a USING (asset_id)
@@ -185,14 +185,14 @@ def records(shape: pages.PageShape) -> Rows:
   {SOURCE_NAMES}
  CROSS JOIN LATERAL (SELECT {RECORD_FIELDS}) record{where}""",
         order=pages.order_of(shape),
-        counted=f"FROM {rows}{where}",
+        count_source=f"FROM {rows}{where}",
     )
 
 
 def observations(*, descending: bool, as_of: bool = False) -> Rows:
     """Return the rows of one coin's history.
 
-    Binds `asset_id`, `source_ids`, `start` and `end`, and `as_of` where that is asked for.
+    Binds `asset_id`, `source_ids`, `start` and `end`, and with `as_of` also that.
     """
     quotes = past.KNOWN_QUOTES if as_of else "quotes q"
     source = f"FROM {quotes}{pages.OF_COIN_IN_RANGE}"
@@ -203,5 +203,5 @@ def observations(*, descending: bool, as_of: bool = False) -> Rows:
   LEFT JOIN sources s USING (source_id)
  CROSS JOIN LATERAL (SELECT {pages.OBSERVATION_FIELDS}) record""",
         order=f"u.observed_at {direction}, u.source_id",
-        counted=source,
+        count_source=source,
     )

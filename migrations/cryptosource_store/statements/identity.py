@@ -1,7 +1,7 @@
-"""Which coin an external id means: by pin, by evidence, else a coin of its own.
+"""Resolution of external ids to coins: candidates for a match, new coins, and owners of tickers.
 
-A page with ids nobody has seen takes the identity lock until its commit, so that two sources
-that meet the same new coin at once cannot both mint it. Pages of known ids never take it.
+A page with unknown ids takes the identity lock until its commit, so that two sources that meet the
+same new coin at once cannot both mint it. Pages of known ids never take it.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from sqlalchemy import TextClause, text
 from cryptosource_store.statements.batching import batch
 
 IDENTITY_LOCK = 727_003
+"""Advisory lock (one key) of the transaction that resolves unknown ids."""
 
 LOCK_IDENTITY = text(f"SELECT pg_advisory_xact_lock({IDENTITY_LOCK})")
 
 VERSION_OF_UNIFIED = text("SELECT version FROM dataset_versions WHERE dataset = 'unified'")
 
-# Primary key of data_changes, which has a row for each page that changed unified: behind a version
-# that was just read there are a few.
+# Primary key of data_changes, which has a row for each page that changed unified: there are only a
+# few after a version that was read a moment ago.
 CHANGED_BY_OTHERS = text("""
 SELECT EXISTS (SELECT 1 FROM data_changes
                 WHERE version > :version AND source_id IS DISTINCT FROM :source_id)
 """)
 LOCK_AND_CHECK_CHANGES = batch(LOCK_IDENTITY, CHANGED_BY_OTHERS)
 
-# Index unified_symbol_idx, then a look-up of aliases by (asset_id, id_scope) for each. OFFSET 0 keeps
-# the planner from hashing all aliases for every page instead.
+# Index unified_symbol_idx, then a look-up of aliases by (asset_id, id_scope) for each. OFFSET 0
+# stops the planner from hashing all aliases for every page instead.
 CANDIDATES = text("""
 SELECT u.asset_id, u.symbol, u.name, u.price_usd, u.market_cap_usd, u.rank, u.observed_at,
        EXISTS (SELECT 1 FROM asset_aliases a
@@ -44,8 +45,8 @@ HAS_ALIAS = text("""
 SELECT EXISTS (SELECT 1 FROM asset_aliases WHERE id_scope = :id_scope AND asset_id = :asset_id)
 """)
 
-# Ids for coins to be, and whether the slug that each would like is taken. The sequence is looked up
-# once: asking for its name in each row costs more than everything else here. OFFSET 0: as above.
+# Ids for new coins, and whether the proposed slug of each is taken. The sequence's name is resolved
+# once: doing so in each row costs more than all the rest. OFFSET 0: as above.
 RESERVE_ASSETS = text("""
 SELECT nextval(numbers.sequence) AS asset_id,
        EXISTS (SELECT 1 FROM assets a WHERE a.slug = wanted.slug OFFSET 0) AS taken
@@ -55,7 +56,7 @@ SELECT nextval(numbers.sequence) AS asset_id,
  ORDER BY nth
 """)
 
-# Unique index of slugs, once for each.
+# A look-up in the unique index of slugs for each.
 TAKEN_SLUGS = text("SELECT slug FROM assets WHERE slug = ANY(CAST(:slugs AS text[]))")
 
 COPY_ASSETS = "COPY assets (asset_id, slug, symbol, name) FROM STDIN"
@@ -68,13 +69,13 @@ COPY_ALIASES = (
 def lock_tickers(coins: str) -> TextClause:
     """Return a statement that locks the tickers which several coins share, for `move_tickers`.
 
-    Index look-ups only, by what unified says now. A ticker that several coins share is decided
-    under its row's lock, so that two sources that move two rivals at once do not both decide on
-    what the other just changed.
+    It needs index look-ups only.
 
     Args:
         coins: name of a table with a column `asset_id`.
     """
+    # The owner of a shared ticker is decided under the lock of its row: two sources that change two
+    # rivals at once would otherwise each decide by the other's old rank.
     return text(f"""
 SELECT count(*) FROM (
   SELECT 1 FROM tickers t
@@ -85,9 +86,10 @@ SELECT count(*) FROM (
 
 
 def move_tickers(coins: str) -> TextClause:
-    """Return a statement that gives each ticker which the coins bear or own to the best bearer.
+    """Return a statement that decides who owns each ticker that the coins have or own.
 
-    Best is the lowest rank, then the largest market cap, then the older coin. Only a change writes.
+    The owner is the coin of that symbol with the lowest rank, then the largest market cap, then the
+    lowest asset_id. Only changes are written.
 
     Args:
         coins: as for `lock_tickers`.

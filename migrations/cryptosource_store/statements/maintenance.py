@@ -1,15 +1,15 @@
-"""Making partitions ahead, dropping what is past its retention, clearing what is left over."""
+"""Statements of maintenance: partitions, sizes, and deletion of rows past their retention."""
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
 MAINTENANCE_LOCK = 727_004
-"""Advisory lock (one key) of the one process that maintains."""
+"""Advisory lock (one key) of the process that maintains the database."""
 
 TRY_LOCK = text(f"SELECT pg_try_advisory_lock({MAINTENANCE_LOCK})")
 
-# The catalog alone. Bounds read in UTC, as the session's time zone is.
+# Reads the catalog only. The session's time zone is UTC, and so are the bounds.
 PARTITIONS = text(r"""
 SELECT root.name AS root, tree.relid::regclass::text AS name, tree.isleaf AS leaf,
        CASE WHEN root.name = 'raw_records' THEN branch.name END AS branch,
@@ -26,7 +26,7 @@ SELECT root.name AS root, tree.relid::regclass::text AS name, tree.isleaf AS lea
  ORDER BY root.name, branch.name, lower NULLS FIRST
 """)
 
-# The catalog, and a look at the size of each file.
+# The catalog, and the size of each file.
 DATABASE_SIZE = text("""
 SELECT pg_database_size(current_database()) AS database_bytes, clock_timestamp() AS now
 """)
@@ -41,7 +41,7 @@ SELECT root.name AS root,
  GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
-# The newest runs of a source stay however old they are. Index etl_runs_source_started_idx.
+# The newest runs of a source are kept whatever their age. Index etl_runs_source_started_idx.
 _OLD_RUNS = """etl_runs r
  WHERE r.started_at < :before AND r.status <> 'running'
    AND (SELECT count(*) FROM (
@@ -49,14 +49,15 @@ _OLD_RUNS = """etl_runs r
            WHERE n.source_id = r.source_id AND n.started_at > r.started_at
            LIMIT :keep) newer) >= :keep"""
 _OLD_REQUESTS = "run_requests r WHERE r.requested_at < :before"
-# What is listed still stays; what is gone goes with the runs it could tell apart.
+# Listings that have not ended are kept. Others are needed to compare runs, and go together with
+# them.
 _OLD_LISTINGS = "listings r WHERE r.delisted_at < :before"
 _OLD_REQUEST_KEYS = "run_request_keys r WHERE r.created_at < :before"
-# An arrival that has passed stands for a full bucket, as does a missing row.
+# An arrival in the past means a full bucket, and so does a missing row.
 _OLD_BUCKETS = "rate_limits r WHERE r.arrival < extract(epoch FROM CAST(:before AS timestamptz))"
-# Whoever follows the data and was away for longer reads it anew.
+# A follower that was disconnected for longer has to read all data again.
 _OLD_CHANGES = "data_changes r WHERE r.changed_at < :before"
-# Goes with the month of quotes it belonged to.
+# As old as the dropped months of quotes.
 _OLD_SUPERSEDED = "superseded_quotes r WHERE r.observed_at < :before"
 
 COUNT_OLD = {
@@ -68,11 +69,11 @@ COUNT_OLD = {
     "data_changes": text(f"SELECT count(*) FROM {_OLD_CHANGES}"),
     "superseded_quotes": text(f"SELECT count(*) FROM {_OLD_SUPERSEDED}"),
 }
-"""Table -> how many of its rows are past their retention."""
+"""Table -> statement that counts its rows past their retention."""
 
 
 def _delete(table: str, key: str, old: str) -> str:
-    # Locked rows belong to somebody who is at work; they are left for the next time.
+    # Rows that another session has locked are skipped until the next maintenance.
     return f"""DELETE FROM {table} WHERE {key} IN (
       SELECT r.{key} FROM {old} LIMIT :most FOR UPDATE OF r SKIP LOCKED)"""
 
@@ -86,9 +87,9 @@ DELETE_OLD = {
     "data_changes": text(_delete("data_changes", "version", _OLD_CHANGES)),
     "superseded_quotes": text(_delete("superseded_quotes", "ctid", _OLD_SUPERSEDED)),
 }
-"""Table -> deletes at most :most of those rows."""
+"""Table -> statement that deletes at most `most` of those rows."""
 
-# What was known before the end of a dropped month cannot be told any more.
+# With a month of quotes dropped, what was known before its end can no longer be answered.
 ADVANCE_RECORDED_SINCE = text("""
 UPDATE knowledge SET recorded_since = greatest(recorded_since, CAST(:before AS timestamptz))
 """)

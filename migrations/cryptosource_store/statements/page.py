@@ -1,6 +1,6 @@
-"""What the page for people reads beside the API's own statements.
+"""Statements of the web page, beside those of the API that it shares.
 
-Rows and not JSON: the page formats each value, and is asked a thousandth as often as the API.
+They return rows and not JSON, because the page formats each value itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from cryptosource_store.statements.record_pages import TOTAL_CAP, sort_key
 from cryptosource_store.statements.runs import CURSOR_SUMMARY
 
 DRIFT_SHOWN_FOR = "3 days"
-"""A source counts as drifted that long after its upstream changed: over a weekend."""
+"""How long after a change of its upstream a source is shown as drifted: over a weekend."""
 
-# Unique keys and schema_drifts_source_idx: the newest drifts of each source, no more than 20.
+# Unique keys and schema_drifts_source_idx: at most 20 of the newest drifts of each source.
 _OVERVIEW = f"""
 SELECT s.source_id, s.namespace, s.name, s.schedule, s.time_zone, s.created_at,
        COALESCE(d.total, 0) AS records, clock_timestamp() AS now, drift.changes AS drifts,
@@ -38,7 +38,7 @@ SOURCE_OVERVIEW = text(f"""{_OVERVIEW} AND s.namespace = :namespace AND s.name =
  ORDER BY s.source_id LIMIT 1
 """)
 
-# The indexes of `run_history`; runs are kept for a time.
+# The indexes of `run_history`. No row when retention has deleted the run.
 LAST_FAILURE = text(f"""
 SELECT failure.run_id::text AS run_id, failure.status, failure.reason, failure.message,
        failure.started_at
@@ -54,7 +54,7 @@ SELECT f.run_id::text AS run_id, f.field, f.change, f.types_before, f.types_afte
  ORDER BY f.drift_id DESC LIMIT 20
 """)
 
-# The source's part of the key of rejected_records: what is in quarantine and not yet out of it.
+# Unique key of rejected_records, by its first column. Replayed records have left quarantine.
 SOURCE_REJECTS = text("""
 SELECT q.reason, count(*) AS records, max(q.last_seen_at) AS last_seen_at,
        (array_agg(q.run_id::text ORDER BY q.last_seen_at DESC))[1] AS run_id
@@ -95,7 +95,7 @@ SELECT (SELECT b.run_id::text FROM etl_runs b
   FROM etl_runs r WHERE r.run_id = CAST(:run_id AS uuid)
 """)
 
-# Every source with the number of coins it knows, most first: columns and choices of the list.
+# Columns and filter of the list of coins: sources by the number of coins they know, most first.
 SOURCE_CHOICES = text("""
 SELECT s.source_id, s.namespace, s.name, COALESCE(d.total, 0) AS records
   FROM sources s LEFT JOIN dataset_versions d ON d.dataset = 'source:' || s.source_id
@@ -105,7 +105,7 @@ SELECT s.source_id, s.namespace, s.name, COALESCE(d.total, 0) AS records
 """)
 
 SPARK_POINTS = 28
-"""Points of a sparkline: four a day for a week."""
+"""Number of points of a sparkline: four a day for a week."""
 
 MATCHES_PATTERN = r"(u.symbol LIKE upper(:pattern) ESCAPE '\' OR u.name ILIKE :pattern ESCAPE '\')"
 OF_SOURCE = "u.source_ids @> ARRAY[CAST(:source_id AS integer)]"
@@ -126,15 +126,14 @@ def _order(sort: str, *, descending: bool) -> str:
 def coins_statement(*, searched: bool, of_source: bool, sort: str, descending: bool) -> TextClause:
     """Return the statement of a page of coins with each source's price and a week's prices.
 
-    By rank it reads `offset + size` entries of unified_rank_idx; a search scans unified once. The
-    week is `SPARK_POINTS` look-ups by the key of quotes for each coin, however much it holds.
-
     Args:
-        searched: binds `pattern` (for LIKE) and `symbol`; an exact symbol comes first.
+        searched: filter by `pattern` (for LIKE); coins whose symbol is `symbol` come first.
         of_source: only coins that `source_id` knows.
         sort: one of `COIN_SORTS`.
-        descending: largest first; unknown comes last either way.
+        descending: largest first; unknown values come last either way.
     """
+    # By rank it reads `offset + size` entries of unified_rank_idx; a search scans unified once. The
+    # week is SPARK_POINTS look-ups by the primary key of quotes per coin, however many it has.
     conditions = [MATCHES_PATTERN] * searched + [OF_SOURCE] * of_source
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = (EXACT_FIRST if searched else "") + _order(sort, descending=descending)
@@ -170,7 +169,7 @@ SELECT (SELECT count(*) FROM ({counted}) counted) AS total, clock_timestamp() AS
 """)
 
 
-# Key of quotes, once for each source and month.
+# Primary key of quotes, once per source and month.
 QUOTED_SPAN = text("""
 SELECT min(oldest.observed_at) AS oldest, max(newest.observed_at) AS newest
   FROM unnest(CAST(:source_ids AS integer[])) AS chosen(source_id)
@@ -182,7 +181,7 @@ SELECT min(oldest.observed_at) AS oldest, max(newest.observed_at) AS newest
                       ORDER BY q.observed_at DESC LIMIT 1) newest
 """)
 
-# One look-up by the key of quotes for each source and step, however much lies in between.
+# One look-up by the primary key of quotes per source and step, however many observations there are.
 PRICES = text("""
 SELECT chosen.source_id, q.observed_at, q.price_usd
   FROM unnest(CAST(:source_ids AS integer[])) AS chosen(source_id)
@@ -201,7 +200,7 @@ SELECT chosen.source_id, q.observed_at, q.price_usd
 
 NOW = text("SELECT clock_timestamp()")
 
-# Retired ones too: their history is still drawn.
+# Retired sources too: charts still show their history.
 SOURCE_NAMES = text("""
 SELECT source_id, namespace, name FROM sources WHERE source_id = ANY (CAST(:source_ids AS integer[]))
 """)

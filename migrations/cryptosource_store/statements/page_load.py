@@ -1,11 +1,11 @@
-"""The load path: one page, from a staged COPY to every table it belongs in.
+"""The load path: one page, from a COPY into a stage table to all tables that it changes.
 
-All of it runs in one transaction on the claiming session. Locks are taken in one order by every
-source (unified, then tickers, then dataset_versions, each sorted), so that two sources that load
-the same coins wait for each other instead of deadlocking.
+All statements run in one transaction on the session that claimed the source. Every source takes
+locks in one order (unified, then tickers, then dataset_versions, each sorted), so that two sources
+that load the same coins wait for each other instead of deadlocking.
 
-What follows once `quotes_latest` is right does not depend on where the coins came from. Those
-statements are functions of `coins`: the name of a table with a column `asset_id`, once or more.
+The statements that follow the update of `quotes_latest` are shared with replays. They are functions
+of `coins`: the name of a table with a column `asset_id`, in which a coin may occur several times.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STAGE_COLUMNS = (
     *QUOTE_COLUMNS,
     "payload",
 )
-"""Order of the columns in the COPY text of a page."""
+"""Columns in the COPY text of a page, in order."""
 
 REJECT_COLUMNS = (
     "seq",
@@ -47,8 +47,8 @@ REJECT_COLUMNS = (
     "payload",
 )
 
-# Session-local and truncated at each commit. repeated: an earlier row of this page has the same
-# (asset, observed_at), so this one follows on it and not on what is stored.
+# Of the session, and emptied at each commit. repeated: an earlier row of this page has the same
+# (asset, observed_at), so this row is not compared with the stored one.
 CREATE_STAGE = text(f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS page_stage (
   seq integer NOT NULL, repeated boolean NOT NULL,
@@ -68,8 +68,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS page_rejects (
 COPY_STAGE = f"COPY page_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 COPY_REJECTS = f"COPY page_rejects ({', '.join(REJECT_COLUMNS)}) FROM STDIN"
 
-# What is already known of a page's ids. OFFSET 0 keeps each look-up a look-up by primary key: the
-# planner would turn them round when it has no statistics, and scan the tables for every page.
+# The coins and newest observations of a page's ids. OFFSET 0 keeps each look-up one by primary key:
+# without statistics the planner would reverse the joins and scan the tables for every page.
 KNOWN = text("""
 SELECT external_id, asset_id, digest, observed_at FROM (
   SELECT wanted.external_id,
@@ -87,8 +87,8 @@ SELECT external_id, asset_id, digest, observed_at FROM (
  WHERE asset_id IS NOT NULL
 """)
 
-# A look-up by the primary key of quotes for each row. A row equal to the stored observation of its
-# time has been loaded before.
+# A look-up by the primary key of quotes for each row. A row that equals the stored observation of
+# its time was loaded before.
 DROP_UNCHANGED = text("""
 DELETE FROM page_stage s
  WHERE NOT s.repeated AND EXISTS (
@@ -106,7 +106,8 @@ SELECT :source_type, raw_id, :ingested_at, :source_id, :run_id, external_id, obs
   FROM page_stage
 """)
 
-# Row locks in (asset, time) order. An equal key with another payload is a correction: last wins.
+# Row locks in (asset, time) order. An equal key with another payload is a correction: the last one
+# is stored.
 UPSERT_QUOTES = text(f"""
 INSERT INTO quotes AS q (asset_id, source_id, observed_at, rank, {FIGURE_LIST},
                          run_id, raw_id, digest)
@@ -120,7 +121,8 @@ ON CONFLICT (asset_id, source_id, observed_at) DO UPDATE
        run_id = excluded.run_id, raw_id = excluded.raw_id, digest = excluded.digest
 """)
 
-# Only a newer observation (or a correction of the newest) moves a record: newness is per record.
+# Only a newer observation, or a correction of the newest one, replaces a row: an upstream may send
+# old observations of some coins after newer ones.
 UPSERT_LATEST = text(f"""
 INSERT INTO quotes_latest AS l (source_id, external_id, asset_id, observed_at, inferred_time,
        symbol, name, rank, {FIGURE_LIST},
@@ -140,10 +142,9 @@ ON CONFLICT (source_id, external_id) DO UPDATE
 
 
 def lock_unified(coins: str) -> TextClause:
-    """Return a statement that locks rows in asset order, and counts the coins that have none yet.
-
-    Two sources of one coin: the second waits here and then sees what the first committed.
-    """
+    """Return a statement that locks the coins' rows of unified and counts the coins without one."""
+    # In the order of asset_id, against deadlocks. Of two sources that load one coin the second
+    # waits here, and then sees what the first one committed.
     return text(f"""
 SELECT (SELECT count(DISTINCT asset_id) FROM {coins}) - (
   SELECT count(*) FROM (
@@ -153,10 +154,10 @@ SELECT (SELECT count(DISTINCT asset_id) FROM {coins}) - (
 
 
 def upsert_unified(coins: str) -> TextClause:
-    """Return a statement that derives the unified rows anew from `quotes_latest`, by its index.
+    """Return a statement that derives the rows of unified from `quotes_latest`, by its index.
 
-    The newest observation that has a price speaks for the coin; the spread is between the prices
-    of the last hour before it.
+    A coin gets the values of its newest observation that has a price. The spread is between the
+    prices that sources observed within the hour before that observation.
     """
     return text(f"""
 INSERT INTO unified AS u (asset_id, symbol, name, rank, {FIGURE_LIST},
@@ -189,7 +190,7 @@ ON CONFLICT (asset_id) DO UPDATE
 """)
 
 
-# Poison that comes back with each run is one row with a count, not a row per run.
+# A record that is rejected in each run is one row with a count, not a row per run.
 UPSERT_REJECTS = text("""
 WITH stored AS (
   INSERT INTO rejected_records AS r (source_id, external_id, digest, reason, field, detail,
@@ -210,8 +211,8 @@ SELECT :source_type, p.raw_id, :ingested_at, :source_id, :run_id, p.external_id,
   FROM page_rejects p JOIN stored USING (raw_id)
 """)
 
-# In this order: the counter of unified is the last lock a page takes, and holds it only until its
-# commit.
+# The row of unified comes last: it is the last lock that a page takes, so that other pages wait for
+# it as short as possible.
 COUNT_CHANGE = text("""
 INSERT INTO dataset_versions AS d (dataset, version, total)
 VALUES (:dataset, 1, :new_records), ('unified', 1, :new_coins)
@@ -221,12 +222,10 @@ ON CONFLICT (dataset) DO UPDATE SET version = d.version + 1, total = d.total + e
 
 
 def record_change(coins: str) -> TextClause:
-    """Return a statement that adds a row to the feed of changes.
-
-    Behind COUNT_CHANGE, whose row lock makes versions commit in their order. One row for a page: a
-    version column in unified would need an index, and each update would write to it. A ticker that
-    moved in this transaction renamed two coins, which need not be among these.
-    """
+    """Return a statement that adds a row to the feed of changes; it must follow COUNT_CHANGE."""
+    # The row lock of COUNT_CHANGE makes versions commit in their order. One row for each page: a
+    # version column in unified would need an index that every update writes to. A ticker that moved
+    # in this transaction changed the ids of two coins, which need not be among the page's.
     return text(f"""
 INSERT INTO data_changes AS d (version, changed_at, source_id, asset_ids)
 SELECT version, changed_at, :source_id,
@@ -244,7 +243,7 @@ SELECT pg_notify('{DATA_CHANNEL}', concat_ws(':', CAST(:source_id AS bigint), ve
   FROM dataset_versions WHERE dataset = 'unified'
 """)
 
-# Changes nothing when somebody claimed the source after us; then this page must not be committed.
+# Updates no row when another run has claimed the source since; the page must not be committed then.
 MOVE_CHECKPOINT = text("""
 UPDATE etl_checkpoints SET cursor = :cursor, records_committed = :records_committed,
        observed_at = greatest(observed_at, :observed_at), run_id = :run_id,
@@ -252,7 +251,7 @@ UPDATE etl_checkpoints SET cursor = :cursor, records_committed = :records_commit
  WHERE source_id = :source_id AND epoch = :epoch
 """)
 
-# The same fence for a batch that must leave the cursor alone.
+# The same check for a page that does not move the cursor.
 KEEP_CHECKPOINT = text("""
 UPDATE etl_checkpoints SET run_id = :run_id WHERE source_id = :source_id AND epoch = :epoch
 """)
@@ -265,12 +264,12 @@ UPDATE etl_runs SET processed = processed + :processed, loaded = loaded + :loade
  WHERE run_id = :run_id AND status = 'running'
 """)
 
-# Behind MOVE_CHECKPOINT or KEEP_CHECKPOINT, which hold the row if they found it.
+# After MOVE_CHECKPOINT or KEEP_CHECKPOINT, which have locked the row if it has our epoch.
 EPOCH_IS_CURRENT = text("""
 SELECT EXISTS (SELECT 1 FROM etl_checkpoints WHERE source_id = :source_id AND epoch = :epoch)
 """)
 
-# Only for a page that has any: with those of the run's pages before.
+# Only for pages with rejected records. The counts are of all pages of the run so far.
 COUNT_REJECTS = text("""
 UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
  WHERE run_id = :run_id AND status = 'running'
@@ -278,11 +277,11 @@ UPDATE etl_runs SET reject_reasons = CAST(:reasons AS jsonb)
 
 
 def announce(coins: str) -> TextClause:
-    """Return a statement that numbers a change of the coins, records it and notifies listeners."""
+    """Return a statement that versions a change of the coins, stores it and notifies listeners."""
     return batch(COUNT_CHANGE, record_change(coins), NOTIFY_CHANGE)
 
 
-# The page's transaction, in as few messages as what is asked back allows.
+# The page's transaction in as few messages as possible: one ends where its result is needed.
 MERGE = batch(INSERT_RAW, UPSERT_QUOTES, UPSERT_LATEST, lock_unified(STAGE))
 SHARE = batch(upsert_unified(STAGE), lock_tickers(STAGE), move_tickers(STAGE), announce(STAGE))
 ADVANCE = batch(MOVE_CHECKPOINT, COUNT_PAGE, NOTIFY, EPOCH_IS_CURRENT)

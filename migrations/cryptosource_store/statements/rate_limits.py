@@ -1,7 +1,7 @@
-"""The shared token bucket: generic cell rate algorithm, one row per bucket.
+"""The token bucket that pods share: the generic cell rate algorithm, with one row per bucket.
 
 `arrival` is the theoretical arrival time of the next request at the sustained rate. A request may
-go out once `arrival - tolerance` has passed; each one that does moves it on by one interval.
+be sent once `arrival - tolerance` has passed, and advances `arrival` by one interval.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MAKE_BUCKET = text("""
 INSERT INTO rate_limits (bucket, arrival) VALUES (:bucket, 0) ON CONFLICT DO NOTHING
 """)
 
-# Row lock until the transaction ends, so that what is decided here is what TAKE finds.
+# Row lock until the transaction ends, so that no other pod takes the token between WAIT and TAKE.
 WAIT = text(f"""
 SELECT arrival - :tolerance - {_NOW} FROM rate_limits WHERE bucket = :bucket FOR UPDATE
 """)

@@ -1,7 +1,7 @@
-"""Pages of records and of history: one statement each, with the total in the same snapshot.
+"""Pages of records and of history: one statement each, so that page and total agree.
 
-A page asks for one row more than it shows, so that it knows whether another one follows. Each
-statement returns `version, total, found, body, last_key, last_asset, last_source`.
+Each statement returns `version, total, found, body, last_key, last_asset, last_source`. It selects
+one row more than the page has: `found` then tells whether another page follows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cryptosource_store.statements.coins import (
 )
 
 TOTAL_CAP = 10_001
-"""Counting stops there where no index and no counter row knows the total."""
+"""Counting stops at this number where the total is not stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class SortKey:
 
     expression: str
     cast: str
-    """Type that a cursor's text is cast to; the text is `expression::text` of a row."""
+    """Type that the key in a cursor is cast to; a cursor holds `expression::text` of a row."""
     nullable: bool = True
 
 
@@ -50,7 +50,8 @@ SORT_KEYS = {
 BEST_FIRST = SortKey(expression=RANK_KEY, cast="integer", nullable=False)
 """Ascending rank reads unified_rank_idx; its COALESCE puts coins without a rank last."""
 
-# A retired source answers to its own name alone, and only while nobody else goes by it.
+# A retired source is selected by its name only, not by its type, and only while no source that
+# exists has this name.
 CHOSEN_SOURCES = """chosen AS MATERIALIZED (
   SELECT source_id FROM sources s
    WHERE (retired_at IS NULL OR (name = :source AND NOT EXISTS (
@@ -88,37 +89,37 @@ def sort_key(name: str, *, descending: bool) -> SortKey:
 
 @dataclass(frozen=True, kw_only=True)
 class PageShape:
-    """What a page's statement is made of; equal shapes are the same SQL."""
+    """The parameters that determine a page's SQL; equal shapes give equal SQL."""
 
     of_sources: bool
-    """The sources' own records instead of the unified ones."""
+    """Records of single sources instead of the unified ones."""
     conditions: tuple[str, ...] = ()
-    """Filters out of this module's constants."""
+    """Filters, which are constants of this module."""
     sort: str = "rank"
     descending: bool = False
     after: bool = False
-    """Go on behind a cursor."""
+    """Continue after a cursor."""
     after_null: bool = False
-    """…whose row has no value in the sorted column."""
+    """The sorted column is null in the cursor's row."""
     capped: bool = False
-    """Count no further than `TOTAL_CAP`."""
+    """Count at most up to `TOTAL_CAP`."""
 
     @property
     def version(self) -> str:
-        """SQL for the version of what it is read from."""
+        """SQL for the version of the data that the page shows."""
         return SOURCES_VERSION if self.of_sources else UNIFIED_VERSION
 
     @property
     def plans_alike(self) -> bool:
-        """Whether one plan is the best for all values: a sort by index and look-ups by key."""
+        """Whether one plan is best for all values, so that the statement can be prepared."""
         by_index = self.sort == "rank" and not self.descending
         return by_index and set(self.conditions) <= {BY_TICKER, BY_SYMBOL}
 
 
 def _ties(*, of_sources: bool) -> tuple[str, str]:
-    """Return the columns that order rows of equal keys, and where the cursor stands in them.
+    """Return the columns that order rows of equal keys, and the binds of the cursor's values.
 
-    A coin is once in unified; among sources' own records it is once for each source.
+    A coin has one row in unified, but one per source among the records of sources.
     """
     if of_sources:
         return "u.asset_id, u.source_id", ":after_asset, :after_source"
@@ -132,28 +133,29 @@ def _order(key: SortKey, ties: str, *, descending: bool) -> str:
 
 
 def _after(key: SortKey, shape: PageShape) -> str:
-    """Return the condition for rows behind the cursor's, in the order of `_order`."""
+    """Return the condition for rows after the cursor's, in the order of `_order`."""
     column, value = key.expression, f"CAST(:after_key AS {key.cast})"
-    ties, stand = _ties(of_sources=shape.of_sources)
+    ties, cursor = _ties(of_sources=shape.of_sources)
     if shape.after_null:
-        return f"({column} IS NULL AND ({ties}) > ({stand}))"
+        return f"({column} IS NULL AND ({ties}) > ({cursor}))"
     if key is SORT_KEYS["asset_id"] and not shape.descending:
-        return f"({ties}) > ({stand})"
+        return f"({ties}) > ({cursor})"
     if key is BEST_FIRST:
-        return f"({column}, {ties}) > ({value}, {stand})"  # a row comparison: one index range
-    beyond = f"{column} {'<' if shape.descending else '>'} {value}"
+        # One row comparison instead of OR, because it is one range of unified_rank_idx.
+        return f"({column}, {ties}) > ({value}, {cursor})"
+    past_value = f"{column} {'<' if shape.descending else '>'} {value}"
     nulls = f" OR {column} IS NULL" if key.nullable else ""
-    return f"({beyond} OR ({column} = {value} AND ({ties}) > ({stand})){nulls})"
+    return f"({past_value} OR ({column} = {value} AND ({ties}) > ({cursor})){nulls})"
 
 
 def order_of(shape: PageShape) -> str:
-    """Return what the rows of a shape are ordered by."""
+    """Return the ORDER BY list of a shape."""
     key = sort_key(shape.sort, descending=shape.descending)
     return _order(key, _ties(of_sources=shape.of_sources)[0], descending=shape.descending)
 
 
 def where(conditions: Sequence[str]) -> str:
-    """Return the WHERE clause of conditions, which may be none."""
+    """Return the WHERE clause of conditions; empty without conditions."""
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
@@ -167,10 +169,8 @@ def _total(shape: PageShape, rows: str, filters: Sequence[str]) -> str:
 
 
 def _best_of_each_source(after: Sequence[str]) -> str:
-    """Return the rows among which those of a page by rank are: a few of each source.
-
-    One scan of several sources comes in no order, so each is asked by itself.
-    """
+    """Return FROM of a page by rank: the first rows of each source, which the page then merges."""
+    # A scan of quotes_latest_rank_idx is in order for one source only.
     return f"""chosen CROSS JOIN LATERAL (
         SELECT u.* FROM {SOURCE_ROWS}{where(["u.source_id = chosen.source_id", *after])}
          ORDER BY {BEST_FIRST.expression}, u.asset_id
@@ -181,24 +181,22 @@ def _best_of_each_source(after: Sequence[str]) -> str:
 def page_statement(shape: PageShape) -> TextClause:
     """Return the statement of a page of records.
 
-    The first page and any page behind a cursor by rank read `size + 1` entries of
-    unified_rank_idx, or of quotes_latest_rank_idx for each source; other sorts keep the best
-    `size + 1` rows of one scan.
-
     Args:
-        shape: binds `size`, `offset`, what its conditions name, and behind a cursor `after_key`,
-            `after_asset` and `after_source`.
+        shape: of the page. The statement binds `size`, `offset`, the names in its conditions, and
+            after a cursor `after_key`, `after_asset` and `after_source`.
     """
+    # By rank, a first page and any page after a cursor read `size + 1` entries of unified_rank_idx,
+    # or of quotes_latest_rank_idx per source. Other sorts keep the first `size + 1` rows of a scan.
     rows = SOURCE_ROWS if shape.of_sources else UNIFIED_ROWS
     own = [OF_CHOSEN_SOURCES] if shape.of_sources else []
     filters = [*own, *shape.conditions]
     key = sort_key(shape.sort, descending=shape.descending)
     after = [_after(key, shape)] if shape.after else []
-    asked = f"{rows}{where([*filters, *after])}"
+    selected = f"{rows}{where([*filters, *after])}"
     if shape.of_sources and key is BEST_FIRST and not shape.conditions:
-        asked = _best_of_each_source(after)
+        selected = _best_of_each_source(after)
     ties, _ = _ties(of_sources=shape.of_sources)
-    # By the column that the page was sorted into, so that the planner knows it need not sort again.
+    # By the column of the inner query's sort, so that the planner need not sort again.
     order = _order(replace(key, expression="u.sort_value"), ties, descending=shape.descending)
     return text(f"""
 {f"WITH {CHOSEN_SOURCES.rstrip(', ')}" if shape.of_sources else ""}
@@ -211,7 +209,7 @@ SELECT {shape.version} AS version, {_total(shape, rows, filters)} AS total, coun
        {_last_shown("u.source_id", order)} AS last_source
   FROM (
     SELECT u.*, {key.expression} AS sort_value
-      FROM {asked}
+      FROM {selected}
      ORDER BY {order_of(shape)}
      LIMIT :size + 1 OFFSET :offset) u
   {_COIN_OF_SOURCES if shape.of_sources else _COIN_ITSELF}
@@ -227,9 +225,9 @@ def _last_shown(expression: str, order: str) -> str:
 
 OBSERVATION_FIELDS = f"""{rfc3339("u.observed_at")} AS observed_at, s.name AS source, s.source_type,
          s.namespace, u.rank, {figure_list("u")}, u.run_id"""
-"""An observation: `u` is its quote, `s` its source."""
+"""SELECT list of an observation: `u` is its quote, `s` its source."""
 
-# Of the primary key (asset, source, time), in the months that the range leaves.
+# Ranges of the primary key (asset, source, time), only in the months between start and end.
 OF_COIN_IN_RANGE = """ WHERE q.asset_id = :asset_id
    AND q.source_id = ANY(CAST(:source_ids AS integer[]))
    AND q.observed_at >= :start AND q.observed_at <= :end"""
@@ -237,33 +235,32 @@ OF_COIN_IN_RANGE = """ WHERE q.asset_id = :asset_id
 
 @lru_cache
 def history_statement(*, descending: bool, after: bool, quotes: str = "quotes q") -> TextClause:
-    """Return the statement of a page of one coin's observations, of all its sources by time.
-
-    For each source it reads at most `size + 1` entries of the primary key (asset, source, time),
-    and only of the months that `start`, `end` and the cursor leave.
+    """Return the statement of a page of one coin's observations by all its sources, sorted by time.
 
     Args:
         descending: newest first.
-        after: go on behind `after_key` (a time) and `after_source`.
-        quotes: what stands for the observations, as `q`.
+        after: continue after `after_key` (a time) and `after_source`.
+        quotes: table expression of the observations, with the alias `q`.
     """
-    direction, beyond = ("DESC", "<=") if descending else ("ASC", ">=")
-    asked = """q.asset_id = :asset_id AND q.source_id = chosen.source_id
+    # Per source it reads at most `size + 1` entries of the primary key (asset, source, time), only
+    # in the months between `start`, `end` and the cursor.
+    direction, comparison = ("DESC", "<=") if descending else ("ASC", ">=")
+    in_range = """q.asset_id = :asset_id AND q.source_id = chosen.source_id
            AND q.observed_at >= :start AND q.observed_at <= :end"""
-    behind = f""" AND q.observed_at {beyond} :after_key
+    after_cursor = f""" AND q.observed_at {comparison} :after_key
            AND (q.observed_at <> :after_key OR q.source_id > :after_source)"""
     return text(f"""
 WITH chosen AS (SELECT unnest(CAST(:source_ids AS integer[])) AS source_id), page AS (
   SELECT row_number() OVER () AS n, ordered.* FROM (
     SELECT q.* FROM chosen CROSS JOIN LATERAL (
         SELECT * FROM {quotes}
-         WHERE {asked}{behind if after else ""}
+         WHERE {in_range}{after_cursor if after else ""}
          ORDER BY q.observed_at {direction} LIMIT :size + 1) q
      ORDER BY q.observed_at {direction}, q.source_id LIMIT :size + 1) ordered
 )
 SELECT {UNIFIED_VERSION} AS version,
        (SELECT count(*) FROM (SELECT 1 FROM chosen CROSS JOIN LATERAL (
-          SELECT 1 FROM {quotes} WHERE {asked}) counted LIMIT {TOTAL_CAP}) capped) AS total,
+          SELECT 1 FROM {quotes} WHERE {in_range}) counted LIMIT {TOTAL_CAP}) capped) AS total,
        count(*) AS found,
        COALESCE(string_agg(row_to_json(record)::text, ',' ORDER BY n) FILTER (WHERE n <= :size),
                 '') AS body,

@@ -1,12 +1,13 @@
-"""Judging stored raw records again: one page, from a staged COPY to every table it may change.
+"""Replay of stored raw records: one page, from a COPY into a stage table to all tables it changes.
 
-A key (asset, source, observed_at) belongs to the highest raw_id that is judged to it, so pages may
-come in any order; newest first, one pass is enough. Every statement leaves alone what is right
-already: an unchanged page writes nothing. The order of locks is that of the load path (quotes,
-latest, unified, tickers, dataset_versions), whose own statements do the unified half.
+Of all raw records that resolve to a key (asset, source, observed_at), the one with the highest
+raw_id is its quote. So pages may come in any order, and newest first one pass suffices. Statements
+change only rows that are wrong: an unchanged page writes nothing. The order of locks is that of the
+load path (quotes, quotes_latest, unified, tickers, dataset_versions), which also provides the
+statements from unified on.
 
-replay_touched holds the coins whose quotes may differ from what was there before the page, and
-replay_changed those among them whose row of quotes_latest did: the others need no more work.
+replay_touched holds the coins whose quotes the page may have changed, and replay_changed those of
+them whose row of quotes_latest did change: only these need the statements from unified on.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ STAGE_COLUMNS = (
     "field",
     "detail",
 )
-"""Order of the columns in the COPY text of a page."""
+"""Columns in the COPY text of a page, in order."""
 
-# held_*: where the record's quote has been until now. asset_id is null for a rejected record,
+# held_*: the key of the record's quote before this page. asset_id is null for a rejected record,
 # reason for an accepted one.
 CREATE_STAGE = text(f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS replay_stage (
@@ -69,14 +70,14 @@ COPY_STAGE = f"COPY replay_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 _RAW = """r.raw_id, r.ingested_at, r.external_id, r.observed_at,
        replace(r.digest::text, '-', '') AS digest, r.scrubbed, r.payload::text AS payload"""
 
-# Primary key of each month's partition, backwards. No lock that a load would notice.
+# Primary key of each month's partition, backwards. Takes no lock that blocks a load.
 STORED_BEFORE = text(f"""
 SELECT {_RAW} FROM raw_records r
  WHERE r.source_type = :source_type AND r.source_id = :source_id AND r.raw_id < :before
  ORDER BY r.raw_id DESC LIMIT :size
 """)
 
-# A record judged to another key, or to none, leaves the key it owned.
+# A record that now resolves to another key, or to none, gives up the key that it had.
 REMOVE_QUOTES = text("""
 WITH gone AS (
   DELETE FROM quotes q USING replay_stage s
@@ -90,7 +91,8 @@ WITH gone AS (
 SELECT count(*) FROM gone
 """)
 
-# What is right is left out before the insert: ON CONFLICT would lock, and so write, each row.
+# Rows that are right already are left out before the insert, because ON CONFLICT would lock each of
+# them, which is a write.
 WRITE_QUOTES = text(f"""
 WITH wanted AS MATERIALIZED (
   SELECT DISTINCT ON (asset_id, observed_at) * FROM replay_stage
@@ -121,7 +123,7 @@ WITH wanted AS MATERIALIZED (
 SELECT raw_id FROM put
 """)
 
-# What quotes do not hold (symbol, name, whether the time was inferred) is in latest alone.
+# Symbol, name and inferred_time are not in quotes but in quotes_latest only.
 TOUCH_LATEST = text("""
 WITH found AS MATERIALIZED (
   SELECT s.raw_id, l.asset_id, s.asset_id IS NOT NULL AS stays
@@ -143,7 +145,8 @@ _NEWEST = """CROSS JOIN LATERAL (
        SELECT * FROM quotes q WHERE q.asset_id = t.asset_id AND q.source_id = :source_id
         ORDER BY q.observed_at DESC LIMIT 1) q"""
 
-# Raw records that a coin falls back to and whose names neither the page nor latest can tell.
+# Raw records of quotes that became a coin's newest, whose names are neither in the page nor in
+# quotes_latest: the caller has to read them from the payload.
 UNNAMED = text(f"""
 SELECT {_RAW} FROM replay_touched t
  {_NEWEST}
@@ -225,7 +228,7 @@ INSERT INTO replay_changed SELECT DISTINCT asset_id FROM gone ON CONFLICT DO NOT
 LOCK_UNIFIED = lock_unified(CHANGED)
 UPSERT_UNIFIED = upsert_unified(CHANGED)
 
-# The rows are locked already.
+# LOCK_UNIFIED has locked the rows.
 DROP_UNIFIED = text("""
 DELETE FROM unified u USING replay_changed c
  WHERE u.asset_id = c.asset_id
@@ -239,7 +242,7 @@ SELECT count(*) FROM replay_changed c
 LOCK_TICKERS = lock_tickers(CHANGED)
 MOVE_TICKERS = move_tickers(CHANGED)
 
-# Tickers that no other coin bears: MOVE_TICKERS has given away the others.
+# Tickers that no other coin has: MOVE_TICKERS has given the others to their new owners.
 DROP_TICKERS = text("""
 DELETE FROM tickers t USING replay_changed c
  WHERE t.asset_id = c.asset_id
@@ -247,7 +250,7 @@ DELETE FROM tickers t USING replay_changed c
 """)
 ANNOUNCE = announce(CHANGED)
 
-# ingested_at names the partition.
+# ingested_at is compared so that only its partition is searched.
 RESTAMP_RAW = text("""
 UPDATE raw_records r
    SET observed_at = s.observed_at, external_id = COALESCE(s.external_id, r.external_id)
@@ -265,7 +268,8 @@ UPDATE rejected_records r SET replayed_at = clock_timestamp()
    AND r.reason IS DISTINCT FROM s.reason
 """)
 
-# A record that was accepted until now is back in quarantine; one that never left it stays as it is.
+# A record that was accepted before returns to quarantine. One that never left it is only brought up
+# to date.
 KEEP_REJECTED = text("""
 UPDATE rejected_records r
    SET contract_version = :contract_version, field = s.field, detail = s.detail,

@@ -1,4 +1,4 @@
-"""Two runs of one source side by side."""
+"""Comparison of two runs of one source: their figures, and the ids that their passes listed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cryptosource_store.statements.coins import coin_id
 from cryptosource_store.statements.runs import RUN_FIELDS
 
 COINS_SHOWN = 100
-"""Of those that appeared, and of those that vanished."""
+"""Maximum number of coins shown that appeared, and of those that vanished."""
 
-# Primary key of etl_runs; index etl_runs_source_started_idx backwards from the run, to the last
-# pass at or before it that was seen whole.
+# Primary key of etl_runs; then etl_runs_source_started_idx backwards from the run to the last
+# complete pass, its own or an earlier one.
 RUNS_COMPARED = text(f"""
 SELECT r.run_id::text AS run_id, r.source_id, s.namespace || '/' || s.name AS source,
        r.processed, r.rejected, r.reject_reasons, row_to_json(record)::text AS body,
@@ -60,8 +60,9 @@ _COINS = f"""(SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
       WHERE {{0}} ORDER BY u.rank NULLS LAST, j.external_id LIMIT {COINS_SHOWN}) x)"""
 _APPEARED, _VANISHED = "j.in_b AND NOT j.in_a", "j.in_a AND NOT j.in_b"
 
-# Indexes listings_from_idx and listings_until_idx for what changed between the two passes, whichever
-# came first; then the primary key, because an id that went and came back in between has changed nothing.
+# Indexes listings_from_idx and listings_until_idx for the ids that changed between the two passes,
+# whichever was first; then the primary key, because an id that left and returned in between is in
+# both.
 LISTING_CHANGES = text(f"""
 WITH changed AS (
   SELECT external_id FROM listings

@@ -1,39 +1,40 @@
-"""Which runs say something about their source, and what they come to.
+"""Which runs count as evidence about their source, and the summary of those runs.
 
-A row of `etl_runs` is an attempt of a Job. The rule, which nothing else repeats:
+A row of `etl_runs` is an attempt of a Job. The rule, which is stated here only:
 
-- A replay asks no upstream and a skipped attempt did nothing: neither says anything.
-- An interrupted attempt whose Job made another attempt is resumed: it says nothing either. Any
-  other attempt that ended speaks, a failure at once, although its Job may try again.
-- The last run is the newest attempt that speaks. The last success and failure are the newest of
-  their kind, an interruption that was not resumed being a failure.
+- A replay sends no request to the upstream, and a skipped attempt does nothing: neither counts.
+- An interrupted attempt whose Job made another attempt is resumed: it does not count either. Any
+  other attempt counts once it has ended, a failure too, although its Job may try again.
+- The last run is the newest attempt that counts. The last success and failure are the newest of
+  their kind, where an interruption that was not resumed is a failure.
 - Consecutive failures are the Jobs, not the attempts, that failed since the last success, counted
   within the newest `MAX_ATTEMPTS_COUNTED` attempts; at least one where the last run failed, else
   none.
 
-`etl_run_totals` outlives the rows and knows when a run last ended in each status, so the last
-success, and whether the last run succeeded, stay known when retention has deleted their rows. Runs
-of a source never overlap: what started after a success ended is behind it.
+`etl_run_totals` outlives the rows of runs and has the time at which a run last ended in each
+status. So the last success, and whether the last run succeeded, stay known when retention has
+deleted the rows. Runs of a source never overlap: a run that started after a success ended is later
+than it.
 
-Ages are by the database's clock, which stamped the runs. Everything is by etl_run_totals_pkey,
-etl_runs_running_key and a few newest entries of etl_runs_source_started_idx, whether an attempt was
-resumed by the unique key of etl_runs.
+Ages are by the database's clock, which also stamped the runs. All reads are by etl_run_totals_pkey,
+etl_runs_running_key and a few of the newest entries of etl_runs_source_started_idx; whether an
+attempt was resumed is looked up by the unique key of etl_runs.
 """
 
 from __future__ import annotations
 
 from cryptosource_store.reasons import RunStatus, Trigger
 
+# A source that fails for weeks must not make each read slower.
 MAX_ATTEMPTS_COUNTED = 100
-"""Consecutive failures are counted within so many attempts: a source that fails for weeks must not
-make every reading slower."""
+"""Consecutive failures are counted within this number of newest attempts."""
 
 ENDED_STATUSES = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.INTERRUPTED)
-"""Of runs that did something and are over."""
+"""Statuses of runs that have ended and were not skipped."""
 
 
 def asked_upstream(run: str) -> str:
-    """Return the condition that a run is no replay.
+    """Return the condition that a run is not a replay.
 
     Args:
         run: alias of a row of `etl_runs`.
@@ -42,7 +43,7 @@ def asked_upstream(run: str) -> str:
 
 
 def counts(run: str) -> str:
-    """Return the condition that a run says something about its source, now or when it has ended.
+    """Return the condition that a run counts for its source, or will count once it has ended.
 
     Args:
         run: alias of a row of `etl_runs`.
@@ -73,7 +74,7 @@ def has_ended(row: str) -> str:
 
 
 def ended(run: str) -> str:
-    """Return the condition that a run has ended and says how.
+    """Return the condition that a run has ended and counts.
 
     Args:
         run: alias of a row of `etl_runs`.
@@ -82,7 +83,7 @@ def ended(run: str) -> str:
 
 
 def failed(run: str) -> str:
-    """Return the condition that a run has ended and did not succeed.
+    """Return the condition that a run has ended, counts and did not succeed.
 
     Args:
         run: alias of a row of `etl_runs`.
@@ -118,8 +119,10 @@ JOINS = f"""
                   AND r.started_at >= COALESCE(known.succeeded_at, '-infinity')
                 ORDER BY r.started_at DESC LIMIT {MAX_ATTEMPTS_COUNTED}) r
         WHERE {failed("r")}) streak"""
-"""Joined to `sources s`: `known` is from the totals, `running` and `last` are of `etl_runs`."""
+"""Joins for `sources s`. `known` has facts from the totals, `running` and `last` are rows of
+`etl_runs`, and `streak` counts the consecutive failures."""
 
+# Retention may have deleted the row of the last run; the totals still have its status.
 _LAST_STATUS = "CASE WHEN last.run_id IS NULL THEN known.status ELSE last.status END"
 
 FIGURES = f"""s.suspended, s.max_age_seconds, running.run_id IS NOT NULL AS running,
@@ -128,7 +131,7 @@ FIGURES = f"""s.suspended, s.max_age_seconds, running.run_id IS NOT NULL AS runn
        END AS age_seconds,
        CASE WHEN {_LAST_STATUS} <> '{RunStatus.SUCCESS}' THEN greatest(streak.failures, 1)
             ELSE 0 END AS consecutive_failures"""
-"""What `JOINS` says of a source in figures."""
+"""The figures about a source from `JOINS`."""
 
 COLUMNS = f"""{FIGURES},
        running.run_id::text AS running_run_id, running.started_at AS running_since,
@@ -139,14 +142,12 @@ COLUMNS = f"""{FIGURES},
        CASE WHEN last.run_id IS NULL THEN known.ended_at ELSE last.finished_at END
          AS last_finished_at,
        last.next_attempt_at, known.succeeded_at AS last_success_at"""
-"""All that `JOINS` says of a source; `source_state.RunHistory` is made of it."""
+"""All columns about a source from `JOINS`, of which `source_state.RunHistory` is made."""
 
+# `broken_at` keeps this cheap: nothing is read of a source that never failed, and any other is read
+# from its last failure or interruption. Only where that was resumed are earlier rows read.
 LAST_FAILURE = f"""(
        SELECT r.* FROM etl_runs r
         WHERE r.source_id = s.source_id AND {failed("r")} AND r.started_at <= known.broken_at
         ORDER BY r.started_at DESC LIMIT 1)"""
-"""The last failure, to be joined laterally behind `JOINS`.
-
-A source that never failed reads nothing, any other begins at its last failure or interruption: only
-one that was interrupted and resumed since its last failure reads back to that.
-"""
+"""Subquery of the last failure, for a lateral join after `JOINS`."""

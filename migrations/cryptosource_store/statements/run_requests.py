@@ -1,4 +1,4 @@
-"""Runs that are asked for: placed, taken up, looked at."""
+"""Requests for runs: their placement, their answers, and their state."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from cryptosource_store.statements.claim import SOURCE_LOCK_CLASS as RUN_LOCK_CL
 from cryptosource_store.statements.coins import rfc3339
 
 REQUESTS_CHANNEL = "cryptosource_run_requests"
-"""NOTIFY channel: a row of run_requests wants a run. Without it the row is found within seconds."""
+"""NOTIFY channel of new requests. The table is also polled, in case a notification is lost."""
 
 KEY_LOCK_CLASS = 727_005
 SOURCE_LOCK_CLASS = 727_006
-"""First keys of two-key advisory locks, taken in this order, until the end of the transaction."""
+"""First keys of two-key advisory locks, taken in this order and held until the transaction ends."""
 
 UP_LOCK_CLASS = 727_007
-"""First key of a session's advisory lock, the second is the source_id: who holds it is the one
-`up` that takes up requests for that source, and makes up for those that a dead one left."""
+"""First key of a session's advisory lock; the second is the source_id. Of several `up` processes
+the holder answers the requests for that source, also those that a killed process left unfinished."""
 
 UP = "up/"
-"""What `accepted_by` of a request begins with that a `cryptosource up` answers."""
+"""Prefix of `accepted_by` in requests that a `cryptosource up` answered."""
 
 KEYS_KEPT = "24 hours"
+"""How long an idempotency key gets its stored answer."""
 WINDOW_SECONDS = 60
+"""Time in which requests are counted for the rate limit."""
 JOBS_SHOWN = 100
+"""Maximum number of Jobs in the state of a request."""
 
-# Whoever sends the same key at the same time waits here, and then finds the stored answer.
+# A concurrent request with the same key waits here, and then finds the stored answer.
 LOCK_KEY = text(f"SELECT pg_advisory_xact_lock({KEY_LOCK_CLASS}, hashtext(:caller || ' ' || :key))")
 
 # Primary key.
@@ -43,7 +46,7 @@ ON CONFLICT (caller, idempotency_key) DO UPDATE
        created_at = clock_timestamp()
 """)
 
-# Index sources_identity_idx where a namespace is given; else one scan of a small table.
+# Index sources_identity_idx where a namespace is given; else a scan of a small table.
 SOURCES_NAMED = text("""
 SELECT source_id, namespace, suspended, retired_at FROM sources
  WHERE name = :name AND (CAST(:namespace AS text) IS NULL OR namespace = :namespace)
@@ -54,13 +57,13 @@ ANY_ACTIVE = text("""
 SELECT EXISTS (SELECT 1 FROM sources WHERE retired_at IS NULL AND NOT suspended)
 """)
 
-# Requests for one source are placed one after another; 0 stands for every source.
+# Requests for one source are placed one after another; 0 stands for all sources.
 LOCK_SOURCE = text(f"SELECT pg_advisory_xact_lock({SOURCE_LOCK_CLASS}, :source_id)")
 
 _ANSWER_FIELDS = f"""r.request_id::text AS request_id, s.name AS source, s.namespace,
        {rfc3339("r.requested_at")} AS requested_at, {rfc3339("r.expires_at")} AS expires_at"""
 
-# Index run_requests_pending_idx: what is pending is little.
+# Index run_requests_pending_idx, which has few entries.
 PENDING_REQUEST = text(f"""
 SELECT {_ANSWER_FIELDS}
   FROM run_requests r LEFT JOIN sources s USING (source_id)
@@ -87,7 +90,7 @@ WITH r AS (
 SELECT {_ANSWER_FIELDS} FROM r LEFT JOIN sources s USING (source_id)
 """)
 
-# A request for no source in particular is one for every source. What has expired is left alone.
+# A request without a source is for all sources. Expired requests are never answered.
 PENDING_REQUESTS = text("""
 SELECT r.request_id::text AS request_id, r.source_id IS NULL AS for_all, s.uid,
        COALESCE(r.traceparent, '') AS traceparent
@@ -98,7 +101,7 @@ SELECT r.request_id::text AS request_id, r.source_id IS NULL AS for_all, s.uid,
  LIMIT 100
 """)
 
-# Row lock on the request alone; whoever comes second changes nothing.
+# Row lock on the request only; the second of two concurrent answers updates no row.
 ANSWER_REQUEST = text("""
 UPDATE run_requests SET status = :status, reason = :reason, accepted_by = :accepted_by,
        accepted_at = clock_timestamp()
@@ -108,8 +111,8 @@ RETURNING request_id
 
 TRY_LOCK_FOR_UP = text(f"SELECT pg_try_advisory_lock({UP_LOCK_CLASS}, :source_id)")
 
-# Read when an `up` begins, not again and again: it looks at every request that is kept.
-# Postgres notices the death of a session a moment late; until then its source is `busy`.
+# Executed once when an `up` starts, because it reads every stored request. Postgres may release the
+# lock of a dead session late; until then the source is `busy`.
 UNFINISHED_JOBS = text(f"""
 SELECT j.source_uid AS uid, j.job_name, COALESCE(r.traceparent, '') AS traceparent,
        EXISTS (SELECT 1 FROM sources s
@@ -131,8 +134,8 @@ INSERT INTO run_request_jobs (request_id, source_uid, job_name)
 VALUES (CAST(:request_id AS uuid), :source_uid, :job_name) ON CONFLICT DO NOTHING
 """)
 
-# Primary keys, and the unique key (source_uid, job_name, attempt) of etl_runs: an attempt that
-# succeeded speaks for its Job, else the last one.
+# Primary keys, and the unique key (source_uid, job_name, attempt) of etl_runs. A Job has the status
+# of an attempt that succeeded, else of its last attempt.
 REQUEST = text(f"""
 WITH jobs AS MATERIALIZED (
   SELECT j.source_uid, j.job_name, r.*

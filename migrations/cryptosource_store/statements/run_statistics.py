@@ -1,4 +1,4 @@
-"""What the API reads of how runs went over time, and of how upstreams changed their shape."""
+"""Statistics for the API: performance of runs over time, and changes in the shape of records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptosource_store.statements.run_history import asked_upstream, has_ended
 CHOSEN_SOURCES = """s.retired_at IS NULL
      AND (CAST(:source AS text) IS NULL OR s.name = :source OR s.source_type = lower(:source))
      AND (CAST(:namespace AS text) IS NULL OR s.namespace = :namespace)"""
-"""Sources that still exist, by name or type and by namespace, where those are given."""
+"""Condition for sources that are not retired, by name or type and by namespace where given."""
 
 NOW = text("SELECT clock_timestamp()")
 
@@ -27,7 +27,7 @@ def _percentile(share: str) -> str:
     return f"trim_scale(round(({seconds})::numeric, 6))"
 
 
-# A skipped run is counted, and says nothing else about how a source performs.
+# A skipped run is counted, but has no part in any other figure.
 _PERFORMANCE = f"""
 SELECT count(*) AS runs,
        count(*) FILTER (WHERE r.status = 'success') AS success,
@@ -57,12 +57,11 @@ _AFTER_CURSOR = """
 def performance_statement(*, after: bool) -> TextClause:
     """Return the statement of a page of (source, bucket), newest bucket of each source first.
 
-    Every source has every bucket, so a page costs what its buckets hold, by
-    etl_runs_source_started_idx, however long the window is.
-
     Args:
-        after: go on behind `after_namespace`, `after_name` and `after_start`.
+        after: continue after `after_namespace`, `after_name` and `after_start`.
     """
+    # Places are generated, and runs are read (by etl_runs_source_started_idx) for those of the page
+    # only. So its cost does not depend on the length of the window.
     return text(f"""
 WITH place AS MATERIALIZED (
   SELECT s.source_id, s.namespace, s.name, s.source_type, bucket.start
@@ -92,7 +91,7 @@ SELECT (SELECT count(*) FROM sources s WHERE {CHOSEN_SOURCES}) * :buckets AS tot
 
 
 DRIFTS_CAP = 10_001
-"""Counting drifts stops there."""
+"""Counting drifts stops at this number."""
 
 DRIFT_OF_SOURCE = "(s.name = :source OR s.source_type = lower(:source))"
 DRIFT_OF_NAMESPACE = "s.namespace = :namespace"
@@ -113,11 +112,11 @@ def drifts_statement(conditions: Sequence[str], *, after: bool) -> TextClause:
     """Return the statement of a page of drifts, newest first, by primary key.
 
     Args:
-        conditions: filters out of this module's constants.
-        after: go on behind `after_drift`.
+        conditions: filters, which are constants of this module.
+        after: continue after `after_drift`.
     """
     filters = " AND ".join(["true", *conditions])
-    behind = " AND f.drift_id < :after_drift" if after else ""
+    after_cursor = " AND f.drift_id < :after_drift" if after else ""
     rows = "schema_drifts f JOIN sources s USING (source_id)"
     return text(f"""
 WITH page AS (
@@ -130,7 +129,7 @@ WITH page AS (
               f.types_before, f.types_after, {rfc3339("f.detected_at")} AS detected_at,
               {_CONSEQUENCE} AS done, s.accepted_shape -> f.field AS types_now, f.run_id,
               r.status AS run_status, r.processed, r.rejected) record
-     WHERE {filters}{behind}
+     WHERE {filters}{after_cursor}
      ORDER BY f.drift_id DESC LIMIT :size + 1) ordered
 )
 SELECT (SELECT count(*) FROM (

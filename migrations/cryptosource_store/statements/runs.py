@@ -1,7 +1,4 @@
-"""What the API reads of sources and runs: health, totals, history.
-
-Health comes as rows, because it is judged in Python; the rest as JSON that Postgres builds.
-"""
+"""Runs and their totals as the API reads them, as JSON that Postgres builds."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ from cryptosource_store.statements import run_history
 from cryptosource_store.statements.coins import rfc3339
 
 RUNS_CAP = 10_001
-"""Counting runs stops there."""
+"""Counting runs stops at this number."""
 
 DETAILS_SHOWN = 20
-"""Rejected records and drifts shown of one run."""
+"""Maximum number of rejected records, and of drifts, shown of one run."""
 
 RUN_FIELDS = f"""r.run_id, s.name AS source, s.namespace, s.source_type, r.job_name, r.attempt,
          r.trigger, r.status, r.reason, r.message, {rfc3339("r.started_at")} AS started_at,
@@ -35,7 +32,7 @@ COUNTS = """count(*) AS runs,
          COALESCE(sum(r.processed), 0) AS processed, COALESCE(sum(r.loaded), 0) AS loaded,
          COALESCE(sum(r.unchanged), 0) AS unchanged, COALESCE(sum(r.rejected), 0) AS rejected"""
 
-# A cursor may hold whatever a plugin needs; only its short, flat members are shown.
+# A plugin may store anything in its cursor; only short members without structure are shown.
 CURSOR_SUMMARY = """COALESCE((SELECT json_object_agg(key, value ORDER BY key)
     FROM jsonb_each(k.cursor)
    WHERE jsonb_typeof(value) NOT IN ('object', 'array') AND length(value::text) <= 200),
@@ -46,8 +43,8 @@ CHECKPOINT = f"""(SELECT row_to_json(x) FROM (
           {rfc3339("k.updated_at")} AS updated_at
      FROM etl_checkpoints k WHERE k.source_id = s.source_id) x)"""
 
-# One pass over etl_runs; everything else by index. Bounded by how long runs are kept. Replays are
-# no runs of a source.
+# One scan of etl_runs, whose size retention limits; everything else by index. Replays are not
+# counted.
 STATS = text(f"""
 WITH per_source AS MATERIALIZED (
   SELECT r.source_id, {COUNTS} FROM etl_runs r
@@ -109,11 +106,11 @@ def runs_statement(conditions: Sequence[str], *, after: bool) -> TextClause:
     """Return the statement of a page of runs, newest first, by etl_runs_started_idx.
 
     Args:
-        conditions: filters out of this module's constants.
-        after: go on behind `after_key` (a time) and `after_run`.
+        conditions: filters, which are constants of this module.
+        after: continue after `after_key` (a time) and `after_run`.
     """
     filters = " AND ".join(["true", *conditions])
-    behind = """ AND r.started_at <= :after_key
+    after_cursor = """ AND r.started_at <= :after_key
         AND (r.started_at < :after_key OR r.run_id > CAST(:after_run AS uuid))"""
     return text(f"""
 WITH page AS (
@@ -122,7 +119,7 @@ WITH page AS (
            r.run_id::text AS run
       FROM etl_runs r JOIN sources s USING (source_id)
      CROSS JOIN LATERAL (SELECT {RUN_FIELDS}) record
-     WHERE {filters}{behind if after else ""}
+     WHERE {filters}{after_cursor if after else ""}
      ORDER BY r.started_at DESC, r.run_id LIMIT :size + 1) ordered
 )
 SELECT (SELECT count(*) FROM (

@@ -1,12 +1,13 @@
-"""The rows of `sources`: made, adopted by a re-created resource, retired when theirs is gone."""
+"""Rows of `sources`: inserted, adopted by a re-created resource, retired when theirs is deleted."""
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
-# Index sources_identity_idx. Row lock on the source alone; the partial unique index decides races
-# of first sight. A retired row goes on when its resource is back. Only the operator knows which
-# cluster a resource is in; a run leaves that as it is, unless the row was another resource's.
+# Index sources_identity_idx. Row lock on the source only; of two sessions that insert a new source
+# the partial unique index refuses one. A retired row is used again when its resource is re-created.
+# Only the operator knows a resource's cluster: a run keeps it, unless the row was another
+# resource's.
 ADOPT_SOURCE = text("""
 UPDATE sources SET uid = :uid, schedule = :schedule, time_zone = :time_zone,
        suspended = :suspended, max_age_seconds = :max_age_seconds,
@@ -19,7 +20,7 @@ RETURNING source_id
 """)
 
 # By the unique key of uid and by sources_identity_idx. A resource of the same name but another type
-# is another source: the old one is kept, retired, and gives up its uid.
+# is another source: the old one is retired and gives up its uid.
 RETIRE_OTHER_TYPE = text("""
 UPDATE sources SET retired_at = COALESCE(retired_at, clock_timestamp()),
        uid = CASE WHEN uid = :uid THEN uid || '@' || source_id ELSE uid END
@@ -36,9 +37,9 @@ ON CONFLICT DO NOTHING
 RETURNING source_id
 """)
 
-# The sources of a list of which there is no row, in one statement and one commit; the others take
-# the way of one at a time. By the unique key of uid and by sources_identity_idx; in the order of
-# names, so that two operators that see the same list do not wait for each other in a circle.
+# All sources of a list that have no row yet, in one statement and one commit; the others are
+# registered one at a time. By the unique key of uid and by sources_identity_idx; in the order of
+# names, so that two operators that register the same list do not deadlock.
 INSERT_UNSEEN_SOURCES = text("""
 INSERT INTO sources (uid, namespace, name, source_type, schedule, time_zone, suspended,
                      max_age_seconds, cluster)
@@ -54,14 +55,15 @@ ON CONFLICT DO NOTHING
 RETURNING uid
 """)
 
-# By the unique key of uid. A uid never comes back, so this is right whenever it is said.
+# By the unique key of uid. Kubernetes never uses a uid again, so a late retirement is still right.
 RETIRE_SOURCE = text("""
 UPDATE sources SET retired_at = clock_timestamp(), updated_at = clock_timestamp()
  WHERE uid = :uid AND retired_at IS NULL
 RETURNING source_id
 """)
 
-# One scan of sources, a row per resource ever seen; a minute apart. No namespaces: all of them.
+# A scan of sources, which has a row per resource ever seen; executed once a minute. No namespaces
+# means all of them.
 UNLISTED_SOURCES = text("""
 SELECT uid, namespace, name FROM sources
  WHERE cluster = :cluster AND retired_at IS NULL

@@ -1,7 +1,7 @@
-"""How each source is, as each of its readers reports it: all on top of `run_history`.
+"""The state of sources for `/health`, the page, `cryptosource status`, the operator and `/metrics`.
 
-`/health` and the page, `cryptosource status`, the operator and `/metrics` read different columns
-about the same sources. Which runs count is decided in `run_history` alone.
+Each reader needs other columns, but all are built on `run_history`, which defines the runs that
+count. They return rows, because the state is judged in Python (`cryptosource_store.source_state`).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ SELECT s.name, s.namespace, s.source_type, s.schedule, s.time_zone, clock_timest
  ORDER BY s.namespace, s.name
 """)
 
-# The indexes of `run_history`, and totals by primary key. A running run's records count already:
-# its row and its totals change in one transaction, so the sum never falls.
+# The indexes of `run_history`, and totals by primary key. The records of a running run are added to
+# the totals: its row and its totals change in one transaction, so that the sum never decreases.
 SOURCES_MEASURED = text(f"""
 SELECT s.source_id, s.name, s.namespace, s.source_type, {run_history.FIGURES},
        COALESCE(d.total, 0) AS records, t.totals,
@@ -62,7 +62,7 @@ SELECT s.source_id, s.name, s.namespace, s.source_type, {run_history.FIGURES},
  ORDER BY s.source_id
 """)
 
-# Small tables: a row per resource, and the requests of the retention's days.
+# Small tables: a row per resource, and the requests that retention keeps.
 SYSTEM_MEASURED = text("""
 SELECT (SELECT count(*) FROM sources WHERE retired_at IS NULL) AS sources,
        (SELECT count(*) FROM run_requests

@@ -1,8 +1,8 @@
 """The declared schema. A test proves on a real database that the migrations make the same.
 
-`sources` declares the sources, their checkpoints and runs, `raw` what upstreams sent, `market` the coins and
-their quotes, `run_requests` the requests for runs, `api_keys` the keys of the API; `schema` has the metadata and
-the column types that they share.
+`sources` declares the sources, their checkpoints and runs, `raw` what upstreams sent, `market` the
+coins and their quotes, `run_requests` the requests for runs, `api_keys` the keys of the API;
+`schema` has the metadata and the column types that they share.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ UNRANKED = 2147483647
 """Stands for an unknown rank in sort keys, so that coins without one come last."""
 
 # Only asset_aliases has a foreign key to assets: every other asset_id comes from asset_aliases, and
-# checking it in each table costs a third of the time of merging a page (docs/adr/0005-foreign-keys.md).
+# checking it in each table costs a third of the time of merging a page
+# (docs/adr/0005-foreign-keys.md).
 assets = Table(
     "assets",
     metadata,
@@ -204,5 +205,5 @@ data_changes = Table(
 HOT_TABLES = (quotes_latest, unified)
 """Tables with a fill factor for frequent updates."""
 for _table in HOT_TABLES:
-    _set_fillfactor = DDL(f"ALTER TABLE {_table.name} SET (fillfactor = 70)")  # type: ignore[no-untyped-call]
-    event.listen(_table, "after_create", _set_fillfactor)
+    _alter = DDL(f"ALTER TABLE {_table.name} SET (fillfactor = 70)")  # type: ignore[no-untyped-call]
+    event.listen(_table, "after_create", _alter)
