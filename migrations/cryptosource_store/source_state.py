@@ -80,7 +80,7 @@ class Verdict:
 
 
 def judge(history: RunHistory) -> Verdict:
-    """Return the state of a source. Where several apply, the most urgent one is returned."""
+    """Return the state of a source: of those that apply, the first in the order of `SourceState`."""
     if history.suspended:
         return Verdict(state=SourceState.SUSPENDED)
     if history.failing:

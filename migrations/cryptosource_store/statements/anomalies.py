@@ -180,8 +180,7 @@ SELECT (SELECT count(*) FROM found) AS found,
 """)
 
 # Index unified_rank_idx, then quotes_latest_asset_idx. As in `unified`, prices within an hour of
-# the coin's newest are compared. `furthest` takes three prices: of two, either may be the wrong
-# one.
+# the coin's newest are compared. `furthest` needs three: of two prices, either may be wrong.
 PRICE_DISAGREEMENTS = text(f"""
 WITH {_BEST_COINS}, views AS MATERIALIZED (
   SELECT l.asset_id, l.source_id, l.price_usd, l.observed_at, l.run_id, s.name AS source,

@@ -37,8 +37,8 @@ KNOWN_QUOTES = f"""(
   SELECT {_QUOTE} FROM superseded_quotes q WHERE {_KNOWN_AT}) q"""
 """Replaces `quotes q` in FROM; the planner applies conditions and limits to both primary keys."""
 
-# A load refuses observations that are more than minutes ahead of its clock. So the look-up can
-# begin a day after the moment instead of at the newest observation.
+# A load refuses observations that are more than a few minutes ahead of its clock. So the look-up
+# can begin a day after the moment instead of at the newest observation.
 _NEWEST = """SELECT {quote} FROM {table} q
     WHERE q.asset_id = a.asset_id AND q.source_id = o.source_id AND {known}
       AND q.observed_at <= CAST(:as_of AS timestamptz) + interval '1 day'

@@ -54,9 +54,8 @@ NEWEST_START = text("SELECT COALESCE(max(started_at), clock_timestamp()) FROM et
 _RUN_STATE = """SELECT run_id::text AS run, xmin::text AS written, status = 'running' AS under_way,
          started_at FROM etl_runs"""
 
-# Runs under way and runs started since: etl_runs_running_key and etl_runs_started_idx, one after
-# the other, because no index serves both. xmin, the transaction that wrote the row last, is its
-# version.
+# Running runs and runs started since: etl_runs_running_key and etl_runs_started_idx, one after the
+# other, because no index serves both. xmin, the row's last transaction, tells whether it changed.
 CURRENT_RUNS = text(f"""
 SELECT * FROM (
   {_RUN_STATE} WHERE status = 'running'

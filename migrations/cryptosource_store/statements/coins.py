@@ -39,7 +39,7 @@ def coin_id(coin: str, *, asset: str = "a", ticker: str = "t") -> str:
     )
 
 
-def coin_id_looked_up(coin: str) -> str:
+def coin_id_by_subqueries(coin: str) -> str:
     """Return SQL for the same public id as `coin_id`, by subqueries instead of joins.
 
     Faster for a page of coins; for a whole table the joins of `coin_id` are.

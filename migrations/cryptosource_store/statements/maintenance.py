@@ -49,8 +49,7 @@ _OLD_RUNS = """etl_runs r
            WHERE n.source_id = r.source_id AND n.started_at > r.started_at
            LIMIT :keep) newer) >= :keep"""
 _OLD_REQUESTS = "run_requests r WHERE r.requested_at < :before"
-# Listings that have not ended are kept. Others are needed to compare runs, and go together with
-# them.
+# Listings that have not ended are kept. Others are kept as long as runs, which they help to compare.
 _OLD_LISTINGS = "listings r WHERE r.delisted_at < :before"
 _OLD_REQUEST_KEYS = "run_request_keys r WHERE r.created_at < :before"
 # An arrival in the past means a full bucket, and so does a missing row.

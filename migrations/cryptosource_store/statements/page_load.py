@@ -211,8 +211,8 @@ SELECT :source_type, p.raw_id, :ingested_at, :source_id, :run_id, p.external_id,
   FROM page_rejects p JOIN stored USING (raw_id)
 """)
 
-# The row of unified comes last: it is the last lock that a page takes, so that other pages wait for
-# it as short as possible.
+# The row of unified comes last: every page of every source needs this lock, so that it is taken
+# shortly before the commit.
 COUNT_CHANGE = text("""
 INSERT INTO dataset_versions AS d (dataset, version, total)
 VALUES (:dataset, 1, :new_records), ('unified', 1, :new_coins)

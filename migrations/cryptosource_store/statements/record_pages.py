@@ -18,7 +18,7 @@ from cryptosource_store.statements.coins import (
     SOURCE_NAMES,
     SOURCES_VERSION,
     UNIFIED_VERSION,
-    coin_id_looked_up,
+    coin_id_by_subqueries,
     record_fields,
     rfc3339,
 )
@@ -75,7 +75,7 @@ UNIFIED_TOTAL = "COALESCE((SELECT total FROM dataset_versions WHERE dataset = 'u
 SOURCES_TOTAL = """COALESCE((SELECT sum(total) FROM dataset_versions
    WHERE dataset IN (SELECT 'source:' || source_id FROM chosen)), 0)"""
 
-_RECORD = record_fields(coin_id_looked_up("c"))
+_RECORD = record_fields(coin_id_by_subqueries("c"))
 _COIN_OF_SOURCES = "JOIN unified c USING (asset_id)"
 _COIN_ITSELF = "CROSS JOIN LATERAL (SELECT u.*) c"
 

@@ -61,8 +61,7 @@ _COINS = f"""(SELECT COALESCE(json_agg(row_to_json(x)), '[]'::json) FROM (
 _APPEARED, _VANISHED = "j.in_b AND NOT j.in_a", "j.in_a AND NOT j.in_b"
 
 # Indexes listings_from_idx and listings_until_idx for the ids that changed between the two passes,
-# whichever was first; then the primary key, because an id that left and returned in between is in
-# both.
+# whichever was first; then the primary key, because an id may leave and return in between.
 LISTING_CHANGES = text(f"""
 WITH changed AS (
   SELECT external_id FROM listings

@@ -73,7 +73,7 @@ def has_ended(row: str) -> str:
     return f"{row}.status IN ({statuses})"
 
 
-def ended(run: str) -> str:
+def ended_and_counts(run: str) -> str:
     """Return the condition that a run has ended and counts.
 
     Args:
@@ -110,7 +110,7 @@ JOINS = f"""
   LEFT JOIN etl_runs running ON running.source_id = s.source_id
        AND running.status = '{RunStatus.RUNNING}' AND {asked_upstream("running")}
   LEFT JOIN LATERAL (
-       SELECT * FROM etl_runs r WHERE r.source_id = s.source_id AND {ended("r")}
+       SELECT * FROM etl_runs r WHERE r.source_id = s.source_id AND {ended_and_counts("r")}
         ORDER BY r.started_at DESC LIMIT 1) last ON true
  CROSS JOIN LATERAL (
        SELECT count(DISTINCT r.job_name) AS failures

@@ -43,8 +43,7 @@ CHECKPOINT = f"""(SELECT row_to_json(x) FROM (
           {rfc3339("k.updated_at")} AS updated_at
      FROM etl_checkpoints k WHERE k.source_id = s.source_id) x)"""
 
-# One scan of etl_runs, whose size retention limits; everything else by index. Replays are not
-# counted.
+# One scan of etl_runs, whose size retention limits, without replays; everything else by index.
 STATS = text(f"""
 WITH per_source AS MATERIALIZED (
   SELECT r.source_id, {COUNTS} FROM etl_runs r
