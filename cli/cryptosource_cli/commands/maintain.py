@@ -79,9 +79,17 @@ def _maintain(
 
 
 @click.command("maintain", epilog="Example: cryptosource maintain --raw-days 7 --dry-run")
-@click.option("--raw-days", default=Retention.raw_days, show_default=True, type=DAYS, help="Keep raw payloads.")
+@click.option(
+    "--raw-days",
+    default=Retention.raw_days,
+    show_default=True,
+    type=DAYS,
+    help="Keep raw payloads.",
+)
 @click.option("--quote-days", type=DAYS, help="Keep observations; for ever by default.")
-@click.option("--run-days", default=Retention.run_days, show_default=True, type=DAYS, help="Keep run history.")
+@click.option(
+    "--run-days", default=Retention.run_days, show_default=True, type=DAYS, help="Keep run history."
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
 def command(

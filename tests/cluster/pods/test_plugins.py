@@ -13,10 +13,10 @@ from hack.cluster.choosing import UsersCluster
 from hack.images.recipes import RECIPES
 
 from support.image_archives import add_layer
-from support.kube import eventually
 from support.plugin_package import LOGGED, SOURCE_TYPE, package_files
 from support.release import merged
 from support.source_objects import of_sources
+from support.waits import eventually
 
 CANARY = "canary-of-a-plugin-on-pods-Zx81"
 FOLDER = "/opt/plugins"
