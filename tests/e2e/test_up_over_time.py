@@ -153,7 +153,7 @@ def test_schedule_runs_the_source_again_at_the_next_minute(
                 {row[:3] for row in rows(database, runs, trigger="schedule")}
                 >= {("minutely", "schedule", "success"), ("later", "schedule", "success")}
             ),
-            timeout_seconds=70,
+            seconds=70,
         )
         names = {name for name, *_ in rows(database, runs, trigger="schedule")}
         assert "next run at" in api.command.stdout
