@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from cryptosource_api.coins.queries import MAX_HISTORY
 from cryptosource_api.http.pagination import MAX_LIMIT, MAX_OFFSET
 from cryptosource_api.http.timestamps import parse_moment
-from cryptosource_api.live.parameters import OF_RECORDS
+from cryptosource_api.live.parameters import RECORD_PARAMETERS
 
 Query = dict[str, Any]
 PAGING = ("page", "page_size", "offset", "cursor")
@@ -54,7 +54,7 @@ def match_says_how_to_compare_symbol(query: Query) -> None:
 
 def runs_have_no_symbols_and_no_place_to_go_on_from(query: Query) -> None:
     if query.get("about") == "runs":
-        for name in OF_RECORDS:
+        for name in RECORD_PARAMETERS:
             query.pop(name, None)
 
 
