@@ -49,6 +49,15 @@ def _belongs(kind: str, member: str) -> Rule:
     )
 
 
+def _respelled(built_in: str) -> Rule:
+    return Rule(
+        f"self.type == '{built_in}' || self.type.lowerAscii() != '{built_in.lower()}'",
+        f"type differs from the built-in type {built_in} by case alone: write {built_in}, or give "
+        "the plugin another name",
+        ".type",
+    )
+
+
 _BUILT_IN = _cel_list(BUILT_IN_TYPES)
 _LOCATIONS = [Csv.model_fields[name].alias or name for name in ("path", "url")]
 _LOCATIONS += ["configMap", "volumeClaim"]
@@ -83,6 +92,7 @@ RULES: Mapping[Path, tuple[Rule, ...]] = {
         ),
     ),
     ("spec",): (
+        *(_respelled(kind) for kind in BUILT_IN_TYPES),
         *(_belongs(kind, member) for kind, member in BUILT_IN_TYPES.items()),
         Rule(
             "self.type != 'CSV' || has(self.csv)",

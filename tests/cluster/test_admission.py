@@ -64,6 +64,7 @@ def test_a_bad_spec_is_refused_at_admission_or_known_to_need_the_operator(kube, 
 WORDS = [
     ({"type": "CSV"}, "csv is missing for type CSV"),
     ({"type": "CSV", "csv": CSV, "coinGecko": {}}, "coinGecko belongs to type CoinGecko alone"),
+    ({"type": "Coingecko"}, "differs from the built-in type CoinGecko by case alone"),
     ({"csv": {}}, "give exactly one of path, url, configMap, volumeClaim"),
     ({"coinGecko": {"selection": {}}}, "give exactly one of top, ids, all"),
     ({"schedule": "TZ=UTC 0 * * * *"}, "use timeZone"),

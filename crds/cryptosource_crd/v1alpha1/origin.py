@@ -80,6 +80,19 @@ class Origin(ClosedModel):
         return {**data, vendor.member: {}}
 
     @model_validator(mode="after")
+    def _type_is_not_a_built_in_respelled(self) -> Origin:
+        # The lower-case type is the `source_type` of rows, the scope of external ids and part of
+        # the API key's variable: a plugin `Coingecko` would share all three with CoinGecko.
+        for built_in in BUILT_IN_TYPES:
+            if self.type != built_in and self.type.lower() == built_in.lower():
+                raise broken_rule(
+                    f"differs from the built-in type {built_in} by case alone",
+                    at="type",
+                    hint=f"write {built_in}, or give the plugin another name",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _type_names_the_member(self) -> Origin:
         mine = BUILT_IN_TYPES.get(self.type)
         for member in BUILT_IN_TYPES.values():

@@ -36,6 +36,8 @@ SPECS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("no type", {"type": None}, "spec.type", "is missing", "CoinPaprika"),
     ("lower-case type", {"type": "coingecko"}, "spec.type", "form", "CoinGecko"),
     ("type with a space", {"type": "Coin Gecko"}, "spec.type", "form", "CamelCase"),
+    ("vendor in other case", {"type": "Coingecko"}, "spec.type", "differs from the built-in type CoinGecko by case alone", "write CoinGecko"),
+    ("file type in other case", {"type": "Csv"}, "spec.type", "differs from the built-in type CSV by case alone", "write CSV"),
     ("no schedule", {"schedule": None}, "spec.schedule", "is missing", "Five cron fields"),
     ("minute 61", {"schedule": "61 * * * *"}, "spec.schedule", "61 is not within 0-59", "cron"),
     ("seconds", {"schedule": "0 * * * * *"}, "spec.schedule", "not 6; seconds", "Five cron fields"),
