@@ -90,6 +90,7 @@ class Informer:
 
         async def changed(event: Any, **_: Any) -> None:
             delivered.inc()
+            self._cache.deliveries[kind] += 1
             thing = event["object"]
             if event["type"] == "DELETED":
                 uid = self._cache.drop(kind, thing["metadata"]["uid"])

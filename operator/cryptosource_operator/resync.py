@@ -45,6 +45,7 @@ class Resync:
         self._api, self._cache, self._metrics = api, cache, metrics
         self._namespaces, self._look = namespaces, look
         self._missed = dict.fromkeys(KINDS, 0)
+        self._deliveries_at_miss = dict.fromkeys(KINDS, 0)
 
     @property
     def dead(self) -> list[str]:
@@ -90,6 +91,10 @@ class Resync:
     async def _round(self, kind: str) -> None:
         suspects = await self._unlike(kind)
         if not suspects:
+            # Agreement alone proves nothing: in a quiet cluster there may have been no change to
+            # deliver. An event since the last miss does.
+            if self._cache.deliveries[kind] != self._deliveries_at_miss[kind]:
+                self._missed[kind] = 0
             return
         await asyncio.sleep(PATIENCE_SECONDS)
         # What the watch has brought meanwhile is no suspect, however often it changed.
@@ -103,6 +108,7 @@ class Resync:
             self._missed[kind] = 0
             return
         self._missed[kind] += 1
+        self._deliveries_at_miss[kind] = self._cache.deliveries[kind]
         self._metrics.missed_events.labels(kind).inc(len(missed))
         log.warning("a watch has missed changes", extra={"kind": kind, "objects": len(missed)})
         await self._repair(kind, missed)

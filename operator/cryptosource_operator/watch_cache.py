@@ -52,6 +52,8 @@ class WatchCache:
         self._jobs: defaultdict[str, dict[str, JobFacts]] = defaultdict(dict)
         self._entries: dict[str, dict[str, tuple[str, str]]] = {kind: {} for kind in KINDS}
         # An object's own uid -> its version, and the uid of the source it belongs to.
+        self.deliveries: dict[str, int] = dict.fromkeys(KINDS, 0)
+        """Events of each kind's watch. What the operator itself stores in here is none."""
 
     def cronjob(self, uid: str) -> dict[str, Any] | None:
         """Return the CronJob of a source."""

@@ -209,3 +209,4 @@ def test_events_are_counted_by_kind(informed):
     informed.watch()
 
     assert [informed.delivered(kind) for kind in KINDS] == [2, 0, 0]
+    assert list(informed.cache.deliveries.values()) == [2, 0, 0]

@@ -80,6 +80,33 @@ def test_a_watch_that_misses_one_change_after_another_is_dead_and_its_work_is_do
     assert cache.version(CRONJOB, "a") == "4"
 
 
+def test_misses_between_which_the_watch_delivered_do_not_add_up(impatient):
+    cache, api = WatchCache(), FakeApi([])
+    numbers = count()
+
+    def miss_deliver_and_miss_again():
+        number = next(numbers)
+        api.items = [cronjob("a", number // 2)]
+        cache.deliveries[CRONJOB] += number % 2
+
+    dead, looked = rounds(api, cache, 10, miss_deliver_and_miss_again)
+
+    assert looked == ["s"] * 5
+    assert dead == [False] * 10
+
+
+def test_misses_with_nothing_delivered_in_the_quiet_rounds_between_add_up(impatient):
+    cache, api = WatchCache(), FakeApi([])
+    numbers = count()
+
+    def miss_every_other_round():
+        api.items = [cronjob("a", next(numbers) // 2)]
+
+    dead, _ = rounds(api, cache, 6, miss_every_other_round)
+
+    assert dead == [False] * 4 + [True] * 2
+
+
 def test_what_is_gone_without_the_watch_saying_so_is_forgotten(impatient):
     cache = WatchCache()
     cache.put(CRONJOB, cronjob("a", 1))
