@@ -20,7 +20,7 @@ from typing import Any
 from hack.bench import crowd, planes
 
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_operator.api_client import CONNECTIONS, ApiClient
+from cryptosource_operator.api_client import MAX_CONNECTIONS, ApiClient
 from cryptosource_operator.cronjob_plan import plan_cronjob
 from cryptosource_operator.observed_state import ObservedState
 from cryptosource_operator.settings import JobSettings
@@ -41,14 +41,14 @@ def _children(manifest: dict[str, Any]) -> tuple[str, str]:
     metadata = manifest["metadata"] | {"uid": PLACEHOLDER}
     source = CryptoSource.model_validate(manifest | {"metadata": metadata})
     cronjob = plan_cronjob(source, JobSettings(image="cryptosource-etl:bench"))
-    situation = ObservedState(
+    state = ObservedState(
         generation=1,
         reading=Readable(source=source),
         now=datetime.now(tz=UTC),
         cronjob=cronjob,
-        mirror=HistoryFacts(),
+        history=HistoryFacts(),
     )
-    return json.dumps(cronjob), json.dumps({"status": summarize(situation)})
+    return json.dumps(cronjob), json.dumps({"status": summarize(state)})
 
 
 async def one_source(api: ApiClient, manifest: dict[str, Any], cronjob: str, status: str) -> None:
@@ -74,7 +74,7 @@ async def loop(kubeconfig: Path, count: int) -> dict[str, float]:
 
     async with planes.client(kubeconfig) as api:
         began, used = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(work(api) for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(work(api) for _ in range(MAX_CONNECTIONS)))
         return {
             "seconds": time.perf_counter() - began,
             "cpu_seconds": time.process_time() - used,

@@ -33,7 +33,7 @@ from hack.bench.servers import Server, bench_server
 from hack.cluster.errors import ClusterError
 from sqlalchemy import URL
 
-from cryptosource_operator.api_client import CONNECTIONS, ApiClient
+from cryptosource_operator.api_client import MAX_CONNECTIONS, ApiClient
 
 PATIENCE_SECONDS = 900
 """What takes longer has failed."""
@@ -208,7 +208,7 @@ async def create_all(api: ApiClient, count: int) -> None:
             sources = crowd.collection(manifest["metadata"])
             await planes.patiently(partial(api.create, sources, manifest))
 
-    await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(work() for _ in range(MAX_CONNECTIONS)))
 
 
 def _spread(values: Iterable[float]) -> str:

@@ -103,7 +103,7 @@ async def patiently(call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, 
         try:
             return await call()
         except ApiError as error:
-            if not error.passing or error.code == CONFLICT:
+            if not error.transient or error.code == CONFLICT:
                 raise
         await asyncio.sleep(PAUSE_SECONDS)
 
@@ -127,6 +127,6 @@ async def _served(api: ApiClient) -> bool:
     try:
         return await api.get(crowd.SOURCES) is not None
     except ApiError as error:
-        if error.passing:  # the storage of a new kind is being made
+        if error.transient:  # the storage of a new kind is being made
             return False
         raise

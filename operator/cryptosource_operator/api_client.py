@@ -20,7 +20,7 @@ import msgspec
 from cryptosource_operator.adapters.kopf import kopf
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import FIELD_MANAGER
-from cryptosource_operator.reconcile_tracing import calling
+from cryptosource_operator.reconcile_tracing import trace_request
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,9 @@ PLAIN = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
-CONNECTIONS = 20
+MAX_CONNECTIONS = 20
 """Requests at a time; Kopf's come on top."""
-PAGE = 100
+PAGE_SIZE = 100
 """Objects per page of a list: a thousand CronJobs at once would take 80 MiB while they are read."""
 
 NOT_FOUND, CONFLICT, UNAUTHORIZED, INVALID, FORBIDDEN = 404, 409, 401, 422, 403
@@ -52,7 +52,7 @@ class ApiError(Exception):
         """`details.causes`: a field and what is wrong with it, each."""
 
     @property
-    def passing(self) -> bool:
+    def transient(self) -> bool:
         """Return whether the same request may be answered otherwise later."""
         return self.code in {TOO_MANY, CONFLICT} or self.code >= SERVER_ERROR
 
@@ -82,7 +82,7 @@ class ApiClient:
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
         self._server = ""
-        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._crash_after = crash_after_calls
         self.counting = False
 
@@ -123,7 +123,7 @@ class ApiClient:
         accept = METADATA_LIST if metadata_only else PLAIN
         token = ""
         while True:
-            query = {"limit": str(PAGE)}
+            query = {"limit": str(PAGE_SIZE)}
             query |= {"labelSelector": selector} if selector else {}
             query |= {"continue": token} if token else {}
             page = await self.request("GET", f"{path}?{urlencode(query)}", accept=accept)
@@ -151,32 +151,32 @@ class ApiClient:
         headers = {"Content-Type": content_type, "Accept": accept}
         data = None if body is None else msgspec.json.encode(body)
         try:
-            with calling(method, path) as codes:
-                code, text = await self._sent(method, path, data, headers)
+            with trace_request(method, path) as codes:
+                code, text = await self._send(method, path, data, headers)
                 if code == UNAUTHORIZED:
                     await self.close()  # a service account's token is replaced every hour
-                    code, text = await self._sent(method, path, data, headers)
+                    code, text = await self._send(method, path, data, headers)
                 codes.append(code)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._metrics.api_requests.labels(method, "none").inc()
             raise ApiUnreachableError(f"{method}: {type(error).__name__}") from error
         self._metrics.api_requests.labels(method, str(code)).inc()
-        self._maybe_crash()
+        self._crash_if_due()
         if code >= BAD_REQUEST:
-            raise _error(code, text)
+            raise _parse_error(code, text)
         document: dict[str, Any] = msgspec.json.decode(text)
         return document
 
-    async def _sent(
+    async def _send(
         self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
-        async with self._turns:
-            session = self._opened()
+        async with self._slots:
+            session = self._open_session()
             url = self._server + path
             async with session.request(method, url, data=data, headers=headers) as answer:
                 return answer.status, await answer.read()
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             credentials = self._login()
             self._server = credentials.server.rstrip("/")
@@ -188,14 +188,14 @@ class ApiClient:
             )
         return self._session
 
-    def _maybe_crash(self) -> None:
+    def _crash_if_due(self) -> None:
         if self._crash_after and self.counting:
             self._crash_after -= 1
             if not self._crash_after:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _error(code: int, text: bytes) -> ApiError:
+def _parse_error(code: int, text: bytes) -> ApiError:
     try:
         status = msgspec.json.decode(text)
         details = status.get("details") or {}
@@ -209,7 +209,7 @@ def _error(code: int, text: bytes) -> ApiError:
         return ApiError(code, text[:256].decode("utf-8", errors="replace"))
 
 
-async def retried(work: Callable[[], Any], *, pause_seconds: float = 1.0) -> Any:
+async def retry(work: Callable[[], Any], *, pause_seconds: float = 1.0) -> Any:
     """Return what `work` returns once the API server can be reached; for the start alone."""
     while True:
         try:

@@ -112,7 +112,7 @@ def signature_of(cronjob: Mapping[str, Any] | None) -> str:
     return signature if parse_traceparent(signature) else ""
 
 
-def signed(cronjob: Mapping[str, Any], traceparent: str) -> Mapping[str, Any]:
+def with_signature(cronjob: Mapping[str, Any], traceparent: str) -> Mapping[str, Any]:
     """Return a planned CronJob whose runs can tell which reconcile planned them.
 
     No part of the plan: each reconcile has another, so that of a stored CronJob is no difference.

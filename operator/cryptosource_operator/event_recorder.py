@@ -18,14 +18,14 @@ from cryptosource_operator.clock import Clock, rfc3339
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import FIELD_MANAGER, digest
 from cryptosource_operator.observed_state import condition_of
-from cryptosource_operator.source_parser import shortened
+from cryptosource_operator.source_parser import shorten
 
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 600.0
-REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 """Announcements that are remembered at most."""
-WAITING = 2_000
+MAX_WAITING = 2_000
 """Events that wait to be written at most; one more is dropped: it is in the status as well."""
 
 
@@ -38,41 +38,41 @@ class EventDraft:
     warning: bool = False
 
 
-def announcements(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[EventDraft]:
+def status_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[EventDraft]:
     """Return what a change of status tells a person. Pure."""
     found = []
     for kind in ("Stalled", "RunBlocked", "OverQuota"):
         before, after = condition_of(old, kind), condition_of(new, kind)
         if after and before.get("reason") != after.get("reason"):
-            found.append(_told(after, warning=True))
+            found.append(_draft(after, warning=True))
     if condition_of(old, "Stalled") and not condition_of(new, "Stalled"):
         found.append(EventDraft(reason="Recovered", message="nothing stands against it any more"))
-    found.extend(_of_runs(condition_of(old, "LastRunSucceeded"), new))
+    found.extend(_run_events(condition_of(old, "LastRunSucceeded"), new))
     before, after = condition_of(old, "Fresh"), condition_of(new, "Fresh")
     if before.get("status") == "True" and after.get("status") == "False":
-        found.append(_told(after, warning=True))
+        found.append(_draft(after, warning=True))
     before, after = condition_of(old, "Suspended"), condition_of(new, "Suspended")
     if after and not before:
-        found.append(_told(after))
+        found.append(_draft(after))
     if before and not after:
         found.append(EventDraft(reason="Resumed", message="runs start on schedule again"))
     stalled = condition_of(new, "Stalled").get("reason")
-    told = {each.reason: each for each in found if each.reason != stalled or each.warning}
-    return list(told.values())
+    drafts = {each.reason: each for each in found if each.reason != stalled or each.warning}
+    return list(drafts.values())
 
 
-def _of_runs(before: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[EventDraft]:
+def _run_events(before: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[EventDraft]:
     after = condition_of(new, "LastRunSucceeded")
     changed = before.get("reason") != after.get("reason")
     if after.get("status") == "False" and changed:
-        yield _told(after, warning=True)
+        yield _draft(after, warning=True)
     if after.get("status") == "True" and before.get("status") != "True":
         first = before.get("status") != "False"
         reason = "FirstRunSucceeded" if first else "RunSucceededAgain"
         yield EventDraft(reason=reason, message=after.get("message", ""))
 
 
-def _told(condition: Mapping[str, Any], *, warning: bool = False) -> EventDraft:
+def _draft(condition: Mapping[str, Any], *, warning: bool = False) -> EventDraft:
     return EventDraft(
         reason=condition["reason"], message=condition.get("message", ""), warning=warning
     )
@@ -84,22 +84,22 @@ class EventRecorder:
     def __init__(self, api: ApiClient, clock: Clock, metrics: Metrics, *, identity: str) -> None:
         self._api, self._clock, self._metrics = api, clock, metrics
         self._identity = identity
-        self._told: dict[str, float] = {}
-        self._events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(WAITING)
+        self._recorded_at: dict[str, float] = {}
+        self._events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(MAX_WAITING)
 
-    def tell(self, source: Mapping[str, Any], announcement: EventDraft) -> None:
+    def record(self, source: Mapping[str, Any], event: EventDraft) -> None:
         """Have an Event about a source written, unless the same was told a short while ago."""
         meta = source["metadata"]
-        key = digest(meta["uid"], announcement.reason, announcement.message)
+        key = digest(meta["uid"], event.reason, event.message)
         now = self._clock.monotonic()
-        if now - self._told.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
+        if now - self._recorded_at.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
             return
-        if len(self._told) >= REMEMBERED:
-            self._told.clear()
-        self._told[key] = now
+        if len(self._recorded_at) >= MAX_REMEMBERED:
+            self._recorded_at.clear()
+        self._recorded_at[key] = now
         path = f"/api/v1/namespaces/{meta['namespace']}/events"
         try:
-            self._events.put_nowait((path, self._event(meta, announcement, key)))
+            self._events.put_nowait((path, self._event(meta, event, key)))
         except asyncio.QueueFull:
             log.warning("too many events at a time: one is left out")
 
@@ -112,14 +112,14 @@ class EventRecorder:
         """Write what there is to tell until cancelled, one at a time: statuses go before."""
         while True:
             path, event = await self._events.get()
-            await self._written(path, event)
+            await self._write(path, event)
             self._events.task_done()
 
-    async def told(self) -> None:
+    async def flush(self) -> None:
         """Wait until everything is written."""
         await self._events.join()
 
-    async def _written(self, path: str, event: Mapping[str, Any]) -> None:
+    async def _write(self, path: str, event: Mapping[str, Any]) -> None:
         try:
             await self._api.create(path, event)
         except (ApiError, ApiUnreachableError, ValueError) as error:
@@ -129,7 +129,7 @@ class EventRecorder:
         else:
             self._metrics.events.labels(event["reason"]).inc()
 
-    def _event(self, meta: Mapping[str, Any], announcement: EventDraft, key: str) -> dict[str, Any]:
+    def _event(self, meta: Mapping[str, Any], event: EventDraft, key: str) -> dict[str, Any]:
         moment = self._clock.now()
         # Two operators that see the same change write the same name: the second is refused.
         name = f"{meta['name']}.{digest(key, str(int(moment.timestamp() // QUIET_SECONDS)))[:16]}"
@@ -144,9 +144,9 @@ class EventRecorder:
                 "namespace": meta["namespace"],
                 "uid": meta["uid"],
             },
-            "type": "Warning" if announcement.warning else "Normal",
-            "reason": announcement.reason,
-            "message": shortened(announcement.message),
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason,
+            "message": shorten(event.message),
             "firstTimestamp": rfc3339(moment),
             "lastTimestamp": rfc3339(moment),
             "count": 1,

@@ -37,10 +37,10 @@ class Informer:
         metrics: Metrics,
         *,
         namespaces: tuple[str, ...],
-        look: Callable[[str], None],
+        enqueue: Callable[[str], None],
     ) -> None:
         self._cache, self._metrics = cache, metrics
-        self._namespaces, self._look = namespaces, look
+        self._namespaces, self._enqueue = namespaces, enqueue
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until cancelled; from then on, a signal to end sets `stop`.
@@ -91,13 +91,13 @@ class Informer:
         async def changed(event: Any, **_: Any) -> None:
             delivered.inc()
             self._cache.deliveries[kind] += 1
-            thing = event["object"]
+            obj = event["object"]
             if event["type"] == "DELETED":
-                uid = self._cache.drop(kind, thing["metadata"]["uid"])
+                uid = self._cache.drop(kind, obj["metadata"]["uid"])
             else:
-                uid = self._cache.put(kind, thing)
+                uid = self._cache.put(kind, obj)
             if uid is not None:
-                self._look(uid)
+                self._enqueue(uid)
 
         return changed
 

@@ -15,7 +15,7 @@ from cryptosource_store.reasons import (
     TERMINATED_EXIT_CODE,
 )
 
-PASSING = frozenset({"ContainerCreating", "PodInitializing", ""})
+STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing", ""})
 """Reasons of a waiting container that are part of every start."""
 
 OWN_EXIT_CODES = frozenset({0, RETRYABLE_EXIT_CODE, PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE})
@@ -57,9 +57,9 @@ def pod_trouble(pods: Iterable[Mapping[str, Any]], *, job_name: str) -> PodTroub
     """
     ordered = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
     statuses = [pod.get("status") or {} for pod in ordered]
-    keeping = [found for status in statuses[:1] for found in _keeping(status)]
-    ending = [found for status in statuses for found in _ending(status)]
-    for reason, message, ended_at in (*keeping, *ending):
+    start_problems = [found for status in statuses[:1] for found in _start_problems(status)]
+    terminations = [found for status in statuses for found in _terminations(status)]
+    for reason, message, ended_at in (*start_problems, *terminations):
         return PodTrouble(job_name=job_name, reason=reason, message=message, ended_at=ended_at)
     return None
 
@@ -67,17 +67,17 @@ def pod_trouble(pods: Iterable[Mapping[str, Any]], *, job_name: str) -> PodTroub
 _Found = tuple[str, str, datetime | None]
 
 
-def _keeping(status: Mapping[str, Any]) -> Iterator[_Found]:
+def _start_problems(status: Mapping[str, Any]) -> Iterator[_Found]:
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield condition.get("reason") or "Unschedulable", condition.get("message", ""), None
     for container in status.get("containerStatuses") or []:
         waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason", "") not in PASSING:
+        if waiting.get("reason", "") not in STARTING_REASONS:
             yield waiting["reason"], waiting.get("message", ""), None
 
 
-def _ending(status: Mapping[str, Any]) -> Iterator[_Found]:
+def _terminations(status: Mapping[str, Any]) -> Iterator[_Found]:
     if any(
         condition.get("type") == "DisruptionTarget" for condition in status.get("conditions") or []
     ):
@@ -85,10 +85,10 @@ def _ending(status: Mapping[str, Any]) -> Iterator[_Found]:
     for container in status.get("containerStatuses") or []:
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended and ended.get("exitCode") not in OWN_EXIT_CODES:
-            yield _ended(ended)
+            yield _describe_termination(ended)
 
 
-def _ended(ended: Mapping[str, Any]) -> _Found:
+def _describe_termination(ended: Mapping[str, Any]) -> _Found:
     code, finished = ended.get("exitCode"), parse_time(ended.get("finishedAt"))
     reason = ended.get("reason") or "Error"
     if reason == "OOMKilled":

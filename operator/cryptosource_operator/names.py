@@ -47,9 +47,9 @@ def requested_job_name(name: str, uid: str, token: str) -> str:
     return f"{name}-r{digest(uid, token)[:_TOKEN_DIGITS]}"
 
 
-def uid_of(thing: Mapping[str, Any]) -> str:
+def uid_of(obj: Mapping[str, Any]) -> str:
     """Return the uid of the source that a CronJob or Job says it belongs to; empty for none."""
-    return str((thing.get("metadata", {}).get("labels") or {}).get(UID_LABEL, ""))
+    return str((obj.get("metadata", {}).get("labels") or {}).get(UID_LABEL, ""))
 
 
 def labels(name: str, uid: str) -> dict[str, str]:

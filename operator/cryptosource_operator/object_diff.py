@@ -20,14 +20,14 @@ def differences(planned: Any, found: Any, *, path: str = "", whole: bool = False
     if isinstance(planned, Mapping):
         if not isinstance(found, Mapping):
             return [path]
-        surplus = [key for key in found if key not in planned and found[key] not in _NOTHING]
+        surplus = [key for key in found if key not in planned and found[key] not in _EMPTY]
         return [
             *(
                 difference
                 for key, value in planned.items()
-                for difference in _of_key(key, value, found, path, whole=whole)
+                for difference in _key_differences(key, value, found, path, whole=whole)
             ),
-            *(_below(path, key) for key in (surplus if whole else ())),
+            *(_join_path(path, key) for key in (surplus if whole else ())),
         ]
     if isinstance(planned, Sequence) and not isinstance(planned, str):
         if not isinstance(found, Sequence) or len(found) != len(planned):
@@ -41,30 +41,32 @@ def differences(planned: Any, found: Any, *, path: str = "", whole: bool = False
     return [] if planned == found else [path]
 
 
-_NOTHING: tuple[Any, ...] = (None, {}, [], "")
+_EMPTY: tuple[Any, ...] = (None, {}, [], "")
 """What is the same as absent: an API server does not store all of it."""
 
 
-def _of_key(key: str, value: Any, found: Mapping[str, Any], path: str, *, whole: bool) -> list[str]:
-    below = _below(path, key)
+def _key_differences(
+    key: str, value: Any, found: Mapping[str, Any], path: str, *, whole: bool
+) -> list[str]:
+    below = _join_path(path, key)
     if key not in found:
-        return [] if value in _NOTHING else [below]
+        return [] if value in _EMPTY else [below]
     return differences(value, found[key], path=below, whole=whole)
 
 
-def _below(path: str, key: str) -> str:
+def _join_path(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def merge_difference(old: Any, new: Mapping[str, Any]) -> dict[str, Any]:
+def merge_patch(old: Any, new: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON merge patch (RFC 7386) that turns `old` into `new`; empty for no change."""
-    known = old if isinstance(old, Mapping) else {}
-    patch: dict[str, Any] = {key: None for key in known if key not in new}
+    before = old if isinstance(old, Mapping) else {}
+    patch: dict[str, Any] = {key: None for key in before if key not in new}
     for key, value in new.items():
-        if isinstance(value, Mapping) and isinstance(known.get(key), Mapping):
-            inner = merge_difference(known[key], value)
+        if isinstance(value, Mapping) and isinstance(before.get(key), Mapping):
+            inner = merge_patch(before[key], value)
             if inner:
                 patch[key] = inner
-        elif key not in known or known[key] != value:
+        elif key not in before or before[key] != value:
             patch[key] = value
     return patch

@@ -43,7 +43,7 @@ class ObservedState:
     cronjob: Mapping[str, Any] | None = None
     """As stored; None: there is none."""
     refusal: Refusal | None = None
-    mirror: HistoryFacts | None = None
+    history: HistoryFacts | None = None
     """None: Postgres cannot be asked."""
     jobs: tuple[JobFacts, ...] = ()
     trouble: PodTrouble | None = None
@@ -68,26 +68,26 @@ class ObservedState:
     @property
     def latest(self) -> RunFacts | None:
         """Return the latest run row."""
-        return self.mirror.recent[0] if self.mirror and self.mirror.recent else None
+        return self.history.recent[0] if self.history and self.history.recent else None
 
     @cached_property
     def last_success_at(self) -> datetime | None:
         """Return the latest success, from the old status while Postgres cannot be asked."""
-        if self.mirror is not None:
-            return self.mirror.last_success_at
+        if self.history is not None:
+            return self.history.last_success_at
         return parse_time(self.old.get("lastSuccessTime"))
 
     @cached_property
     def outcome(self) -> Outcome | None:
         """Return how the latest run ended, by its own words or by Kubernetes'; None: none did."""
-        told = [found for found in (self._from_rows(), self._from_cluster()) if found]
-        return max(told, key=lambda outcome: outcome.at, default=None)
+        outcomes = [found for found in (self._from_rows(), self._from_cluster()) if found]
+        return max(outcomes, key=lambda outcome: outcome.at, default=None)
 
     def _from_rows(self) -> Outcome | None:
-        if self.mirror is None:
+        if self.history is None:
             return None
         active = {job.name for job in self.jobs if job.active}
-        for run in (*self.mirror.recent, self.mirror.last):
+        for run in (*self.history.recent, self.history.last):
             if run is None or run.status is RunStatus.RUNNING or run.resumed:
                 continue
             if run.status is RunStatus.INTERRUPTED and run.job_name in active:
@@ -106,13 +106,13 @@ class ObservedState:
         found = [
             (job.finished_at or job.created_at, job.failure, job.message, job.name)
             for job in self.jobs
-            if job.failure and not self._told(job.name)
+            if job.failure and not self._has_own_outcome(job.name)
         ]
         trouble = self.trouble
         if trouble is not None and trouble.ended_at is not None:
             last = [job for job in self.jobs if job.name == trouble.job_name]
             at = max([trouble.ended_at, *(job.finished_at for job in last if job.finished_at)])
-            if not self._told(trouble.job_name):
+            if not self._has_own_outcome(trouble.job_name):
                 found = [entry for entry in found if entry[3] != trouble.job_name]
                 found.append((at, trouble.reason, trouble.message, trouble.job_name))
         if not found:
@@ -127,12 +127,12 @@ class ObservedState:
             from_cluster=True,
         )
 
-    def _told(self, job_name: str) -> bool:
-        run = self.mirror.run_of(job_name) if self.mirror else None
+    def _has_own_outcome(self, job_name: str) -> bool:
+        run = self.history.run_of(job_name) if self.history else None
         return run is not None and run.status in {RunStatus.SUCCESS, RunStatus.FAILURE}
 
     @cached_property
-    def history(self) -> RunHistory:
+    def merged_history(self) -> RunHistory:
         """Return what the runs come to, with what the cluster knows of them and Postgres does not.
 
         The spec's word on suspension and age holds, and the age is by this process' clock.
@@ -154,19 +154,19 @@ class ObservedState:
     @property
     def consecutive_failures(self) -> int:
         """Return the Jobs that failed since the last success, one that left no word included."""
-        if self.mirror is None:
+        if self.history is None:
             return 0
         outcome = self.outcome
         if outcome is None or not outcome.from_cluster:
-            return self.mirror.consecutive_failures
-        run = self.mirror.run_of(outcome.job_name)
+            return self.history.consecutive_failures
+        run = self.history.run_of(outcome.job_name)
         counted = run is not None and run.failed
-        return self.mirror.consecutive_failures + (not counted)
+        return self.history.consecutive_failures + (not counted)
 
     @property
     def failing(self) -> Outcome | None:
         """Return the outcome if it is a failure."""
-        return self.outcome if self.history.failing else None
+        return self.outcome if self.merged_history.failing else None
 
     @cached_property
     def permanent(self) -> Outcome | None:
@@ -194,7 +194,7 @@ class ObservedState:
     @property
     def stale(self) -> bool:
         """Return whether the last success is longer ago than the spec allows."""
-        return self.history.stale
+        return self.merged_history.stale
 
     @property
     def stale_at(self) -> datetime | None:
@@ -213,7 +213,7 @@ class ObservedState:
     @property
     def over_quota(self) -> str:
         """Return what the schedule asks too much of; empty when it fits."""
-        return self.reading.burden if isinstance(self.reading, Readable) else ""
+        return self.reading.quota_warnings if isinstance(self.reading, Readable) else ""
 
     @property
     def quota_reason(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 
-from cryptosource_operator.api_client import ApiClient, ApiError, ApiUnreachableError, retried
+from cryptosource_operator.api_client import ApiClient, ApiError, ApiUnreachableError, retry
 from cryptosource_operator.clock import Clock, SystemClock
 from cryptosource_operator.credentials import cluster_of, login
 from cryptosource_operator.cronjob_applier import CronJobApplier
@@ -15,7 +15,7 @@ from cryptosource_operator.informer import Informer
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.pg_listener import PgListener
 from cryptosource_operator.pod_inspector import PodInspector
-from cryptosource_operator.probe_server import serving
+from cryptosource_operator.probe_server import serve_probes
 from cryptosource_operator.reconciler import Parts, Reconciler
 from cryptosource_operator.requested_runs import RequestedRuns
 from cryptosource_operator.resync import Resync
@@ -28,9 +28,9 @@ from cryptosource_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-REQUESTS_SECONDS = 5.0
+REQUEST_POLL_SECONDS = 5.0
 """Requests in Postgres are looked for that often, notified or not."""
-REREAD_SECONDS = 600.0
+INVALIDATE_SECONDS = 600.0
 """Every source is read anew from Postgres that often: it repairs what no notification told."""
 
 
@@ -50,41 +50,41 @@ class Operator:
                 settings.database, cluster=cluster_of(login()), traced=settings.traced
             )
         )
-        self._mirrors = RunHistoryCache(self._database)
-        self._retirer = SourceRetirement(
+        self._histories = RunHistoryCache(self._database)
+        self._retirement = SourceRetirement(
             self._api, self._cache, self._database, namespaces=settings.namespaces
         )
-        self._requester = RequestedRuns(self._api, self._cache)
-        self._announcer = EventRecorder(
+        self._requested_runs = RequestedRuns(self._api, self._cache)
+        self._events = EventRecorder(
             self._api, self._clock, self.metrics, identity=settings.identity
         )
         self._queue = WorkQueue(
             self._reconciler(), workers=settings.workers, on_depth=self.metrics.queue_depth.set
         )
-        self._comparer = Resync(
+        self._resync = Resync(
             self._api,
             self._cache,
             self.metrics,
             namespaces=settings.namespaces,
-            look=self._queue.add,
+            enqueue=self._queue.add,
         )
         self._informer = Informer(
-            self._cache, self.metrics, namespaces=settings.namespaces, look=self._queue.add
+            self._cache, self.metrics, namespaces=settings.namespaces, enqueue=self._queue.add
         )
-        self._asked = asyncio.Event()
-        self._connected_anew = asyncio.Event()
-        self._database_heard = False
-        self._primed = asyncio.Event()
+        self._requests_waiting = asyncio.Event()
+        self._reconnected = asyncio.Event()
+        self._database_up = False
+        self._cache_filled = asyncio.Event()
 
     def _reconciler(self) -> Reconciler:
         parts = Parts(
             api=self._api,
             cache=self._cache,
-            mirrors=self._mirrors,
+            histories=self._histories,
             applier=CronJobApplier(self._api, self._cache, self._settings.job, clock=self._clock),
-            requester=self._requester,
-            inspector=PodInspector(self._api),
-            announcer=self._announcer,
+            requested_runs=self._requested_runs,
+            pods=PodInspector(self._api),
+            events=self._events,
             metrics=self.metrics,
             clock=self._clock,
             settings=self._settings,
@@ -94,38 +94,38 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> None:
         """Operate until told to stop."""
         settings = self._settings
-        probes = serving(
+        probes = serve_probes(
             settings.listen_host,
             settings.listen_port,
             metrics=self.metrics,
-            live=self._not_alive,
-            ready=self._not_ready,
+            live=self._liveness_problems,
+            ready=self._readiness_problems,
         )
         async with probes as port:
             log.info("serving probes and metrics", extra={"port": port})
             try:
-                await self._operate(stop)
+                await self._listen_and_work(stop)
             finally:
                 if self._database is not None:
                     await self._database.close()
                 await self._api.close()
 
-    async def _operate(self, stop: asyncio.Event) -> None:
+    async def _listen_and_work(self, stop: asyncio.Event) -> None:
         # What is heard before the sources are known is not read a second time.
         listener = self._listener()
         try:
-            await self._work(stop)
+            await self._run_tasks(stop)
         finally:
             if listener is not None:
                 await listener.close()
 
-    async def _work(self, stop: asyncio.Event) -> None:
+    async def _run_tasks(self, stop: asyncio.Event) -> None:
         waiting = asyncio.create_task(stop.wait())
         work = {
             asyncio.create_task(self._watch(stop)),
             asyncio.create_task(self._reconcile()),
-            asyncio.create_task(self._announcer.run()),
-            asyncio.create_task(self._compare()),
+            asyncio.create_task(self._events.run()),
+            asyncio.create_task(self._run_resync()),
             asyncio.create_task(self._answer_requests()),
             asyncio.create_task(self._retire()),
         }
@@ -135,21 +135,21 @@ class Operator:
                 task.result()  # a task that ends by itself ends the process: kubelet restarts it
         finally:
             stop.set()
-            await self._wind_up(work)
+            await self._cancel(work)
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        await retried(self._comparer.served)
+        await retry(self._resync.check_served)
         await self._informer.run(stop)
 
     async def _reconcile(self) -> None:
         """Look at sources once everything is known, so that none seems to lack its children."""
-        await retried(self._comparer.filled)
-        self._primed.set()
+        await retry(self._resync.wait_until_filled)
+        self._cache_filled.set()
         self._api.counting = True
         log.info("primed", extra={"sources": len(self._cache.sources)})
         await self._queue.run()
 
-    async def _wind_up(self, work: set[asyncio.Task[None]]) -> None:
+    async def _cancel(self, work: set[asyncio.Task[None]]) -> None:
         """End everything at once: whatever was not finished, the next look finishes."""
         for task in work:
             task.cancel()
@@ -162,55 +162,55 @@ class Operator:
         listener = PgListener(
             url,
             on_runs=self._runs_changed,
-            on_requests=self._asked.set,
+            on_requests=self._requests_waiting.set,
             on_connected=self._connected,
-            on_lost=self._lost,
+            on_lost=self._disconnected,
         )
         listener.start()
         return listener
 
     def _runs_changed(self, uid: str) -> None:
-        self._mirrors.outdated(uid)
+        self._histories.invalidate(uid)
         if uid in self._cache.sources:
             self._queue.add(uid)
 
     def _connected(self) -> None:
-        self._database_heard = True
+        self._database_up = True
         self.metrics.database_up.set(1)
-        self._asked.set()
-        self._connected_anew.set()
-        self._reread()
+        self._requests_waiting.set()
+        self._reconnected.set()
+        self._invalidate_all()
 
-    def _lost(self) -> None:
-        if self._database_heard:
-            self._database_heard = False
+    def _disconnected(self) -> None:
+        if self._database_up:
+            self._database_up = False
             self.metrics.database_up.set(0)
-            self._reread()
+            self._invalidate_all()
 
-    def _reread(self) -> None:
-        self._mirrors.all_outdated()
+    def _invalidate_all(self) -> None:
+        self._histories.invalidate_all()
         for uid in list(self._cache.sources):
             self._queue.add(uid)
 
-    async def _compare(self) -> None:
-        await self._primed.wait()
+    async def _run_resync(self) -> None:
+        await self._cache_filled.wait()
         began = self._clock.monotonic()
         while True:
             await asyncio.sleep(self._settings.resync_seconds)
             try:
-                await self._comparer.compare()
+                await self._resync.compare()
             except (ApiError, ApiUnreachableError) as error:
                 log.warning("lists cannot be compared", extra={"error": str(error)})
-            if self._clock.monotonic() - began > REREAD_SECONDS:
+            if self._clock.monotonic() - began > INVALIDATE_SECONDS:
                 began = self._clock.monotonic()
-                self._reread()
+                self._invalidate_all()
 
     async def _answer_requests(self) -> None:
-        await self._primed.wait()
+        await self._cache_filled.wait()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), REQUESTS_SECONDS)
-            self._asked.clear()
+                await asyncio.wait_for(self._requests_waiting.wait(), REQUEST_POLL_SECONDS)
+            self._requests_waiting.clear()
             if self._database is None:
                 continue
             with contextlib.suppress(DatabaseDown):
@@ -219,26 +219,26 @@ class Operator:
 
     async def _answer(self, database: RunHistoryReader, request: Request) -> None:
         try:
-            await self._requester.answer(database, request)
+            await self._requested_runs.answer(database, request)
         except (ApiError, ApiUnreachableError) as error:
             extra = {"request": request.request_id, "error": str(error)}
             log.warning("a request cannot be answered", extra=extra)
 
     async def _retire(self) -> None:
-        await self._primed.wait()
+        await self._cache_filled.wait()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._connected_anew.wait(), self._settings.resync_seconds)
-            self._connected_anew.clear()
+                await asyncio.wait_for(self._reconnected.wait(), self._settings.resync_seconds)
+            self._reconnected.clear()
             try:
-                await self._retirer.sweep()
+                await self._retirement.sweep()
             except (ApiError, ApiUnreachableError) as error:
                 log.warning("sources cannot be compared", extra={"error": str(error)})
             except DatabaseDown:
                 continue
 
-    def _not_alive(self) -> list[str]:
-        return [f"the watch of {kind} misses changes" for kind in self._comparer.dead]
+    def _liveness_problems(self) -> list[str]:
+        return [f"the watch of {kind} misses changes" for kind in self._resync.dead]
 
-    def _not_ready(self) -> list[str]:
-        return [] if self._primed.is_set() else ["the first lists are not read yet"]
+    def _readiness_problems(self) -> list[str]:
+        return [] if self._cache_filled.is_set() else ["the first lists are not read yet"]

@@ -53,9 +53,9 @@ class PgListener:
         self._on_runs, self._on_requests = on_runs, on_requests
         self._on_connected, self._on_lost = on_connected, on_lost
         self._stop = threading.Event()
-        self._waking, self._woken = socket.socketpair()
+        self._wake_sender, self._wake_receiver = socket.socketpair()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._live, name="listener", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -64,10 +64,10 @@ class PgListener:
     async def close(self) -> None:
         """Stop, at once unless Postgres is being connected to."""
         self._stop.set()
-        self._waking.send(b"x")
+        self._wake_sender.send(b"x")
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         connected = True
         while not self._stop.is_set():
             try:
@@ -77,7 +77,7 @@ class PgListener:
                 if connected:
                     log.warning("Postgres cannot be heard", extra={"error": type(error).__name__})
                 connected = False
-                self._tell(self._on_lost)
+                self._call_on_loop(self._on_lost)
                 self._stop.wait(RETRY_SECONDS)
             else:
                 connected = True
@@ -87,28 +87,28 @@ class PgListener:
         for channel in (RUNS_CHANNEL, REQUESTS_CHANNEL):
             connection.execute(text(f'LISTEN "{channel}"'))
         log.info("listening to Postgres")
-        self._tell(self._on_connected)
+        self._call_on_loop(self._on_connected)
         driver = connection.connection.dbapi_connection
         while not self._stop.is_set():
-            ready = select.select([driver, self._woken], [], [], PROBE_SECONDS)[0]
+            ready = select.select([driver, self._wake_receiver], [], [], PROBE_SECONDS)[0]
             if not ready:
                 connection.execute(text("SELECT 1"))
-            self._hear(driver)
+            self._deliver_notices(driver)
 
-    def _hear(self, driver: Any) -> None:
+    def _deliver_notices(self, driver: Any) -> None:
         try:
             driver.poll()
         except Exception as error:  # the driver's own tree; SQLAlchemy does not wrap it here
             raise OSError(type(error).__name__) from error
         # One call per source, however often it was named.
-        heard = {(notice.channel, notice.payload) for notice in driver.notifies}
+        notices = {(notice.channel, notice.payload) for notice in driver.notifies}
         driver.notifies.clear()
-        for channel, payload in heard:
+        for channel, payload in notices:
             if channel == RUNS_CHANNEL:
-                self._tell(self._on_runs, payload)
+                self._call_on_loop(self._on_runs, payload)
             else:
-                self._tell(self._on_requests)
+                self._call_on_loop(self._on_requests)
 
-    def _tell(self, callback: Callable[..., None], *arguments: str) -> None:
+    def _call_on_loop(self, callback: Callable[..., None], *arguments: str) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *arguments)

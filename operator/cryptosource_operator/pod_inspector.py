@@ -10,27 +10,27 @@ from cryptosource_operator.job_state import pod_trouble
 from cryptosource_operator.source_facts import HistoryFacts, JobFacts, PodTrouble
 from cryptosource_store.reasons import RunStatus
 
-PATIENCE = timedelta(seconds=5)
+START_ALLOWANCE = timedelta(seconds=5)
 """A pod may take that long to start before anybody looks."""
-STORY_LASTS = timedelta(hours=1)
+INSPECT_FAILED_FOR = timedelta(hours=1)
 """A failed Job's pods are looked at that long after; then they are gone more often than not."""
-REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 
 def job_to_inspect(
-    jobs: Sequence[JobFacts], mirror: HistoryFacts | None, now: datetime
+    jobs: Sequence[JobFacts], history: HistoryFacts | None, now: datetime
 ) -> JobFacts | None:
     """Return the Job whose pods may know more than its run has told; None: there is none. Pure."""
     newest = max(jobs, key=lambda job: job.created_at, default=None)
-    if newest is None or now - newest.created_at < PATIENCE:
+    if newest is None or now - newest.created_at < START_ALLOWANCE:
         return None
-    run = mirror.run_of(newest.name) if mirror else None
+    run = history.run_of(newest.name) if history else None
     if run is not None and run.status in {RunStatus.SUCCESS, RunStatus.FAILURE}:
         return None
     if newest.active:
         well = newest.failed_pods == 0 and (newest.ready or run is not None)
         return None if well else newest
-    recent = newest.finished_at is not None and now - newest.finished_at < STORY_LASTS
+    recent = newest.finished_at is not None and now - newest.finished_at < INSPECT_FAILED_FOR
     return newest if newest.failure and recent else None
 
 
@@ -39,18 +39,18 @@ class PodInspector:
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
-        self._stories: dict[str, PodTrouble | None] = {}
+        self._ended_jobs: dict[str, PodTrouble | None] = {}
 
     async def trouble(self, namespace: str, job: JobFacts) -> PodTrouble | None:
         """Return the trouble of a Job's pods; None: they have none, or are gone."""
-        if job.uid in self._stories:
-            return self._stories[job.uid]
+        if job.uid in self._ended_jobs:
+            return self._ended_jobs[job.uid]
         path = f"/api/v1/namespaces/{namespace}/pods"
         selector = f"batch.kubernetes.io/job-name={job.name}"
         pods = [pod async for pod in self._api.list(path, selector=selector)]
         found = pod_trouble(pods, job_name=job.name)
         if not job.active:
-            if len(self._stories) >= REMEMBERED:
-                self._stories.clear()
-            self._stories[job.uid] = found
+            if len(self._ended_jobs) >= MAX_REMEMBERED:
+                self._ended_jobs.clear()
+            self._ended_jobs[job.uid] = found
         return found

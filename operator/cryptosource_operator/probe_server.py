@@ -1,7 +1,7 @@
 """The operator's own HTTP server: probes and metrics.
 
-Not Kopf's: its probe proves only that the loop runs, and an error in a probe of one's own makes the
-request hang.
+Not Kopf's server: its probe proves only that the event loop runs, and an exception in a custom probe
+leaves the request without an answer.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from cryptosource_operator.metrics import Metrics
 
 Probe = Callable[[], list[str]]
-"""Returns what is wrong; empty: nothing."""
+"""Returns the problems; empty: all is well."""
 
 
 @asynccontextmanager
-async def serving(
+async def serve_probes(
     host: str, port: int, *, metrics: Metrics, live: Probe, ready: Probe
 ) -> AsyncIterator[int]:
     """Serve /healthz, /readyz and /metrics; yield the port.
 
     Args:
-        host: where to listen.
+        host: the address to listen on.
         port: 0 lets the system choose.
         metrics: what /metrics shows.
-        live: asked by /healthz, which answers 503 and the reasons when something is wrong.
-        ready: asked by /readyz.
+        live: called by /healthz, which answers 503 and the reasons when it returns any.
+        ready: called by /readyz, which answers likewise.
     """
 
     async def show(_: web.Request) -> web.Response:
@@ -37,8 +37,8 @@ async def serving(
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application()
-    application.router.add_get("/healthz", _answer(live))
-    application.router.add_get("/readyz", _answer(ready))
+    application.router.add_get("/healthz", _probe_handler(live))
+    application.router.add_get("/readyz", _probe_handler(ready))
     application.router.add_get("/metrics", show)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
@@ -50,9 +50,9 @@ async def serving(
         await runner.cleanup()
 
 
-def _answer(probe: Probe) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _probe_handler(probe: Probe) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(_: web.Request) -> web.Response:
-        wrong = probe()
-        return web.Response(text="\n".join(wrong) or "ok", status=503 if wrong else 200)
+        problems = probe()
+        return web.Response(text="\n".join(problems) or "ok", status=503 if problems else 200)
 
     return handler

@@ -1,7 +1,7 @@
-"""Traces of what the operator does: a span for a look at a source that changed something.
+"""Tracing of reconciles: a span for each reconcile that writes something.
 
-A look that changes nothing, which is nearly every one, makes no span. The first request that writes
-begins it, back-dated to when the look began; what a Job is told of its trace is taken from it.
+A reconcile that writes nothing, as nearly every one, makes no span. The first request that writes
+starts the span, back-dated to the start of the reconcile. A Job's trace context comes from it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from cryptosource_telemetry import trace_context
 SERVICE_NAME = "cryptosource-operator"
 
 _tracer = trace.get_tracer("cryptosource.operator")
-_current: ContextVar[ReconcileTrace | None] = ContextVar("deed", default=None)
+_current: ContextVar[ReconcileTrace | None] = ContextVar("reconcile_trace", default=None)
 
 _ERROR_FROM = 400
 _RESOURCES = ("cryptosources", "cronjobs", "jobs", "pods", "events")
 
 
 class ReconcileTrace:
-    """What one look at a source, or one answer to a request, does.
+    """The span of one reconcile or of one answered request, started when it is first needed.
 
     Args:
         name: of the span.
-        parent: the `traceparent` of who asked; empty: nobody, so that a trace begins here.
+        parent: the requester's `traceparent`; empty: a new trace begins here.
         attributes: of the span.
     """
 
@@ -40,7 +40,7 @@ class ReconcileTrace:
         self._span: Span | None = None
 
     def span(self) -> Span:
-        """Return the span, begun now if it was not yet."""
+        """Return the span; start it at the first call."""
         if self._span is None:
             self._span = _tracer.start_span(
                 self._name,
@@ -51,49 +51,61 @@ class ReconcileTrace:
         return self._span
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the span if there is one."""
+        """End the span if it was started; an error is recorded by its class."""
         if self._span is None:
             return
         if error is not None:
+            # The class alone: a message may hold values that do not belong into a trace.
             self._span.set_attribute("error.type", type(error).__name__)
             self._span.set_status(StatusCode.ERROR)
         self._span.end()
 
 
 @contextmanager
-def doing(name: str, *, parent: str = "", **attributes: str) -> Iterator[ReconcileTrace]:
-    """Hold what is done within together; attributes are prefixed with `cryptosource.`."""
+def trace_operation(name: str, *, parent: str = "", **attributes: str) -> Iterator[ReconcileTrace]:
+    """Make the block one operation, to which its requests belong.
+
+    Args:
+        name: of the span.
+        parent: the requester's `traceparent`; empty: none.
+        attributes: of the span; their names are prefixed with `cryptosource.`.
+    """
     named = {f"cryptosource.{key}": value for key, value in attributes.items()}
-    deed = ReconcileTrace(name, parent, named)
-    token = _current.set(deed)
+    operation = ReconcileTrace(name, parent, named)
+    token = _current.set(operation)
     try:
-        yield deed
+        yield operation
     except BaseException as error:
-        deed.end(error)
+        operation.end(error)
         raise
     else:
-        deed.end()
+        operation.end()
     finally:
         _current.reset(token)
 
 
 def current_traceparent() -> str:
-    """Return the `traceparent` of what is being done, to be handed on; empty without tracing."""
-    deed = _current.get()
-    return "" if deed is None else trace_context.current_traceparent(deed.span())
+    """Return the current operation's `traceparent`, for a Job; empty without tracing."""
+    operation = _current.get()
+    return "" if operation is None else trace_context.current_traceparent(operation.span())
 
 
 @contextmanager
-def calling(method: str, path: str) -> Iterator[list[int]]:
-    """Hold one request to the API server; whoever sends it puts the status code into the list."""
+def trace_request(method: str, path: str) -> Iterator[list[int]]:
+    """Make a client span of one request to the API server.
+
+    Yields:
+        A list to which the sender appends the status code.
+    """
     codes: list[int] = []
-    deed = _current.get()
-    if deed is None or method == "GET":
+    operation = _current.get()
+    # Reads make no span: an operation that only reads is to leave no trace at all.
+    if operation is None or method == "GET":
         yield codes
         return
     bare = path.partition("?")[0]
     kind = next((part for part in reversed(bare.split("/")) if part in _RESOURCES), "")
-    parent = trace.set_span_in_context(deed.span())
+    parent = trace.set_span_in_context(operation.span())
     attributes = {"http.request.method": method, "url.path": bare}
     name = f"{method} {kind}".rstrip()
     with _tracer.start_as_current_span(

@@ -14,27 +14,27 @@ from typing import Any
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_operator.api_client import CONFLICT, NOT_FOUND, ApiClient, ApiError
 from cryptosource_operator.clock import Clock, parse_time
-from cryptosource_operator.cronjob_applier import Applied, CronJobApplier
-from cryptosource_operator.event_recorder import EventDraft, EventRecorder, announcements
+from cryptosource_operator.cronjob_applier import ApplyResult, CronJobApplier
+from cryptosource_operator.event_recorder import EventDraft, EventRecorder, status_events
 from cryptosource_operator.kinds import SOURCE
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import CREATE_TOKEN, GROUP, PLURAL, VERSION
-from cryptosource_operator.object_diff import merge_difference
+from cryptosource_operator.object_diff import merge_patch
 from cryptosource_operator.observed_state import ObservedState, condition_of
 from cryptosource_operator.pod_inspector import PodInspector, job_to_inspect
-from cryptosource_operator.reconcile_tracing import doing
+from cryptosource_operator.reconcile_tracing import trace_operation
 from cryptosource_operator.requested_runs import (
     JOB_REFUSED,
     REFUSALS,
     RequestedRuns,
-    asked_in,
-    wanted_run,
+    pending_run,
+    request_traceparent,
 )
 from cryptosource_operator.run_history_cache import RunHistoryCache
 from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.source_facts import HistoryFacts, PodTrouble
-from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shortened
-from cryptosource_operator.status import summarize, urgent
+from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shorten
+from cryptosource_operator.status import has_new_facts, summarize
 from cryptosource_operator.watch_cache import WatchCache
 
 CONFLICT_SECONDS = 1.0
@@ -53,11 +53,11 @@ class Parts:
 
     api: ApiClient
     cache: WatchCache
-    mirrors: RunHistoryCache
+    histories: RunHistoryCache
     applier: CronJobApplier
     requester: RequestedRuns
     inspector: PodInspector
-    announcer: EventRecorder
+    recorder: EventRecorder
     metrics: Metrics
     clock: Clock
     settings: OperatorSettings
@@ -92,7 +92,9 @@ class Reconciler:
         meta = body["metadata"]
         source = f"{meta['namespace']}/{meta['name']}"
         try:
-            with doing("operator.reconcile", parent=asked_in(body), source=source):
+            with trace_operation(
+                "operator.reconcile", parent=request_traceparent(body), source=source
+            ):
                 after = await self._reconcile(uid, body)
         except Exception:
             self._parts.metrics.reconciles.labels("error").inc()
@@ -105,28 +107,28 @@ class Reconciler:
         parts = self._parts
         reading = self._read(uid, body)
         source = reading.source if isinstance(reading, Readable) else None
-        applied = Applied(cronjob=parts.cache.cronjob(uid))
+        applied = ApplyResult(cronjob=parts.cache.cronjob(uid))
         if source is not None:
             applied = await parts.applier.apply(source)
         handled, refused = await self._answered(body, source, applied)
-        mirror = await parts.mirrors.of(uid, source)
-        situation = ObservedState(
+        history = await parts.histories.get(uid, source)
+        state = ObservedState(
             generation=body["metadata"].get("generation", 0),
             reading=reading,
             now=parts.clock.now(),
             old=body.get("status") or {},
             cronjob=applied.cronjob,
             refusal=applied.refusal,
-            mirror=mirror,
+            history=history,
             jobs=parts.cache.jobs(uid),
             handled=handled,
         )
-        trouble = refused or await self._trouble(body, situation.now, mirror)
-        situation = replace(situation, trouble=trouble)
-        if applied.announcement is not None:
-            parts.announcer.tell(body, applied.announcement)
-        postponed = await self._write(uid, body, situation)
-        wishes = [postponed, *self._wishes(situation)]
+        trouble = refused or await self._trouble(body, state.now, history)
+        state = replace(state, trouble=trouble)
+        if applied.event is not None:
+            parts.recorder.record(body, applied.event)
+        postponed = await self._write(uid, body, state)
+        wishes = [postponed, *self._wishes(state)]
         return min((wish for wish in wishes if wish is not None), default=None)
 
     def _read(self, uid: str, body: Mapping[str, Any]) -> Readable | Unreadable:
@@ -138,7 +140,7 @@ class Reconciler:
         return known[1]
 
     async def _answered(
-        self, body: Mapping[str, Any], source: CryptoSource | None, applied: Applied
+        self, body: Mapping[str, Any], source: CryptoSource | None, applied: ApplyResult
     ) -> tuple[str, PodTrouble | None]:
         """Make the Job of an open request.
 
@@ -148,7 +150,7 @@ class Reconciler:
         handled = str((body.get("status") or {}).get("lastHandledRunRequest", ""))
         if source is None or applied.cronjob is None or applied.refusal is not None:
             return handled, None
-        wanted = wanted_run(body, source, applied.cronjob)
+        wanted = pending_run(body, source, applied.cronjob)
         if wanted is None:
             return handled, None
         token, trigger = wanted
@@ -159,33 +161,31 @@ class Reconciler:
             if error.code not in REFUSALS:
                 raise
             # A quota, an admission policy: it stands against this Job and nothing else.
-            words = shortened(error.message)
+            words = shorten(error.message)
             return handled, PodTrouble(job_name="", reason=JOB_REFUSED, message=words)
         if trigger != CREATE_TOKEN:
             words = f"Job {name} was made for the request '{token}'"
-            announcement = EventDraft(reason="RunRequested", message=words)
-            self._parts.announcer.tell(body, announcement)
+            event = EventDraft(reason="RunRequested", message=words)
+            self._parts.recorder.record(body, event)
         return token, None
 
     async def _trouble(
-        self, body: Mapping[str, Any], now: datetime, mirror: HistoryFacts | None
+        self, body: Mapping[str, Any], now: datetime, history: HistoryFacts | None
     ) -> PodTrouble | None:
         meta = body["metadata"]
-        job = job_to_inspect(self._parts.cache.jobs(meta["uid"]), mirror, now)
+        job = job_to_inspect(self._parts.cache.jobs(meta["uid"]), history, now)
         return None if job is None else await self._parts.inspector.trouble(meta["namespace"], job)
 
-    async def _write(
-        self, uid: str, body: Mapping[str, Any], situation: ObservedState
-    ) -> float | None:
+    async def _write(self, uid: str, body: Mapping[str, Any], state: ObservedState) -> float | None:
         """Write the status if it changed; return seconds to wait when it is too soon for that."""
-        new = summarize(situation)
+        new = summarize(state)
         self._count(uid, new)
-        patch = merge_difference(situation.old, new)
+        patch = merge_patch(state.old, new)
         if not patch:
             return None
         since = self._parts.clock.monotonic() - self._written.get(uid, float("-inf"))
         distance = self._parts.settings.status_seconds
-        if since < distance and not urgent(situation.old, new):
+        if since < distance and not has_new_facts(state.old, new):
             return distance - since
         meta = body["metadata"]
         version = {"resourceVersion": meta["resourceVersion"]}
@@ -202,34 +202,32 @@ class Reconciler:
             raise
         self._parts.cache.put(SOURCE, stored)
         self._written[uid] = self._parts.clock.monotonic()
-        self._measure(situation.old, new)
-        for announcement in announcements(situation.old, new):
-            self._parts.announcer.tell(body, announcement)
+        self._measure(state.old, new)
+        for event in status_events(state.old, new):
+            self._parts.recorder.record(body, event)
         return None
 
-    def _wishes(self, situation: ObservedState) -> list[float | None]:
+    def _wishes(self, state: ObservedState) -> list[float | None]:
         """Return after how many seconds time alone may change what there is to say."""
-        now, settings = situation.now, self._parts.settings
+        now, settings = state.now, self._parts.settings
         moments = [
-            situation.stale_at and situation.stale_at + timedelta(seconds=1),
-            situation.next_run_at and situation.next_run_at + timedelta(seconds=TICK_SECONDS),
+            state.stale_at and state.stale_at + timedelta(seconds=1),
+            state.next_run_at and state.next_run_at + timedelta(seconds=TICK_SECONDS),
         ]
         wishes: list[float | None] = [
             max(0.0, (moment - now).total_seconds()) for moment in moments if moment
         ]
-        run = situation.latest
-        if situation.busy and (run is None or run.finished_at is not None):
+        run = state.latest
+        if state.busy and (run is None or run.finished_at is not None):
             # The longer a pod does not start, the less there is to be learned by looking.
-            age = min(
-                (now - job.created_at).total_seconds() for job in situation.jobs if job.active
-            )
+            age = min((now - job.created_at).total_seconds() for job in state.jobs if job.active)
             wishes.append(min(max(settings.pod_check_seconds, age / 2), LATER_SECONDS))
-        if situation.trouble is not None and situation.trouble.reason == JOB_REFUSED:
+        if state.trouble is not None and state.trouble.reason == JOB_REFUSED:
             wishes.append(LATER_SECONDS)
-        if situation.mirror is None and settings.database is not None:
+        if state.history is None and settings.database is not None:
             wishes.append(settings.pod_check_seconds)
-        if situation.refusal is not None:
-            reason = situation.refusal.reason
+        if state.refusal is not None:
+            reason = state.refusal.reason
             wishes.append(WAITING_SECONDS if reason == "Replacing" else LATER_SECONDS)
         return wishes
 
@@ -257,7 +255,7 @@ class Reconciler:
         seen = uid in self._readings
         self._forget(uid)
         if seen:
-            await self._parts.mirrors.retire(uid)
+            await self._parts.histories.retire(uid)
 
     def _forget(self, uid: str) -> None:
         before = self._ready.pop(uid, None)
@@ -266,4 +264,4 @@ class Reconciler:
         self._written.pop(uid, None)
         self._readings.pop(uid, None)
         self._parts.applier.forget(uid)
-        self._parts.mirrors.forget(uid)
+        self._parts.histories.forget(uid)

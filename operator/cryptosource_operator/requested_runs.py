@@ -13,7 +13,7 @@ from cryptosource_operator.api_client import CONFLICT, ApiClient, ApiError
 from cryptosource_operator.cronjob_plan import plan_manual_job
 from cryptosource_operator.kinds import JOB
 from cryptosource_operator.names import CREATE_TOKEN, RUN_REQUEST, TRACE
-from cryptosource_operator.reconcile_tracing import current_traceparent, doing
+from cryptosource_operator.reconcile_tracing import current_traceparent, trace_operation
 from cryptosource_operator.run_history import Request, RunHistoryReader
 from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_store.run_requests import StartedJob
@@ -30,7 +30,7 @@ MAX_TOKEN_LENGTH = 256
 """Characters of a token that count; the status holds no more."""
 
 
-def wanted_run(
+def pending_run(
     body: Mapping[str, Any], source: CryptoSource, cronjob: Mapping[str, Any]
 ) -> tuple[str, str] | None:
     """Return the token and the trigger of a run that is asked for and not answered. Pure.
@@ -48,7 +48,7 @@ def wanted_run(
     return None
 
 
-def asked_in(body: Mapping[str, Any]) -> str:
+def request_traceparent(body: Mapping[str, Any]) -> str:
     """Return the trace that an unanswered request by annotation belongs to; empty for none. Pure."""
     handled = (body.get("status") or {}).get("lastHandledRunRequest", "")
     annotations = body["metadata"].get("annotations") or {}
@@ -88,10 +88,10 @@ class RequestedRuns:
             DatabaseDown: Postgres cannot be asked.
         """
         with (
-            doing(
+            trace_operation(
                 "operator.request", parent=request.traceparent, request=request.request_id
-            ) as deed,
-            use_span(deed.span(), record_exception=False, set_status_on_exception=False),
+            ) as trace,
+            use_span(trace.span(), record_exception=False, set_status_on_exception=False),
         ):
             await self._answer(database, request)
 

@@ -1,4 +1,4 @@
-"""Not fighting for ever: how often a CronJob that somebody keeps changing is put right."""
+"""A limit on how often a CronJob that another writer keeps changing is put back to its plan."""
 
 from __future__ import annotations
 
@@ -6,40 +6,45 @@ from dataclasses import dataclass
 
 from cryptosource_operator.clock import Clock
 
-REVERTS = 10
-"""Within `QUIET_SECONDS` of each other; then whoever it is has won for so long."""
+MAX_REVERTS = 10
+"""Reverts, each within `QUIET_SECONDS` of the one before; after them the operator pauses."""
 QUIET_SECONDS = 600.0
+"""Without a revert for that long, counting starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Contest:
-    reverts: int
-    last: float
+class _Reverts:
+    count: int
+    last_at: float
 
 
 class RevertLimiter:
-    """Counts reverts of each source's CronJob. Only of hands: what admission adds is none."""
+    """Counts the reverts of each source's CronJob.
+
+    Two controllers that each apply their own version would write without end; this one gives up
+    first. Only reverts that took effect count: a field that admission sets on every write is none.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._contests: dict[str, _Contest] = {}
+        self._reverts: dict[str, _Reverts] = {}
 
-    def worth_another(self, uid: str) -> bool:
-        """Return whether to revert once more; a contest that was quiet for long is over."""
-        contest = self._contests.get(uid)
-        if contest is None:
+    def allows(self, uid: str) -> bool:
+        """Return whether the CronJob of a source may be reverted once more."""
+        reverts = self._reverts.get(uid)
+        if reverts is None:
             return True
-        if self._clock.monotonic() - contest.last >= QUIET_SECONDS:
-            del self._contests[uid]
+        if self._clock.monotonic() - reverts.last_at >= QUIET_SECONDS:
+            del self._reverts[uid]
             return True
-        return contest.reverts < REVERTS
+        return reverts.count < MAX_REVERTS
 
-    def reverted(self, uid: str) -> None:
+    def count(self, uid: str) -> None:
         """Count a revert."""
-        before = self._contests.get(uid)
-        count = 1 + (before.reverts if before else 0)
-        self._contests[uid] = _Contest(count, self._clock.monotonic())
+        before = self._reverts.get(uid)
+        count = 1 + (before.count if before else 0)
+        self._reverts[uid] = _Reverts(count, self._clock.monotonic())
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of a source that is gone."""
-        self._contests.pop(uid, None)
+        """Drop the count of a source that is gone."""
+        self._reverts.pop(uid, None)

@@ -1,4 +1,4 @@
-"""Reading Postgres for the statuses: many sources in one statement, off the event loop."""
+"""The operator's queries to Postgres: run histories in batches, off the event loop."""
 
 from __future__ import annotations
 
@@ -30,46 +30,47 @@ T = TypeVar("T")
 TIMEOUTS = SessionTimeouts(
     statement_seconds=10, lock_seconds=5, connect_seconds=3, tcp_user_seconds=10
 )
-BATCH = 200
+MAX_BATCH = 200
 """Sources read by one statement."""
-GATHER_SECONDS = 0.02
-"""How long a read waits for others to join it."""
+BATCH_WAIT_SECONDS = 0.02
+"""How long the first read of a batch waits for others to join it."""
 
 
 class DatabaseDown(Exception):
-    """Postgres cannot be asked now."""
+    """Postgres cannot be reached, or does not answer in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """A source as Postgres has it."""
+class StoredSource:
+    """A source as Postgres stores it."""
 
-    mirror: HistoryFacts
+    history: HistoryFacts
     row: Mapping[str, Any]
     """Its row of `sources`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _PendingRead:
     row: Mapping[str, Any] | None
-    future: asyncio.Future[Known | None]
+    future: asyncio.Future[StoredSource | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Somebody asked for a run through the API."""
+    """An open request for a run, made through the API."""
 
     request_id: str
     uid: str | None
-    """None with `for_all` false: the source is gone."""
+    """The source; None with `for_all` false: it is gone."""
     for_all: bool
+    """Whether a run of every source is requested."""
     traceparent: str = ""
-    """Of who asked; empty: of nobody."""
+    """The requester's trace; empty: it sent none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unlisted:
-    """A source of this cluster that Postgres has and the operator does not know."""
+    """A source of this cluster that Postgres has and the operator's cache has not."""
 
     uid: str
     namespace: str
@@ -77,11 +78,14 @@ class Unlisted:
 
 
 class RunHistoryReader:
-    """The operator's side of Postgres. Every method raises `DatabaseDown` when it cannot be asked.
+    """Reads run histories and writes registrations and answers.
+
+    Every method that queries raises `DatabaseDown` when Postgres cannot be reached.
 
     Args:
-        url: where it is.
-        cluster: in whose name sources are registered, and retired when they are gone from it.
+        url: the database.
+        cluster: id of this cluster; only its sources are registered and retired.
+        traced: whether statements make spans.
     """
 
     def __init__(self, url: URL, *, cluster: str, traced: bool = False) -> None:
@@ -91,47 +95,50 @@ class RunHistoryReader:
         )
         if traced:
             trace_statements(self._engine)
-        self._waiting: dict[str, _Asked] = {}
+        self._waiting: dict[str, _PendingRead] = {}
         self._reading: set[asyncio.Task[None]] = set()
 
-    async def known(self, uid: str, row: Mapping[str, Any] | None = None) -> Known | None:
-        """Return what is known of a source; None: nothing yet.
+    async def read(self, uid: str, row: Mapping[str, Any] | None = None) -> StoredSource | None:
+        """Return a source with its run history; None when Postgres has no row of it.
 
         Args:
             uid: of the source.
-            row: its `registration`, written where the store has never seen the source.
+            row: its `registration`, inserted where Postgres has none yet.
         """
-        asked = self._waiting.get(uid)
-        if asked is None:
-            asked = _Asked(row=row, future=asyncio.get_running_loop().create_future())
-            self._waiting[uid] = asked
+        read = self._waiting.get(uid)
+        if read is None:
+            read = _PendingRead(row=row, future=asyncio.get_running_loop().create_future())
+            self._waiting[uid] = read
             if len(self._waiting) == 1:
-                task = asyncio.create_task(self._gather())
+                # asyncio keeps only a weak reference to a task: the set keeps it from collection.
+                task = asyncio.create_task(self._read_batch())
                 self._reading.add(task)
                 task.add_done_callback(self._reading.discard)
-        return await asyncio.shield(asked.future)
+        # Shielded: one caller that is cancelled must not cancel the read of the others.
+        return await asyncio.shield(read.future)
 
-    async def _gather(self) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
+    async def _read_batch(self) -> None:
+        await asyncio.sleep(BATCH_WAIT_SECONDS)
         waiting, self._waiting = self._waiting, {}
-        everybody = list(waiting.items())
+        pending = list(waiting.items())
         try:
-            found: dict[str, Known] = {}
-            for start in range(0, len(everybody), BATCH):
-                rows = {uid: asked.row for uid, asked in everybody[start : start + BATCH]}
-                found |= await self._run(partial(_read_or_registered, rows=rows))
-        except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
-            for asked in waiting.values():
-                if not asked.future.done():
-                    asked.future.set_exception(error)
-                    asked.future.exception()  # one that nobody awaits any more is no warning
+            found: dict[str, StoredSource] = {}
+            for start in range(0, len(pending), MAX_BATCH):
+                rows = {uid: read.row for uid, read in pending[start : start + MAX_BATCH]}
+                found |= await self._run(partial(_read_or_register, rows=rows))
+        except Exception as error:  # noqa: BLE001 - every waiting caller gets it
+            for read in waiting.values():
+                if not read.future.done():
+                    read.future.set_exception(error)
+                    # Marked as retrieved: asyncio logs an exception that no caller awaits any more.
+                    read.future.exception()
             return
-        for uid, asked in waiting.items():
-            if not asked.future.done():
-                asked.future.set_result(found.get(uid))
+        for uid, read in waiting.items():
+            if not read.future.done():
+                read.future.set_result(found.get(uid))
 
     def registration(self, source: CryptoSource) -> dict[str, Any]:
-        """Return what the row of a source should hold."""
+        """Return the row of `sources` that a resource should have."""
         meta, spec = source.metadata, source.spec
         return {
             "uid": meta.uid,
@@ -146,12 +153,12 @@ class RunHistoryReader:
         }
 
     async def register(self, source: CryptoSource) -> None:
-        """Write the row of a source, as a run's claim does."""
+        """Insert or update the row of a source, as a run's claim does."""
         values = self.registration(source)
         await self._run(lambda connection: register_source(connection, values))
 
     async def retire(self, uid: str) -> bool:
-        """Say that a source's resource is gone for good; return whether that was news."""
+        """Mark a source as retired; return whether it was not before."""
         values = {"uid": uid}
         return await self._run(
             lambda connection: (
@@ -160,11 +167,11 @@ class RunHistoryReader:
         )
 
     async def unlisted(self, uids: Iterable[str], namespaces: Iterable[str]) -> list[Unlisted]:
-        """Return sources of this cluster that are not retired and not among those known.
+        """Return the sources of this cluster that are neither retired nor among `uids`.
 
         Args:
-            uids: of the sources that are known.
-            namespaces: where to look; none: everywhere.
+            uids: of the sources in the operator's cache.
+            namespaces: the namespaces to search; none: all.
         """
         values = {"cluster": self._cluster, "uids": list(uids), "namespaces": list(namespaces)}
         rows = await self._run(
@@ -175,7 +182,7 @@ class RunHistoryReader:
         return [Unlisted(**row) for row in rows]
 
     async def requests(self) -> list[Request]:
-        """Return the requests for runs that nobody has answered."""
+        """Return the open requests for runs."""
         rows = await self._run(
             lambda connection: connection.execute(run_requests.PENDING_REQUESTS).mappings().all()
         )
@@ -184,7 +191,7 @@ class RunHistoryReader:
     async def answer(
         self, request_id: str, *, jobs: list[StartedJob], reason: str | None = None
     ) -> None:
-        """Record what became of a request; no Job: it is refused, for that reason."""
+        """Record the Jobs that answer a request; without any it is refused for `reason`."""
         by = f"operator/{socket.gethostname()}"
         await self._run(
             lambda connection: answer_request(
@@ -199,36 +206,36 @@ class RunHistoryReader:
         await asyncio.to_thread(self._engine.dispose)
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
-        def within() -> T:
+        def run_in_transaction() -> T:
             with self._engine.begin() as connection:
                 return work(connection)
 
         try:
-            return await asyncio.to_thread(within)
+            return await asyncio.to_thread(run_in_transaction)
         except SQLAlchemyError as error:
             # The text may hold the statement's values; the class says enough.
             log.warning("Postgres cannot be asked", extra={"error": type(error).__name__})
             raise DatabaseDown(type(error).__name__) from error
 
 
-def _read_or_registered(
+def _read_or_register(
     connection: Connection, *, rows: Mapping[str, Mapping[str, Any] | None]
-) -> dict[str, Known]:
+) -> dict[str, StoredSource]:
     found = _read(connection, uids=rows)
     unseen = {uid: row for uid, row in rows.items() if row is not None and uid not in found}
     if unseen:
         made = register_unseen(connection, unseen.values())
-        found |= {uid: Known(mirror=HistoryFacts(), row=unseen[uid]) for uid in made}
+        found |= {uid: StoredSource(history=HistoryFacts(), row=unseen[uid]) for uid in made}
     return found
 
 
-def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, Known]:
+def _read(connection: Connection, *, uids: Iterable[str]) -> dict[str, StoredSource]:
     found = connection.execute(source_state.OPERATOR_MIRROR, {"uids": list(uids)}).mappings()
     rows: list[dict[str, Any]] = [{str(name): row[name] for name in row} for row in found]
-    return {row["uid"]: Known(mirror=_mirror(row), row=row) for row in rows}
+    return {row["uid"]: StoredSource(history=_history_facts(row), row=row) for row in rows}
 
 
-def _mirror(row: Mapping[str, Any]) -> HistoryFacts:
+def _history_facts(row: Mapping[str, Any]) -> HistoryFacts:
     return HistoryFacts(
         recent=tuple(_run_facts(run) for run in row["runs"]),
         last=_last_run(row),

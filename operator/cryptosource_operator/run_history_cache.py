@@ -1,4 +1,4 @@
-"""What Postgres knows of each source, read again when it says that it has changed."""
+"""A cache of run histories, invalidated by notifications from Postgres."""
 
 from __future__ import annotations
 
@@ -8,75 +8,78 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_operator.run_history import DatabaseDown, Known, RunHistoryReader
+from cryptosource_operator.run_history import DatabaseDown, RunHistoryReader, StoredSource
 from cryptosource_operator.source_facts import HistoryFacts
 
 log = logging.getLogger(__name__)
 
 
 class RunHistoryCache:
-    """Mirrors of sources, by uid.
+    """Run histories of sources, by uid.
 
     Args:
-        database: None where there is none: nothing is known of any source then.
+        database: None where none is configured: no source has a history then.
     """
 
     def __init__(self, database: RunHistoryReader | None) -> None:
         self._database = database
-        self._known: dict[str, Known] = {}
+        self._sources: dict[str, StoredSource] = {}
+        # Counts invalidations. A read that was under way during one may have seen the old rows,
+        # so its result is returned but not kept.
         self._changes = 0
-        """Counts what made something outdated: a read that began before it is not kept."""
 
-    def outdated(self, uid: str) -> None:
-        """Have a source read again when it is next looked at."""
+    def invalidate(self, uid: str) -> None:
+        """Drop one history: its runs or checkpoint changed."""
         self._changes += 1
-        self._known.pop(uid, None)
+        self._sources.pop(uid, None)
 
-    def all_outdated(self) -> None:
-        """Have every source read again: something may have been missed."""
+    def invalidate_all(self) -> None:
+        """Drop every history: notifications may have been missed."""
         self._changes += 1
-        self._known.clear()
+        self._sources.clear()
 
     def forget(self, uid: str) -> None:
-        """Drop what is known of a source that is gone."""
-        self._known.pop(uid, None)
+        """Drop the history of a source that is gone."""
+        self._sources.pop(uid, None)
 
     async def retire(self, uid: str) -> None:
-        """Say that a source is gone. While Postgres is down that is left to `Retirer`."""
+        """Mark a source as retired in Postgres, unless Postgres is down."""
         if self._database is not None:
+            # What fails here is found later: `SourceRetirement` compares Postgres with the cluster.
             with contextlib.suppress(DatabaseDown):
                 await self._database.retire(uid)
 
-    async def of(self, uid: str, source: CryptoSource | None) -> HistoryFacts | None:
-        """Return what Postgres knows of a source; None when it cannot be asked.
+    async def get(self, uid: str, source: CryptoSource | None) -> HistoryFacts | None:
+        """Return the run history of a source; None while Postgres cannot be reached.
 
-        The source's own row is brought in step on the way, as a run's claim would do.
+        Its row of `sources` is updated on the way where it differs from the spec, as a run's claim
+        would do; `source` is None where the spec cannot be parsed.
         """
         if self._database is None:
             return None
         try:
-            return await self._asked(self._database, uid, source)
+            return await self._read(self._database, uid, source)
         except DatabaseDown:
-            self._known.pop(uid, None)
+            self._sources.pop(uid, None)
             return None
 
-    async def _asked(
+    async def _read(
         self, database: RunHistoryReader, uid: str, source: CryptoSource | None
     ) -> HistoryFacts:
         changes = self._changes
         row = None if source is None else database.registration(source)
-        known = self._known.get(uid) or await database.known(uid, row)
-        if source is not None and row is not None and not _in_step(known, row):
+        stored = self._sources.get(uid) or await database.read(uid, row)
+        if source is not None and row is not None and not _matches(stored, row):
             await database.register(source)
-            known = await database.known(uid)
-        if known is None:
+            stored = await database.read(uid)
+        if stored is None:
             return HistoryFacts()
         if changes == self._changes:
-            self._known[uid] = known
-        return known.mirror
+            self._sources[uid] = stored
+        return stored.history
 
 
-def _in_step(known: Known | None, registration: Mapping[str, Any]) -> bool:
-    if known is None:
+def _matches(stored: StoredSource | None, registration: Mapping[str, Any]) -> bool:
+    if stored is None:
         return False
-    return all(known.row[name] == value for name, value in registration.items())
+    return all(stored.row[name] == value for name, value in registration.items())

@@ -17,7 +17,7 @@ MAX_MESSAGE_LENGTH = 256
 """Characters of a condition's message: conditions share the bytes that a status may have."""
 
 _SUBSTITUTES = {"schedule": "0 0 * * *", "timeZone": "Etc/UTC"}
-_KEPT = ("name", "namespace", "uid", "generation")
+_READ_METADATA = ("name", "namespace", "uid", "generation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +25,14 @@ class Readable:
     """A source that can be planned."""
 
     source: CryptoSource
-    doubt: str = ""
+    schedule_problem: str = ""
     """What we think is wrong with its schedule or zone. The API server has the last word on those,
     because it is the one that has to follow them."""
 
     @cached_property
-    def burden(self) -> str:
+    def quota_warnings(self) -> str:
         """Return what its schedule asks too much of its plan; empty when it fits."""
-        return "" if self.doubt else "; ".join(warnings(self.source))
+        return "" if self.schedule_problem else "; ".join(warnings(self.source))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +50,20 @@ def read_source(body: Mapping[str, Any]) -> Readable | Unreadable:
     """
     spec = dict(body.get("spec") or {})
     try:
-        return Readable(source=_parsed(body, spec))
+        return Readable(source=_parse(body, spec))
     except ValidationError as error:
         problems = _problems(error)
-    suspects = {name: spec[name] for name in _SUBSTITUTES if isinstance(spec.get(name), str)}
-    if any(path not in {("spec", name) for name in suspects} for path in problems):
-        return Unreadable(message=_sentence(problems))
-    source = _parsed(body, spec | {name: _SUBSTITUTES[name] for name in suspects})
-    asked = {"schedule": spec["schedule"], "time_zone": spec.get("timeZone", "Etc/UTC")}
-    source = source.model_copy(update={"spec": source.spec.model_copy(update=asked)})
-    return Readable(source=source, doubt=_sentence(problems))
+    replaceable = {name: spec[name] for name in _SUBSTITUTES if isinstance(spec.get(name), str)}
+    if any(path not in {("spec", name) for name in replaceable} for path in problems):
+        return Unreadable(message=_join_problems(problems))
+    source = _parse(body, spec | {name: _SUBSTITUTES[name] for name in replaceable})
+    given = {"schedule": spec["schedule"], "time_zone": spec.get("timeZone", "Etc/UTC")}
+    source = source.model_copy(update={"spec": source.spec.model_copy(update=given)})
+    return Readable(source=source, schedule_problem=_join_problems(problems))
 
 
-def _parsed(body: Mapping[str, Any], spec: Mapping[str, Any]) -> CryptoSource:
-    metadata = {name: body["metadata"][name] for name in _KEPT if name in body["metadata"]}
+def _parse(body: Mapping[str, Any], spec: Mapping[str, Any]) -> CryptoSource:
+    metadata = {name: body["metadata"][name] for name in _READ_METADATA if name in body["metadata"]}
     return CryptoSource.model_validate(
         {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
     )
@@ -78,12 +78,12 @@ def _problems(error: ValidationError) -> dict[tuple[str | int, ...], str]:
     return found
 
 
-def _sentence(problems: Mapping[tuple[str | int, ...], str]) -> str:
+def _join_problems(problems: Mapping[tuple[str | int, ...], str]) -> str:
     parts = [f"{render_path(path)}: {message}" for path, message in problems.items()]
-    return shortened("; ".join(parts))
+    return shorten("; ".join(parts))
 
 
-def shortened(text: str, limit: int = MAX_MESSAGE_LENGTH) -> str:
+def shorten(text: str, limit: int = MAX_MESSAGE_LENGTH) -> str:
     """Return a text as one line of at most `limit` characters."""
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " for char in text)

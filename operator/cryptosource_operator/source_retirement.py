@@ -49,13 +49,13 @@ class SourceRetirement:
         if self._database is None:
             return
         for suspect in await self._database.unlisted(self._cache.sources, self._namespaces):
-            if not await self._is_there(suspect) and await self._database.retire(suspect.uid):
+            if not await self._exists(suspect) and await self._database.retire(suspect.uid):
                 source = f"{suspect.namespace}/{suspect.name}"
                 log.info("a source is gone", extra={"source": source})
 
-    async def _is_there(self, suspect: Unlisted) -> bool:
+    async def _exists(self, suspect: Unlisted) -> bool:
         """Ask the API server: the watch may be behind, and another operator ahead of it."""
         (path,) = paths(SOURCE, (suspect.namespace,))
         query = urlencode({"fieldSelector": f"metadata.name={suspect.name}"})
         found = await self._api.request("GET", f"{path}?{query}")
-        return any(thing["metadata"]["uid"] == suspect.uid for thing in found["items"])
+        return any(obj["metadata"]["uid"] == suspect.uid for obj in found["items"])

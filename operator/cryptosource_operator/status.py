@@ -11,7 +11,7 @@ from cryptosource_operator.clock import parse_time, rfc3339
 from cryptosource_operator.conditions import OWNED, deciding_row
 from cryptosource_operator.observed_state import ObservedState, condition_of
 from cryptosource_operator.source_facts import CheckpointFacts, HistoryFacts, RunFacts
-from cryptosource_operator.source_parser import shortened
+from cryptosource_operator.source_parser import shorten
 from cryptosource_store.reasons import RunStatus
 
 STATUS_BYTES = 8 * 1024
@@ -20,7 +20,7 @@ of the API server read it again and again, carries the status of each."""
 CURSOR_BYTES = 1024
 """A cursor that is longer is shown by its short members alone."""
 RECENT_RUNS = 10
-MIRRORED = (
+HISTORY_FIELDS = (
     "lastSuccessTime",
     "lastFailureTime",
     "consecutiveFailures",
@@ -32,25 +32,25 @@ MIRRORED = (
 """What stays as it was while Postgres cannot be asked."""
 
 
-def summarize(situation: ObservedState) -> dict[str, Any]:
+def summarize(state: ObservedState) -> dict[str, Any]:
     """Return the status of a source, at most `STATUS_BYTES` of JSON."""
-    cronjob_status = (situation.cronjob or {}).get("status") or {}
+    cronjob_status = (state.cronjob or {}).get("status") or {}
     status: dict[str, Any] = {
-        "observedGeneration": situation.generation,
-        "conditions": _conditions(situation),
-        "cronJob": situation.cronjob["metadata"]["name"] if situation.cronjob else None,
+        "observedGeneration": state.generation,
+        "conditions": _conditions(state),
+        "cronJob": state.cronjob["metadata"]["name"] if state.cronjob else None,
         "lastScheduleTime": cronjob_status.get("lastScheduleTime"),
-        "nextScheduleTime": _time(situation.next_run_at),
-        "lastHandledRunRequest": situation.handled[:256] or None,
+        "nextScheduleTime": _format_time(state.next_run_at),
+        "lastHandledRunRequest": state.handled[:256] or None,
     }
-    if situation.mirror is None:
-        status |= {name: situation.old[name] for name in MIRRORED if name in situation.old}
+    if state.history is None:
+        status |= {name: state.old[name] for name in HISTORY_FIELDS if name in state.old}
     else:
-        status |= _mirrored(situation, situation.mirror)
-    return _bounded({name: value for name, value in status.items() if value is not None})
+        status |= _history_fields(state, state.history)
+    return _fit_limit({name: value for name, value in status.items() if value is not None})
 
 
-def urgent(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def has_new_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Return whether a status tells a new fact, and not only a larger count."""
 
     def facts(status: Mapping[str, Any]) -> list[Any]:
@@ -67,70 +67,70 @@ def urgent(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return facts(old) != facts(new)
 
 
-def _conditions(situation: ObservedState) -> list[dict[str, Any]]:
+def _conditions(state: ObservedState) -> list[dict[str, Any]]:
     found = []
     for kind in OWNED:
-        row = deciding_row(kind, situation)
+        row = deciding_row(kind, state)
         if row is None:
             continue
-        status, reason, message = row.render(situation)
-        before = condition_of(situation.old, kind)
+        status, reason, message = row.render(state)
+        before = condition_of(state.old, kind)
         since = before.get("lastTransitionTime") if before.get("status") == status else None
-        generation = situation.generation
+        generation = state.generation
         if kind == "LastRunSucceeded":
-            generation = situation.outcome_generation
+            generation = state.outcome_generation
         found.append(
             {
                 "type": kind,
                 "status": status,
                 "observedGeneration": generation,
-                "lastTransitionTime": since or rfc3339(situation.now),
+                "lastTransitionTime": since or rfc3339(state.now),
                 "reason": reason,
-                "message": shortened(message),
+                "message": shorten(message),
             }
         )
     return found
 
 
-def _mirrored(situation: ObservedState, mirror: HistoryFacts) -> dict[str, Any]:
-    outcome = situation.outcome
+def _history_fields(state: ObservedState, history: HistoryFacts) -> dict[str, Any]:
+    outcome = state.outcome
     killed_at = outcome.at if outcome is not None and outcome.from_cluster else None
-    failed_at = (mirror.last_failure_at, killed_at)
+    failed_at = (history.last_failure_at, killed_at)
     return {
-        "lastSuccessTime": _time(mirror.last_success_at),
-        "lastFailureTime": _time(max((at for at in failed_at if at), default=None)),
-        "consecutiveFailures": situation.consecutive_failures,
-        "lastRun": _last_run(situation),
-        "checkpoint": _checkpoint(mirror.checkpoint),
+        "lastSuccessTime": _format_time(history.last_success_at),
+        "lastFailureTime": _format_time(max((at for at in failed_at if at), default=None)),
+        "consecutiveFailures": state.consecutive_failures,
+        "lastRun": _last_run(state),
+        "checkpoint": _checkpoint(history.checkpoint),
         "totals": {
-            "runs": mirror.runs,
-            "succeeded": mirror.succeeded,
-            "failed": mirror.failed,
-            "processed": mirror.processed,
+            "runs": history.runs,
+            "succeeded": history.succeeded,
+            "failed": history.failed,
+            "processed": history.processed,
         },
-        "recentRuns": [_recent(run) for run in mirror.recent[:RECENT_RUNS]],
+        "recentRuns": [_run_fields(run) for run in history.recent[:RECENT_RUNS]],
     }
 
 
-def _recent(run: RunFacts) -> dict[str, Any]:
+def _run_fields(run: RunFacts) -> dict[str, Any]:
     fields = {
         "id": run.id,
         "status": run.status.value,
         "reason": run.reason[:64],
         "startedAt": rfc3339(run.started_at),
-        "finishedAt": _time(run.finished_at),
+        "finishedAt": _format_time(run.finished_at),
         "processed": run.processed,
     }
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def _last_run(situation: ObservedState) -> dict[str, Any] | None:
-    run, outcome = situation.latest, situation.outcome
+def _last_run(state: ObservedState) -> dict[str, Any] | None:
+    run, outcome = state.latest, state.outcome
     if run is None:
         return None
-    fields = _recent(run) | {
+    fields = _run_fields(run) | {
         "trigger": run.trigger[:32],
-        "message": shortened(run.message),
+        "message": shorten(run.message),
         "loaded": run.loaded,
         "unchanged": run.unchanged,
         "rejected": run.rejected,
@@ -141,8 +141,11 @@ def _last_run(situation: ObservedState) -> dict[str, Any] | None:
     if run.status is RunStatus.RUNNING and killed and killed.job_name == run.job_name:
         # Its row will say so when the next run finds it dead; the cluster knows already.
         finished = max(killed.at, run.started_at)
-        told = {"reason": killed.reason[:64], "message": shortened(killed.message)}
-        fields |= told | {"status": RunStatus.INTERRUPTED.value, "finishedAt": rfc3339(finished)}
+        killed_fields = {"reason": killed.reason[:64], "message": shorten(killed.message)}
+        fields |= killed_fields | {
+            "status": RunStatus.INTERRUPTED.value,
+            "finishedAt": rfc3339(finished),
+        }
     if finished is not None:
         fields["durationSeconds"] = round((finished - run.started_at).total_seconds(), 3)
     return {name: value for name, value in fields.items() if value != ""}
@@ -154,8 +157,8 @@ def _checkpoint(checkpoint: CheckpointFacts | None) -> dict[str, Any] | None:
     fields = {
         "cursor": _short_cursor(checkpoint.cursor),
         "recordsCommitted": checkpoint.records_committed,
-        "observedAt": _time(checkpoint.observed_at),
-        "updatedAt": _time(checkpoint.updated_at),
+        "observedAt": _format_time(checkpoint.observed_at),
+        "updatedAt": _format_time(checkpoint.updated_at),
     }
     return {name: value for name, value in fields.items() if value not in (None, {})}
 
@@ -182,7 +185,7 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def _bounded(status: dict[str, Any]) -> dict[str, Any]:
+def _fit_limit(status: dict[str, Any]) -> dict[str, Any]:
     """Give up what is in Postgres as well, oldest first, until the status is small enough."""
 
     def size() -> int:
@@ -195,6 +198,6 @@ def _bounded(status: dict[str, Any]) -> dict[str, Any]:
     return status
 
 
-def _time(moment: datetime | str | None) -> str | None:
+def _format_time(moment: datetime | str | None) -> str | None:
     moment = parse_time(moment) if isinstance(moment, str) else moment
     return None if moment is None else rfc3339(moment)

@@ -17,7 +17,7 @@ from cryptosource_operator.kinds import CRONJOB, KINDS, SOURCE
 from cryptosource_operator.names import SOURCE_LABEL, uid_of
 from cryptosource_operator.source_facts import JobFacts
 
-_KEPT_METADATA = (
+_READ_METADATA = (
     "name",
     "namespace",
     "uid",
@@ -32,13 +32,13 @@ _KEPT_METADATA = (
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def trimmed(thing: Mapping[str, Any]) -> dict[str, Any]:
+def trim(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without the parts of its metadata that nobody reads."""
-    found = {name: value for name, value in thing["metadata"].items() if name in _KEPT_METADATA}
+    found = {name: value for name, value in obj["metadata"].items() if name in _READ_METADATA}
     if _LAST_APPLIED in (found.get("annotations") or {}):
         kept = found["annotations"].items()
         found["annotations"] = {name: value for name, value in kept if name != _LAST_APPLIED}
-    return {"metadata": found} | {name: thing[name] for name in ("spec", "status") if name in thing}
+    return {"metadata": found} | {name: obj[name] for name in ("spec", "status") if name in obj}
 
 
 class WatchCache:
@@ -69,33 +69,33 @@ class WatchCache:
         entry = self._entries[kind].get(own_uid)
         return None if entry is None else entry[0]
 
-    def known(self, kind: str) -> list[str]:
+    def uids(self, kind: str) -> list[str]:
         """Return the uids of the objects of a kind."""
         return list(self._entries[kind])
 
-    def put(self, kind: str, thing: Mapping[str, Any]) -> str | None:
+    def put(self, kind: str, obj: Mapping[str, Any]) -> str | None:
         """Remember an object.
 
         Returns:
             The uid of the source to look at; None when this version was known, or is nobody's.
         """
-        meta = thing["metadata"]
+        meta = obj["metadata"]
         own_uid, version = meta["uid"], meta.get("resourceVersion", "")
         if _not_newer(version, self.version(kind, own_uid)):
             return None
-        uid = str(own_uid if kind == SOURCE else uid_of(thing))
+        uid = str(own_uid if kind == SOURCE else uid_of(obj))
         self._entries[kind][own_uid] = (version, uid)
         if kind == SOURCE:
-            self.sources[uid] = trimmed(thing)
+            self.sources[uid] = trim(obj)
         elif kind == CRONJOB:
-            if not self._is_the_one(thing, uid):
+            if not self._belongs_to_source(obj, uid):
                 return None
-            self._cronjobs[uid] = msgspec.json.encode(trimmed(thing))
+            self._cronjobs[uid] = msgspec.json.encode(trim(obj))
         else:
-            self._jobs[uid][own_uid] = job_facts(thing)
+            self._jobs[uid][own_uid] = job_facts(obj)
         return uid or None
 
-    def _is_the_one(self, cronjob: Mapping[str, Any], uid: str) -> bool:
+    def _belongs_to_source(self, cronjob: Mapping[str, Any], uid: str) -> bool:
         """Return whether this is a source's CronJob, and not somebody's copy of it."""
         meta = cronjob["metadata"]
         source = self.sources.get(uid)

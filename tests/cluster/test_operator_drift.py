@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from cryptosource_operator.revert_limiter import REVERTS
+from cryptosource_operator.revert_limiter import MAX_REVERTS
 from support.kube import BATCH, Refused
 from support.waits import eventually
 
@@ -180,7 +180,7 @@ def test_what_admission_adds_stays_without_a_word_and_without_another_write(
 
 def test_who_edits_again_and_again_wins_and_a_condition_says_so(operator, sources, cronjob):
     schedule = cronjob["spec"]["schedule"]
-    for number in range(REVERTS):
+    for number in range(MAX_REVERTS):
         sources.edit_cronjob(schedule=f"{number} 1 1 1 *")
         eventually(lambda: sources.cronjob()["spec"]["schedule"] == schedule, seconds=15)
 

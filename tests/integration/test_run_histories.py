@@ -33,7 +33,7 @@ from support import postgres as postgres_support
 from support.api import ApiClient, Market, api_client
 from support.commands import environment
 from support.html import Element, parse
-from support.operators import make_situation
+from support.operators import make_state
 from support.sources import make_source
 
 NAMESPACE = "crypto"
@@ -348,7 +348,7 @@ def statuses(url: URL) -> dict[str, dict[str, Any]]:
     async def read() -> dict[str, Any]:
         database = RunHistoryReader(url, cluster="test")
         names = {f"uid-{named(name)}-{NAMESPACE}": name for name in CASES}
-        known = await asyncio.gather(*(database.known(uid) for uid in names))
+        known = await asyncio.gather(*(database.read(uid) for uid in names))
         await database.close()
         return dict(zip(names.values(), known, strict=True))
 
@@ -359,8 +359,8 @@ def statuses(url: URL) -> dict[str, dict[str, Any]]:
             spec = {"suspend": columns.get("suspended", False), "runOnCreate": False}
             source = make_source(freshness={"maxAgeSeconds": MAX_AGE}, **spec)
             reading = Readable(source=source)
-            situation = make_situation(reading=reading, mirror=known.mirror, now=datetime.now(UTC))
-            written[named(name)] = summarize(situation)
+            state = make_state(reading=reading, history=known.history, now=datetime.now(UTC))
+            written[named(name)] = summarize(state)
     return written
 
 

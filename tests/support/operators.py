@@ -40,7 +40,7 @@ def make_run(**over: Any) -> RunFacts:
     return RunFacts(**given | over)
 
 
-def make_mirror(*runs: RunFacts, **over: Any) -> HistoryFacts:
+def make_history(*runs: RunFacts, **over: Any) -> HistoryFacts:
     """Return what Postgres knows after some runs, newest first."""
     good = [run.finished_at for run in runs if run.status is RunStatus.SUCCESS]
     bad = [run.finished_at for run in runs if run.status is RunStatus.FAILURE]
@@ -79,19 +79,19 @@ def make_cronjob(**spec: Any) -> dict[str, Any]:
     return planned | {"status": {"lastScheduleTime": "2026-03-01T11:55:00Z"}}
 
 
-def make_situation(*, spec: dict[str, Any] | None = None, **over: Any) -> ObservedState:
-    """Return a situation in which all is well.
+def make_state(*, spec: dict[str, Any] | None = None, **over: Any) -> ObservedState:
+    """Return a state in which all is well.
 
     Args:
         spec: fields of the source's spec.
-        over: fields of the situation.
+        over: fields of the state.
     """
     given = {
         "generation": 2,
         "reading": Readable(source=make_source(uid=UID, **(spec or {}))),
         "now": NOW,
         "cronjob": make_cronjob(),
-        "mirror": make_mirror(make_run()),
+        "history": make_history(make_run()),
         "handled": "create",
     }
     return ObservedState(**given | over)

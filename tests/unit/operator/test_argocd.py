@@ -12,7 +12,7 @@ from lupa import lua51
 from cryptosource_operator.source_facts import Refusal
 from cryptosource_operator.status import summarize
 from cryptosource_store.reasons import Reason, RunStatus
-from support.operators import ago, make_job, make_mirror, make_run, make_situation
+from support.operators import ago, make_history, make_job, make_run, make_state
 
 SCRIPTS = Path(__file__).parents[3] / "docs" / "argocd"
 RESOURCE = {"metadata": {"name": "a", "generation": 2}, "spec": {"suspend": False}}
@@ -32,26 +32,26 @@ def health(resource: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("situation", "expected"),
+    ("state", "expected"),
     [
-        (make_situation(), "Healthy"),
-        (make_situation(spec={"suspend": True}), "Suspended"),
-        (make_situation(mirror=make_mirror(FAILED)), "Degraded"),
+        (make_state(), "Healthy"),
+        (make_state(spec={"suspend": True}), "Suspended"),
+        (make_state(history=make_history(FAILED)), "Degraded"),
         (
-            make_situation(refusal=Refusal(reason="InvalidSchedule", message="m", final=True)),
+            make_state(refusal=Refusal(reason="InvalidSchedule", message="m", final=True)),
             "Degraded",
         ),
         (
-            make_situation(mirror=make_mirror(make_run(finished_at=ago(1e6), started_at=ago(1e6)))),
+            make_state(history=make_history(make_run(finished_at=ago(1e6), started_at=ago(1e6)))),
             "Degraded",
         ),
-        (make_situation(mirror=make_mirror(), jobs=(make_job(),)), "Progressing"),
-        (make_situation(cronjob=None), "Progressing"),
+        (make_state(history=make_history(), jobs=(make_job(),)), "Progressing"),
+        (make_state(cronjob=None), "Progressing"),
     ],
     ids=["well", "suspended", "key rejected", "bad schedule", "stale", "first run", "no CronJob"],
 )
-def test_health_follows_the_operators_conditions(situation, expected):
-    status = summarize(situation)
+def test_health_follows_the_operators_conditions(state, expected):
+    status = summarize(state)
 
     found, message = health(RESOURCE | {"status": status})
 
@@ -61,7 +61,7 @@ def test_health_follows_the_operators_conditions(situation, expected):
 
 @pytest.mark.parametrize("status", [None, {"observedGeneration": -1}, {"observedGeneration": 1}])
 def test_a_generation_that_the_operator_has_not_seen_is_waited_for(status):
-    well = summarize(make_situation()) | (status or {})
+    well = summarize(make_state()) | (status or {})
     resource = RESOURCE | ({"status": well} if status else {})
 
     assert health(resource) == ("Progressing", "Waiting for the operator")

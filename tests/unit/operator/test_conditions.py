@@ -1,4 +1,4 @@
-"""Each row of the table, by the situation that it is for."""
+"""Each row of the table, by the state that it is for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cryptosource_operator.conditions import OWNED, TABLE, deciding_row
 from cryptosource_operator.source_facts import PodTrouble, Refusal
 from cryptosource_operator.source_parser import Readable, Unreadable
 from cryptosource_store.reasons import RunStatus
-from support.operators import UID, ago, make_job, make_mirror, make_run, make_situation
+from support.operators import UID, ago, make_history, make_job, make_run, make_state
 from support.sources import make_source
 
 FAILED = make_run(
@@ -35,88 +35,88 @@ BAD_CRON = Refusal(reason="InvalidSchedule", message="end of range (61)")
 REPLACING = Refusal(reason="Replacing", message="waiting", final=False)
 
 # what is so -> the conditions: (type, status, reason)
-SITUATIONS = {
+STATES = {
     "all is well": (
         {},
         [("Ready", "True", "Fresh"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "True", "Completed"), ("Fresh", "True", "Fresh")],
     ),
     "just made": (
-        {"cronjob": None, "mirror": make_mirror()},
+        {"cronjob": None, "history": make_history()},
         [("Ready", "Unknown", "Progressing"), ("Scheduled", "Unknown", "Progressing"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet"),
          ("Reconciling", "True", "Progressing")],
     ),
     "first run under way": (
-        {"mirror": make_mirror(RUNNING), "jobs": (make_job(),)},
+        {"history": make_history(RUNNING), "jobs": (make_job(),)},
         [("Ready", "Unknown", "FirstRun"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet"),
          ("Reconciling", "True", "FirstRun")],
     ),
     "first run when it is due": (
-        {"mirror": make_mirror(), "spec": {"runOnCreate": False}},
+        {"history": make_history(), "spec": {"runOnCreate": False}},
         [("Ready", "True", "AwaitingSchedule"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet")],
     ),
     "first run failed": (
-        {"mirror": make_mirror(FAILED)},
+        {"history": make_history(FAILED)},
         [("Ready", "False", "UpstreamError"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "False", "UpstreamError"), ("Fresh", "False", "NeverLoaded"),
          ("Reconciling", "True", "ProgressingWithRetry")],
     ),
     "a run failed and data is fresh": (
-        {"mirror": make_mirror(FAILED, make_run())},
+        {"history": make_history(FAILED, make_run())},
         [("Ready", "True", "Fresh"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "False", "UpstreamError"), ("Fresh", "True", "Fresh")],
     ),
     "runs fail and data is stale": (
-        {"mirror": make_mirror(FAILED, OLD)},
+        {"history": make_history(FAILED, OLD)},
         [("Ready", "False", "UpstreamError"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "False", "UpstreamError"), ("Fresh", "False", "Stale")],
     ),
     "no runs and data is stale": (
-        {"mirror": make_mirror(OLD)},
+        {"history": make_history(OLD)},
         [("Ready", "False", "Stale"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "True", "Completed"), ("Fresh", "False", "Stale")],
     ),
     "somebody has to change something": (
-        {"mirror": make_mirror(REJECTED, make_run())},
+        {"history": make_history(REJECTED, make_run())},
         [("Ready", "False", "KeyRejected"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "False", "KeyRejected"), ("Fresh", "True", "Fresh"),
          ("Stalled", "True", "KeyRejected")],
     ),
     "spec that means nothing": (
-        {"reading": Unreadable(message="spec.csv.encoding: no such"), "mirror": make_mirror()},
+        {"reading": Unreadable(message="spec.csv.encoding: no such"), "history": make_history()},
         [("Ready", "False", "InvalidSpec"), ("Scheduled", "False", "InvalidSpec"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet"),
          ("Stalled", "True", "InvalidSpec")],
     ),
     "schedule refused": (
-        {"refusal": BAD_CRON, "mirror": make_mirror(make_run())},
+        {"refusal": BAD_CRON, "history": make_history(make_run())},
         [("Ready", "False", "InvalidSchedule"), ("Scheduled", "False", "InvalidSchedule"),
          ("LastRunSucceeded", "True", "Completed"), ("Fresh", "True", "Fresh"),
          ("Stalled", "True", "InvalidSchedule")],
     ),
     "waiting for an earlier one": (
-        {"refusal": REPLACING, "cronjob": None, "mirror": make_mirror()},
+        {"refusal": REPLACING, "cronjob": None, "history": make_history()},
         [("Ready", "False", "Replacing"), ("Scheduled", "False", "Replacing"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet"),
          ("Reconciling", "True", "ProgressingWithRetry")],
     ),
     "suspended before any run": (
-        {"spec": {"suspend": True}, "mirror": make_mirror()},
+        {"spec": {"suspend": True}, "history": make_history()},
         [("Ready", "True", "Suspended"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet"),
          ("Suspended", "True", "Suspended")],
     ),
     "suspended for long": (
-        {"spec": {"suspend": True}, "mirror": make_mirror(OLD)},
+        {"spec": {"suspend": True}, "history": make_history(OLD)},
         [("Ready", "True", "Suspended"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "True", "Completed"), ("Fresh", "False", "Stale"),
          ("Suspended", "True", "Suspended")],
     ),
     "no image, never loaded": (
-        {"mirror": make_mirror(), "trouble": NO_IMAGE, "jobs": (make_job(name="a-source-1"),)},
+        {"history": make_history(), "trouble": NO_IMAGE, "jobs": (make_job(name="a-source-1"),)},
         [("Ready", "False", "ImagePullBackOff"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "Unknown", "NoRunYet"), ("Fresh", "Unknown", "NoRunYet"),
          ("Reconciling", "True", "FirstRun"), ("RunBlocked", "True", "ImagePullBackOff")],
@@ -128,13 +128,13 @@ SITUATIONS = {
          ("RunBlocked", "True", "ImagePullBackOff")],
     ),
     "out of memory": (
-        {"mirror": make_mirror(make_run()), "trouble": KILLED,
+        {"history": make_history(make_run()), "trouble": KILLED,
          "jobs": (make_job(name="a-source-9", failed_pods=1),)},
         [("Ready", "True", "Fresh"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "False", "OOMKilled"), ("Fresh", "True", "Fresh")],
     ),
     "over the deadline": (
-        {"mirror": make_mirror(), "jobs": (
+        {"history": make_history(), "jobs": (
             make_job(name="j", active=False, failure="DeadlineExceeded", message="too long",
                      finished_at=ago(3)),)},
         [("Ready", "False", "DeadlineExceeded"), ("Scheduled", "True", "InSync"),
@@ -142,14 +142,14 @@ SITUATIONS = {
          ("Reconciling", "True", "ProgressingWithRetry")],
     ),
     "no database, never loaded": (
-        {"mirror": None},
+        {"history": None},
         [("Ready", "Unknown", "DatabaseUnavailable"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "Unknown", "DatabaseUnavailable"),
          ("Fresh", "Unknown", "DatabaseUnavailable"),
          ("DatabaseUnavailable", "True", "DatabaseUnavailable")],
     ),
     "no database, loaded a minute ago": (
-        {"mirror": None, "old": {"lastSuccessTime": "2026-03-01T11:59:00Z"}},
+        {"history": None, "old": {"lastSuccessTime": "2026-03-01T11:59:00Z"}},
         [("Ready", "True", "Fresh"), ("Scheduled", "True", "InSync"),
          ("LastRunSucceeded", "Unknown", "DatabaseUnavailable"), ("Fresh", "True", "Fresh"),
          ("DatabaseUnavailable", "True", "DatabaseUnavailable")],
@@ -169,32 +169,28 @@ SITUATIONS = {
 }  # fmt: skip
 
 
-def conditions_of(situation):
-    rows = [(kind, deciding_row(kind, situation)) for kind in OWNED]
-    return [(kind, *row.render(situation)[:2]) for kind, row in rows if row is not None]
+def conditions_of(state):
+    rows = [(kind, deciding_row(kind, state)) for kind in OWNED]
+    return [(kind, *row.render(state)[:2]) for kind, row in rows if row is not None]
 
 
-@pytest.mark.parametrize("name", SITUATIONS)
+@pytest.mark.parametrize("name", STATES)
 def test_a_situation_has_these_conditions_and_no_others(name):
-    facts, expected = SITUATIONS[name]
+    facts, expected = STATES[name]
 
-    assert conditions_of(make_situation(**facts)) == expected
+    assert conditions_of(make_state(**facts)) == expected
 
 
 def test_every_row_of_the_table_decides_some_situation():
     deciding = {
         id(row)
-        for facts, _ in SITUATIONS.values()
+        for facts, _ in STATES.values()
         for kind in OWNED
         for row in TABLE
         if row.condition == kind
         and row
         is next(
-            (
-                each
-                for each in TABLE
-                if each.condition == kind and each.when(make_situation(**facts))
-            ),
+            (each for each in TABLE if each.condition == kind and each.when(make_state(**facts))),
             None,
         )
     }
@@ -203,22 +199,22 @@ def test_every_row_of_the_table_decides_some_situation():
     assert undecided == []
 
 
-@pytest.mark.parametrize("name", SITUATIONS)
+@pytest.mark.parametrize("name", STATES)
 def test_every_reason_and_message_is_what_an_api_server_takes(name):
-    facts, _ = SITUATIONS[name]
-    situation = make_situation(**facts)
+    facts, _ = STATES[name]
+    state = make_state(**facts)
     for kind in OWNED:
-        row = deciding_row(kind, situation)
+        row = deciding_row(kind, state)
         if row is not None:
-            status, reason, message = row.render(situation)
+            status, reason, message = row.render(state)
             assert status in {"True", "False", "Unknown"}
             assert reason.isalnum()
             assert message
 
 
-def kstatus(situation):
+def kstatus(state):
     """Return what kstatus says: it reads Stalled, then Reconciling, then Ready."""
-    found = {kind: status for kind, status, _ in conditions_of(situation)}
+    found = {kind: status for kind, status, _ in conditions_of(state)}
     if found.get("Stalled") == "True":
         return "Failed"
     if found.get("Reconciling") == "True" or found["Ready"] != "True":
@@ -240,31 +236,31 @@ def kstatus(situation):
     ],
 )
 def test_helm_and_flux_neither_hang_nor_lie(name, verdict):
-    assert kstatus(make_situation(**SITUATIONS[name][0])) == verdict
+    assert kstatus(make_state(**STATES[name][0])) == verdict
 
 
 def test_who_is_interrupted_and_goes_on_has_not_failed():
     cut = make_run(status=RunStatus.INTERRUPTED, reason="Terminated", finished_at=ago(10))
-    mirror = make_mirror(cut, make_run(), last_success_at=ago(60))
+    history = make_history(cut, make_run(), last_success_at=ago(60))
 
-    going_on = make_situation(mirror=mirror, jobs=(make_job(),))
-    given_up = make_situation(mirror=mirror)
+    going_on = make_state(history=history, jobs=(make_job(),))
+    given_up = make_state(history=history)
 
     assert going_on.outcome.reason == "Completed"
     assert given_up.outcome.reason == "Terminated"
 
 
 def test_a_failed_job_whose_run_has_spoken_adds_nothing():
-    mirror = make_mirror(FAILED)
+    history = make_history(FAILED)
     job = make_job(
         name=FAILED.job_name, active=False, failure="BackoffLimitExceeded", finished_at=ago(1)
     )
 
-    assert make_situation(mirror=mirror, jobs=(job,)).outcome.reason == "UpstreamError"
+    assert make_state(history=history, jobs=(job,)).outcome.reason == "UpstreamError"
 
 
 def test_changing_the_spec_takes_the_blame_off_until_the_next_run():
-    stalled = make_situation(mirror=make_mirror(REJECTED))
+    stalled = make_state(history=make_history(REJECTED))
     old = {
         "conditions": [
             {"type": "LastRunSucceeded", "status": "False", "reason": "KeyRejected",
@@ -273,10 +269,10 @@ def test_changing_the_spec_takes_the_blame_off_until_the_next_run():
         "lastRun": {"finishedAt": "2026-03-01T11:59:40Z"},
     }  # fmt: skip
 
-    same = make_situation(mirror=make_mirror(REJECTED), old=old)
-    edited = make_situation(mirror=make_mirror(REJECTED), old=old, generation=3)
-    again = make_situation(
-        mirror=make_mirror(make_run(**vars_of(REJECTED) | {"finished_at": ago(2)})),
+    same = make_state(history=make_history(REJECTED), old=old)
+    edited = make_state(history=make_history(REJECTED), old=old, generation=3)
+    again = make_state(
+        history=make_history(make_run(**vars_of(REJECTED) | {"finished_at": ago(2)})),
         old=old,
         generation=3,
     )
@@ -295,6 +291,6 @@ def vars_of(run):
 
 def test_a_schedule_in_doubt_is_not_counted():
     source = make_source(uid=UID, coinGecko={"plan": "Demo"})
-    situation = make_situation(reading=Readable(source=source, doubt="61 is not within 0-59"))
+    state = make_state(reading=Readable(source=source, schedule_problem="61 is not within 0-59"))
 
-    assert situation.over_quota == ""
+    assert state.over_quota == ""

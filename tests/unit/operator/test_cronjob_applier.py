@@ -104,7 +104,7 @@ def test_what_passes_is_no_refusal(clock, code):
 def test_what_is_in_step_is_not_written(clock):
     api = FakeApi()
 
-    assert applier(api, clock, make_cronjob())().announcement is None
+    assert applier(api, clock, make_cronjob())().event is None
     assert api.asked == []
 
 

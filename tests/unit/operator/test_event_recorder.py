@@ -6,22 +6,22 @@ import pytest
 
 from cryptosource_operator.api_client import ApiError
 from cryptosource_operator.event_recorder import (
+    MAX_WAITING,
     QUIET_SECONDS,
-    WAITING,
     EventDraft,
     EventRecorder,
-    announcements,
+    status_events,
 )
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.source_facts import Refusal
 from cryptosource_operator.status import summarize
 from cryptosource_store.reasons import RunStatus
-from support.operators import NOW, UID, ago, make_mirror, make_run, make_situation
+from support.operators import NOW, UID, ago, make_history, make_run, make_state
 from support.sources import make_manifest
 
 FAILED = make_run(status=RunStatus.FAILURE, reason="UpstreamError", finished_at=ago(5))
-WELL = make_situation()
-STALLED = make_situation(refusal=Refusal(reason="InvalidSchedule", message="61"))
+WELL = make_state()
+STALLED = make_state(refusal=Refusal(reason="InvalidSchedule", message="61"))
 
 
 @pytest.mark.parametrize(
@@ -31,28 +31,26 @@ STALLED = make_situation(refusal=Refusal(reason="InvalidSchedule", message="61")
         (WELL, STALLED, [("InvalidSchedule", True)]),
         (STALLED, STALLED, []),
         (STALLED, WELL, [("Recovered", False)]),
-        (WELL, make_situation(mirror=make_mirror(FAILED, make_run())), [("UpstreamError", True)]),
+        (WELL, make_state(history=make_history(FAILED, make_run())), [("UpstreamError", True)]),
         (
-            make_situation(mirror=make_mirror(FAILED, make_run())),
-            make_situation(mirror=make_mirror(make_run(finished_at=NOW), FAILED)),
+            make_state(history=make_history(FAILED, make_run())),
+            make_state(history=make_history(make_run(finished_at=NOW), FAILED)),
             [("RunSucceededAgain", False)],
         ),
-        (make_situation(mirror=make_mirror()), WELL, [("FirstRunSucceeded", False)]),
+        (make_state(history=make_history()), WELL, [("FirstRunSucceeded", False)]),
         (
             WELL,
-            make_situation(
-                mirror=make_mirror(make_run(started_at=ago(9999), finished_at=ago(9000)))
-            ),
+            make_state(history=make_history(make_run(started_at=ago(9999), finished_at=ago(9000)))),
             [("Stale", True)],
         ),
-        (WELL, make_situation(spec={"suspend": True}), [("Suspended", False)]),
-        (make_situation(spec={"suspend": True}), WELL, [("Resumed", False)]),
-        (WELL, make_situation(spec={"coinGecko": {"plan": "Demo"}}), [("QuotaExceeded", True)]),
-        (WELL, make_situation(mirror=None), []),
+        (WELL, make_state(spec={"suspend": True}), [("Suspended", False)]),
+        (make_state(spec={"suspend": True}), WELL, [("Resumed", False)]),
+        (WELL, make_state(spec={"coinGecko": {"plan": "Demo"}}), [("QuotaExceeded", True)]),
+        (WELL, make_state(history=None), []),
     ],
 )
 def test_a_change_is_told_once_and_time_alone_is_not(before, after, told):
-    found = announcements(summarize(before), summarize(after))
+    found = status_events(summarize(before), summarize(after))
 
     assert [(each.reason, each.warning) for each in found] == told
 
@@ -80,15 +78,15 @@ class FakeClock:
 
 
 def tell(api, clock, times, words="same"):
-    announcer = EventRecorder(api, clock, Metrics(), identity="pod-1")
+    recorder = EventRecorder(api, clock, Metrics(), identity="pod-1")
     body = make_manifest(namespace="crypto", uid=UID)
 
     async def scenario():
-        writing = asyncio.create_task(announcer.run())
+        writing = asyncio.create_task(recorder.run())
         for seconds in times:
             clock.seconds = seconds
-            announcer.tell(body, EventDraft(reason="Stale", message=words, warning=True))
-        await asyncio.wait_for(announcer.told(), 5)
+            recorder.record(body, EventDraft(reason="Stale", message=words, warning=True))
+        await asyncio.wait_for(recorder.flush(), 5)
         assert not writing.done()
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
@@ -123,12 +121,12 @@ def test_an_event_that_cannot_be_written_stops_nothing(code):
 
 def test_a_flood_of_events_is_cut_and_nobody_waits_for_it():
     async def scenario():
-        announcer = EventRecorder(FakeApi(), FakeClock(), Metrics(), identity="pod-1")
-        for number in range(WAITING + 5):
+        recorder = EventRecorder(FakeApi(), FakeClock(), Metrics(), identity="pod-1")
+        for number in range(MAX_WAITING + 5):
             body = make_manifest(namespace="crypto", uid=f"uid-{number}")
-            announcer.tell(body, EventDraft(reason="Stale", message="same"))
-        return announcer
+            recorder.record(body, EventDraft(reason="Stale", message="same"))
+        return recorder
 
-    announcer = asyncio.run(scenario())
+    recorder = asyncio.run(scenario())
 
-    assert announcer.waiting == WAITING
+    assert recorder.waiting == MAX_WAITING

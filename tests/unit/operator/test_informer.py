@@ -58,7 +58,7 @@ class Informed:
 
     async def _watch(self, namespaces, until):
         informer = Informer(
-            self.cache, self.metrics, namespaces=namespaces, look=self.looked.append
+            self.cache, self.metrics, namespaces=namespaces, enqueue=self.looked.append
         )
         async with serving(self.kubernetes, self.kubeconfig):
             task = asyncio.create_task(informer.run(asyncio.Event()))
@@ -89,9 +89,9 @@ def test_every_kind_is_listed_and_watched_and_each_object_looked_at(informed):
 
     informed.watch()
 
-    assert informed.cache.known(SOURCE) == ["s"]
-    assert informed.cache.known(CRONJOB) == ["c"]
-    assert informed.cache.known(JOB) == ["j"]
+    assert informed.cache.uids(SOURCE) == ["s"]
+    assert informed.cache.uids(CRONJOB) == ["c"]
+    assert informed.cache.uids(JOB) == ["j"]
     assert informed.looked == ["s"] * 3
 
 
@@ -103,7 +103,7 @@ def test_the_api_server_selects_our_children_and_sends_lists_in_pages(informed):
     pages = informed.kubernetes.lists("cronjobs")
     assert [page.get("continue") for page in pages] == [None, "100"]
     assert {page["limit"] for page in pages} == {"100"}
-    assert len(informed.cache.known(CRONJOB)) == 150
+    assert len(informed.cache.uids(CRONJOB)) == 150
     for plural in ("cronjobs", "jobs"):
         asked = informed.kubernetes.lists(plural) + informed.kubernetes.watched(plural)
         assert {query.get("labelSelector") for query in asked} == {UID_LABEL}
@@ -155,7 +155,7 @@ def test_an_api_server_that_refuses_for_a_while_is_asked_again(informed, code):
 
     informed.watch()
 
-    assert informed.cache.known(JOB) == ["j"]
+    assert informed.cache.uids(JOB) == ["j"]
 
 
 def test_credentials_that_are_no_longer_taken_are_read_anew(informed):
@@ -165,7 +165,7 @@ def test_credentials_that_are_no_longer_taken_are_read_anew(informed):
     informed.watch()
 
     assert informed.kubernetes.tokens == ["token-1", "token-2"]
-    assert informed.cache.known(JOB) == ["j"]
+    assert informed.cache.uids(JOB) == ["j"]
 
 
 def test_any_other_error_of_a_watch_ends_the_informer_and_with_it_the_process(informed):

@@ -6,7 +6,7 @@ from cryptosource_operator.job_state import job_facts, pod_trouble
 from cryptosource_operator.names import TOKEN
 from cryptosource_operator.pod_inspector import job_to_inspect
 from cryptosource_store.reasons import RunStatus
-from support.operators import NOW, ago, make_job, make_mirror, make_run
+from support.operators import NOW, ago, make_history, make_job, make_run
 
 
 def job(conditions=(), **status):
@@ -97,20 +97,20 @@ RUN = make_run(status=RunStatus.RUNNING, finished_at=None)
 
 
 @pytest.mark.parametrize(
-    ("jobs", "mirror", "looks"),
+    ("jobs", "history", "looks"),
     [
         ([], None, False),
         ([make_job()], None, True),
         ([make_job(created_at=ago(2))], None, False),
         ([make_job(ready=True)], None, False),
         ([make_job(ready=True, failed_pods=1)], None, True),
-        ([make_job()], make_mirror(RUN), False),
-        ([make_job(failed_pods=1)], make_mirror(RUN), True),
-        ([make_job()], make_mirror(make_run()), False),
-        ([make_job(active=False)], make_mirror(), False),
-        ([make_job(active=False, failure="x", finished_at=ago(9))], make_mirror(), True),
-        ([make_job(active=False, failure="x", finished_at=ago(9999))], make_mirror(), False),
+        ([make_job()], make_history(RUN), False),
+        ([make_job(failed_pods=1)], make_history(RUN), True),
+        ([make_job()], make_history(make_run()), False),
+        ([make_job(active=False)], make_history(), False),
+        ([make_job(active=False, failure="x", finished_at=ago(9))], make_history(), True),
+        ([make_job(active=False, failure="x", finished_at=ago(9999))], make_history(), False),
     ],
 )
-def test_pods_are_looked_at_only_when_nobody_else_can_tell(jobs, mirror, looks):
-    assert (job_to_inspect(jobs, mirror, NOW) is not None) == looks
+def test_pods_are_looked_at_only_when_nobody_else_can_tell(jobs, history, looks):
+    assert (job_to_inspect(jobs, history, NOW) is not None) == looks

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptosource_operator.object_diff import differences, merge_difference
+from cryptosource_operator.object_diff import differences, merge_patch
 from support.operators import make_cronjob
 
 JSON = st.recursive(
@@ -34,12 +34,12 @@ def merged(target, patch):
 
 @given(old=OBJECT, new=OBJECT)
 def test_a_merge_difference_turns_the_old_into_the_new(old, new):
-    assert merged(old, merge_difference(old, new)) == new
+    assert merged(old, merge_patch(old, new)) == new
 
 
 @given(same=OBJECT)
 def test_no_change_is_an_empty_patch(same):
-    assert merge_difference(same, copy.deepcopy(same)) == {}
+    assert merge_patch(same, copy.deepcopy(same)) == {}
 
 
 @given(planned=OBJECT)

@@ -9,10 +9,14 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from cryptosource_operator import reconcile_tracing
-from cryptosource_operator.cronjob_applier import compared
-from cryptosource_operator.cronjob_plan import plan_cronjob, signature_of, signed
+from cryptosource_operator.cronjob_applier import cronjob_differences
+from cryptosource_operator.cronjob_plan import plan_cronjob, signature_of, with_signature
 from cryptosource_operator.names import PLANNED_BY
-from cryptosource_operator.reconcile_tracing import calling, current_traceparent, doing
+from cryptosource_operator.reconcile_tracing import (
+    current_traceparent,
+    trace_operation,
+    trace_request,
+)
 from support.operators import SETTINGS, UID
 from support.sources import make_source
 from support.spans import CaughtSpans
@@ -29,17 +33,20 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[CaughtSpans]:
 
 
 def test_a_look_that_only_reads_is_no_span(spans: CaughtSpans):
-    with doing("operator.reconcile", source="crypto/a"), calling("GET", JOBS) as codes:
+    with (
+        trace_operation("operator.reconcile", source="crypto/a"),
+        trace_request("GET", JOBS) as codes,
+    ):
         codes.append(200)
 
     assert not spans.all
 
 
 def test_a_write_is_a_child_of_the_look_that_made_it(spans: CaughtSpans):
-    with doing("operator.reconcile", source="crypto/a"):
-        with calling("POST", f"{JOBS}?fieldManager=x") as codes:
+    with trace_operation("operator.reconcile", source="crypto/a"):
+        with trace_request("POST", f"{JOBS}?fieldManager=x") as codes:
             codes.append(201)
-        with calling("PATCH", "/apis/x/v1/namespaces/n/cryptosources/a/status") as codes:
+        with trace_request("PATCH", "/apis/x/v1/namespaces/n/cryptosources/a/status") as codes:
             codes.append(409)
 
     post, patch, look = spans.all
@@ -53,7 +60,7 @@ def test_a_write_is_a_child_of_the_look_that_made_it(spans: CaughtSpans):
 
 
 def test_a_job_goes_on_in_the_trace_of_who_asked(spans: CaughtSpans):
-    with doing("operator.request", parent=GIVEN, request="r"):
+    with trace_operation("operator.request", parent=GIVEN, request="r"):
         handed_on = current_traceparent()
 
     (span,) = spans.all
@@ -62,9 +69,9 @@ def test_a_job_goes_on_in_the_trace_of_who_asked(spans: CaughtSpans):
 
 
 def test_without_tracing_the_trace_of_who_asked_is_handed_on():
-    with doing("operator.request", parent=GIVEN, request="r"):
+    with trace_operation("operator.request", parent=GIVEN, request="r"):
         assert current_traceparent() == GIVEN
-    with doing("operator.reconcile", parent="nonsense", source="crypto/a"):
+    with trace_operation("operator.reconcile", parent="nonsense", source="crypto/a"):
         assert current_traceparent() == ""
     assert current_traceparent() == ""
 
@@ -74,7 +81,7 @@ def test_a_failed_look_says_what_kind_of_failure(spans: CaughtSpans):
         current_traceparent()
         raise KeyError("secret")
 
-    with pytest.raises(KeyError), doing("operator.reconcile", source="a"):
+    with pytest.raises(KeyError), trace_operation("operator.reconcile", source="a"):
         fail()
 
     assert spans.all[0].attributes["error.type"] == "KeyError"
@@ -84,12 +91,12 @@ def test_a_failed_look_says_what_kind_of_failure(spans: CaughtSpans):
 def test_runs_can_tell_who_planned_them_and_the_plan_stays_the_same():
     plan = plan_cronjob(make_source(uid=UID), SETTINGS)
 
-    one = signed(plan, GIVEN)
+    one = with_signature(plan, GIVEN)
 
     pod = one["spec"]["jobTemplate"]["spec"]["template"]
     assert pod["metadata"]["annotations"][PLANNED_BY] == GIVEN
     assert plan == plan_cronjob(make_source(uid=UID), SETTINGS)
-    assert signed(plan, "") == plan
+    assert with_signature(plan, "") == plan
     assert signature_of(one) == GIVEN
 
 
@@ -100,6 +107,6 @@ def test_only_a_signature_that_is_none_is_a_difference(signature: str):
     pod = stored["spec"]["jobTemplate"]["spec"]["template"]
     pod["metadata"]["annotations"][PLANNED_BY] = signature
 
-    found = compared(signed(plan, signature_of(stored)), stored)
+    found = cronjob_differences(with_signature(plan, signature_of(stored)), stored)
 
     assert bool(found) is (signature != GIVEN)

@@ -7,7 +7,7 @@ import pytest
 
 from cryptosource_operator.api_client import ApiError
 from cryptosource_operator.kinds import CRONJOB, SOURCE
-from cryptosource_operator.requested_runs import RequestedRuns, wanted_run
+from cryptosource_operator.requested_runs import RequestedRuns, pending_run
 from cryptosource_operator.run_history import DatabaseDown, Request
 from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_store.run_requests import StartedJob
@@ -43,7 +43,7 @@ def body(*, token=None, handled=None, **spec):
     ],
 )
 def test_a_run_is_wanted_once_for_each_token(source, cronjob, wanted):
-    assert wanted_run(source, make_source(**source["spec"]), cronjob) == wanted
+    assert pending_run(source, make_source(**source["spec"]), cronjob) == wanted
 
 
 class FakeApi:

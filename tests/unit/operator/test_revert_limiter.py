@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cryptosource_operator.revert_limiter import QUIET_SECONDS, REVERTS, RevertLimiter
+from cryptosource_operator.revert_limiter import MAX_REVERTS, QUIET_SECONDS, RevertLimiter
 
 
 class Hands:
@@ -13,31 +13,31 @@ class Hands:
         return self.seconds
 
 
-def fought(contests, times):
+def revert(limiter, times):
     for _ in range(times):
-        contests.reverted("s")
+        limiter.count("s")
 
 
-def test_a_contest_is_given_up_and_taken_up_again_after_a_quiet_time():
+def test_reverts_stop_at_the_limit_and_go_on_after_a_quiet_time():
     clock = Hands()
-    contests = RevertLimiter(clock)
-    fought(contests, REVERTS - 1)
-    assert contests.worth_another("s")
+    limiter = RevertLimiter(clock)
+    revert(limiter, MAX_REVERTS - 1)
+    assert limiter.allows("s")
 
-    fought(contests, 1)
-    assert not contests.worth_another("s")
-    assert contests.worth_another("t")
+    revert(limiter, 1)
+    assert not limiter.allows("s")
+    assert limiter.allows("t")
 
     clock.seconds = QUIET_SECONDS
-    assert contests.worth_another("s")
-    fought(contests, 1)
-    assert contests.worth_another("s")
+    assert limiter.allows("s")
+    revert(limiter, 1)
+    assert limiter.allows("s")
 
 
-def test_a_source_that_is_gone_leaves_no_contest():
-    contests = RevertLimiter(Hands())
-    fought(contests, REVERTS)
+def test_the_count_of_a_source_that_is_gone_is_dropped():
+    limiter = RevertLimiter(Hands())
+    revert(limiter, MAX_REVERTS)
 
-    contests.forget("s")
+    limiter.forget("s")
 
-    assert contests.worth_another("s")
+    assert limiter.allows("s")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_operator.cronjob_plan import plan_cronjob
-from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shortened
+from cryptosource_operator.source_parser import Readable, Unreadable, read_source, shorten
 from support.operators import SETTINGS, UID
 from support.sources import make_manifest
 
@@ -21,7 +21,7 @@ def test_a_stored_resource_is_read_whatever_its_status_holds():
 
     assert isinstance(found, Readable)
     assert (found.source.metadata.uid, found.source.metadata.generation) == (UID, 4)
-    assert found.doubt == ""
+    assert found.schedule_problem == ""
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_schedule_that_we_doubt_is_planned_as_it_is_for_the_api_server_to_judg
     found = read_source(body(**over))
 
     assert isinstance(found, Readable)
-    assert all(f"spec.{name}" in found.doubt for name in over)
+    assert all(f"spec.{name}" in found.schedule_problem for name in over)
     spec = plan_cronjob(found.source, SETTINGS)["spec"]
     assert {name: spec[name] for name in over} == over
 
@@ -61,7 +61,7 @@ def test_no_problem_shows_what_may_be_a_secret():
 
 @given(text=st.text(max_size=600))
 def test_a_message_is_one_printable_line_within_its_bound(text):
-    short = shortened(text)
+    short = shorten(text)
 
     assert len(short) <= 256
     assert short.isprintable()

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from cryptosource_operator import resync
-from cryptosource_operator.api_client import ApiError, retried
+from cryptosource_operator.api_client import ApiError, retry
 from cryptosource_operator.kinds import CRONJOB, KINDS, SOURCE, paths
 from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.names import UID_LABEL
@@ -40,19 +40,19 @@ class FakeApi:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(resync, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(resync, "DELIVERY_SECONDS", 0)
 
 
 def rounds(api, cache, number, between=lambda: None):
     looked = []
-    comparer = Resync(api, cache, Metrics(), namespaces=(), look=looked.append)
+    resyncer = Resync(api, cache, Metrics(), namespaces=(), enqueue=looked.append)
     dead = []
 
     async def scenario():
         for _ in range(number):
             between()
-            await comparer.compare()
-            dead.append(bool(comparer.dead))
+            await resyncer.compare()
+            dead.append(bool(resyncer.dead))
 
     asyncio.run(scenario())
     return dead, looked
@@ -142,9 +142,9 @@ def test_kopf_is_not_started_before_every_kind_is_served_in_every_namespace():
                 raise answer
 
     api = Installing()
-    comparer = Resync(api, WatchCache(), Metrics(), namespaces=("a", "b"), look=lambda _: None)
+    resyncer = Resync(api, WatchCache(), Metrics(), namespaces=("a", "b"), enqueue=lambda _: None)
 
-    asyncio.run(retried(comparer.served, pause_seconds=0))
+    asyncio.run(retry(resyncer.check_served, pause_seconds=0))
 
     wanted = [f"{path}?limit=1" for kind in KINDS for path in paths(kind, ("a", "b"))]
     assert api.asked == [wanted[0], *wanted]
@@ -154,13 +154,13 @@ def fill(api, cache, meanwhile):
     """Let something happen after all kinds were listed; return once the cache is full."""
 
     async def scenario():
-        comparer = Resync(api, cache, Metrics(), namespaces=(), look=lambda _: None)
-        filling = asyncio.create_task(comparer.filled())
+        resyncer = Resync(api, cache, Metrics(), namespaces=(), enqueue=lambda _: None)
+        waiting = asyncio.create_task(resyncer.wait_until_filled())
         while not api.listed:  # noqa: ASYNC110 - the list is read without a pause of its own
             await asyncio.sleep(0)
-        assert not filling.done()
+        assert not waiting.done()
         meanwhile()
-        await asyncio.wait_for(filling, 10)
+        await asyncio.wait_for(waiting, 10)
 
     asyncio.run(scenario())
 
@@ -170,7 +170,7 @@ def test_the_cache_is_full_once_the_watches_have_brought_all_that_is_listed():
 
     fill(FakeApi(things), cache, lambda: [cache.put(CRONJOB, thing) for thing in things])
 
-    assert sorted(cache.known(CRONJOB)) == ["a", "b"]
+    assert sorted(cache.uids(CRONJOB)) == ["a", "b"]
 
 
 def test_an_object_that_is_deleted_before_it_was_delivered_is_not_waited_for(monkeypatch):
@@ -179,7 +179,7 @@ def test_an_object_that_is_deleted_before_it_was_delivered_is_not_waited_for(mon
 
     fill(api, cache, api.items.clear)
 
-    assert cache.known(CRONJOB) == []
+    assert cache.uids(CRONJOB) == []
 
 
 @pytest.mark.parametrize(
