@@ -1,7 +1,7 @@
-"""A small client of the API server: the verbs the operator has a right to, and no others.
+"""A client of the API server with the verbs that the operator's role grants, and no others.
 
-Kopf watches (see `informer`). What is written goes through here, because Kopf knows neither
-server-side apply nor preconditions; so do the lists that the watches are compared with.
+Kopf watches (see `informer`). Writes go through this client, because Kopf supports neither
+server-side apply nor preconditions; so do the lists that `resync` compares with the watches.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 MAX_CONNECTIONS = 20
-"""Requests at a time; Kopf's come on top."""
+"""Requests at a time, without Kopf's."""
+# A thousand CronJobs in one page would take 80 MiB while they are parsed.
 PAGE_SIZE = 100
-"""Objects per page of a list: a thousand CronJobs at once would take 80 MiB while they are read."""
+"""Objects per page of a list."""
 
 NOT_FOUND, CONFLICT, UNAUTHORIZED, INVALID, FORBIDDEN = 404, 409, 401, 422, 403
 BAD_REQUEST = 400
@@ -41,7 +42,7 @@ TOO_MANY, SERVER_ERROR = 429, 500
 
 
 class ApiError(Exception):
-    """The API server answered that it did not do it."""
+    """The API server answered with an error status."""
 
     def __init__(self, code: int, message: str, *, reason: str = "", causes: Any = ()) -> None:
         super().__init__(f"{code} {reason}: {message[:256]}")
@@ -49,25 +50,25 @@ class ApiError(Exception):
         self.message = message
         self.reason = reason
         self.causes = tuple(causes)
-        """`details.causes`: a field and what is wrong with it, each."""
+        """`details.causes` of the answer: fields and what is wrong with each."""
 
     @property
     def transient(self) -> bool:
-        """Return whether the same request may be answered otherwise later."""
+        """Return whether the same request may succeed later."""
         return self.code in {TOO_MANY, CONFLICT} or self.code >= SERVER_ERROR
 
 
 class ApiUnreachableError(Exception):
-    """No answer came from the API server."""
+    """The API server could not be reached, or did not answer in time."""
 
 
 class ApiClient:
     """Requests to one API server.
 
     Args:
-        login: returns credentials; asked again when they are no longer taken.
-        metrics: where requests are counted.
-        crash_after_calls: for tests: SIGKILL to this process right after so many calls made while
+        login: returns credentials; called again when the API server no longer accepts them.
+        metrics: counts the requests.
+        crash_after_calls: for tests: SIGKILL to this process right after so many calls while
             `counting` is set; 0: never.
     """
 
@@ -93,7 +94,7 @@ class ApiClient:
             self._session = None
 
     async def get(self, path: str) -> dict[str, Any] | None:
-        """Return an object; None when it is not there."""
+        """Return an object; None when it does not exist."""
         try:
             return await self.request("GET", path)
         except ApiError as error:
@@ -101,18 +102,20 @@ class ApiClient:
                 return None
             raise
 
-    async def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Any:
-        """Apply an object server-side: what it names is ours, whoever else wrote there."""
-        dry = "&dryRun=All" if dry_run else ""
-        query = f"?fieldManager={FIELD_MANAGER}&force=true{dry}"
+    async def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply an object server-side; return it as stored.
+
+        Forced: the operator becomes the owner of each field in `body`, whichever manager had it.
+        """
+        query = f"?fieldManager={FIELD_MANAGER}&force=true"
         return await self.request("PATCH", path + query, body, content_type=APPLY)
 
     async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an object."""
+        """Create an object; return it as stored."""
         return await self.request("POST", f"{path}?fieldManager={FIELD_MANAGER}", body)
 
     async def merge(self, path: str, patch: Mapping[str, Any]) -> dict[str, Any]:
-        """Apply a merge patch."""
+        """Apply a JSON merge patch; return the object as stored."""
         query = f"?fieldManager={FIELD_MANAGER}"
         return await self.request("PATCH", path + query, patch, content_type=MERGE)
 
@@ -145,7 +148,7 @@ class ApiClient:
         """Send a request and return the answer's object.
 
         Raises:
-            ApiError: the API server did not do it.
+            ApiError: the API server answered with an error status.
             ApiUnreachableError: no answer came.
         """
         headers = {"Content-Type": content_type, "Accept": accept}
@@ -154,7 +157,8 @@ class ApiClient:
             with trace_request(method, path) as codes:
                 code, text = await self._send(method, path, data, headers)
                 if code == UNAUTHORIZED:
-                    await self.close()  # a service account's token is replaced every hour
+                    # A service account's token is replaced every hour: log in again, once.
+                    await self.close()
                     code, text = await self._send(method, path, data, headers)
                 codes.append(code)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -180,6 +184,8 @@ class ApiClient:
         if self._session is None:
             credentials = self._login()
             self._server = credentials.server.rstrip("/")
+            # No limit here: `_slots` limits requests, and unlike aiohttp's queue it holds none of
+            # a request's time limit while the request waits.
             connector = aiohttp.TCPConnector(ssl=credentials.as_ssl_context(), limit=0)
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -206,11 +212,12 @@ def _parse_error(code: int, text: bytes) -> ApiError:
             causes=details.get("causes") or (),
         )
     except (ValueError, AttributeError):
+        # Not a `Status` object, but what a proxy before the API server says in HTML or plain text.
         return ApiError(code, text[:256].decode("utf-8", errors="replace"))
 
 
 async def retry(work: Callable[[], Any], *, pause_seconds: float = 1.0) -> Any:
-    """Return what `work` returns once the API server can be reached; for the start alone."""
+    """Call `work` until it raises no API error; return its result. For the start alone."""
     while True:
         try:
             return await work()

@@ -1,7 +1,8 @@
-"""The conditions, as a table: the first row of a type that holds decides; none holds: absent.
+"""The conditions as a table: the first row of a type whose test holds decides its condition.
 
-Ready, Scheduled, LastRunSucceeded and Fresh always have a row. The others are abnormal-true: they
-are there while they are true, as kstatus, Flux, Argo CD and `helm --wait` expect.
+Ready, Scheduled, LastRunSucceeded and Fresh always have such a row. The others are abnormal-true:
+present only while true, as kstatus, Flux, Argo CD and `helm --wait` expect; without a row they are
+absent.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Text = str | Callable[[ObservedState], str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table."""
+    """One row of the table."""
 
     condition: str
     when: Test
@@ -31,8 +32,8 @@ class Row:
 
     def render(self, state: ObservedState) -> tuple[str, str, str]:
         """Return status, reason and message."""
-        words = (self.reason, self.message)
-        reason, message = (word if isinstance(word, str) else word(state) for word in words)
+        texts = (self.reason, self.message)
+        reason, message = (text if isinstance(text, str) else text(state) for text in texts)
         return self.status, reason, message
 
 
@@ -86,7 +87,7 @@ def _refusal(state: ObservedState) -> Refusal:
 
 
 def _failure(state: ObservedState) -> Outcome:
-    assert state.failing is not None  # noqa: S101 - only rows that need one ask
+    assert state.failing is not None  # noqa: S101 - only rows that test for one ask
     return state.failing
 
 
@@ -131,6 +132,8 @@ NO_RUN_MESSAGE = "no run has ended yet"
 INVALID, IN_PROGRESS, NO_RUN_YET = Reason.INVALID_SPEC.value, "Progressing", "NoRunYet"
 UNAVAILABLE = Reason.DATABASE_UNAVAILABLE.value
 
+# The order within a type is its precedence: what a person has to end goes before what passes by
+# itself, and both before the age of the data.
 TABLE: tuple[Row, ...] = (
     Row("Ready", _unreadable, "False", INVALID, _spec_message),
     Row("Ready", _refused, "False", lambda s: _refusal(s).reason, lambda s: _refusal(s).message),
@@ -267,15 +270,15 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("DatabaseUnavailable", _database_down, "True", UNAVAILABLE, NO_DATABASE_MESSAGE),
 )
-"""A row with an empty status says that its condition is absent."""
+"""A row with an empty status makes its condition absent."""
 
 OWNED: tuple[str, ...] = tuple(dict.fromkeys(row.condition for row in TABLE))
-"""The conditions of a CryptoSource, in the order in which they are listed."""
+"""The condition types of a CryptoSource, in the order of the status."""
 
 _ROWS = {kind: [row for row in TABLE if row.condition == kind] for kind in OWNED}
 
 
 def deciding_row(condition: str, state: ObservedState) -> Row | None:
-    """Return the row that decides a condition; None: it is absent."""
+    """Return the row that decides a condition; None: the condition is absent."""
     found = next((row for row in _ROWS[condition] if row.when(state)), None)
     return found if found is not None and found.status else None

@@ -1,4 +1,4 @@
-"""Holding a source's CronJob to its plan, and hearing what the API server has against it."""
+"""Applies a source's CronJob, reverts drift, and keeps what the API server refused."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ from cryptosource_operator.watch_cache import WatchCache
 
 log = logging.getLogger(__name__)
 
+# An apply with a resource version that no object has creates the object or, where one of that name
+# exists, is refused with 409: the check and the creation are one request, without a race.
 IMPOSSIBLE_VERSION = "1"
-"""A resource version that no object has. An apply that names it makes the object or, where one of
-that name is, is refused with 409: creating and looking whether that may be done are one request."""
 
 REASONS = {"spec.schedule": "InvalidSchedule", "spec.timeZone": "InvalidTimeZone"}
 """A field the API server refuses -> the condition's reason."""
 REFUSED_SECONDS = 600.0
-"""What the API server has refused is tried again after that: its policies may have changed."""
+"""A refused plan is applied again after that: policies of the cluster may have changed."""
 
 
 class _NameTaken(Exception):
-    """A CronJob of that name is there."""
+    """A CronJob of that name exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyResult:
-    """How a source's CronJob is after it was looked at."""
+    """A source's CronJob after an apply, why it was refused, and an event to record."""
 
     cronjob: Mapping[str, Any] | None
     refusal: Refusal | None = None
@@ -60,15 +60,17 @@ class ApplyResult:
 
 @dataclass(frozen=True, kw_only=True)
 class _LastApply:
-    """What was applied last, so that the same is not applied again to the same object."""
+    """The last apply of a plan, so that it is not repeated on an unchanged object."""
 
     plan: str
+    """Digest of the plan."""
     version: str | None
+    # The version alone would not do: it changes with every change of the CronJob's status.
     state: str
-    """Digest of what is ours of the object as stored: its status may change at will."""
+    """Digest of the operator's parts of the stored object."""
     refusal: Refusal | None = None
     at: float = 0.0
-    """When, by the monotonic clock."""
+    """Monotonic time of the apply."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ class _Plan:
 
 
 class CronJobApplier:
-    """Keeps CronJobs as planned."""
+    """Applies the CronJobs of sources, one plan to one object once."""
 
     def __init__(
         self, api: ApiClient, cache: WatchCache, settings: JobSettings, *, clock: Clock
@@ -86,19 +88,21 @@ class CronJobApplier:
         self._api, self._cache, self._settings, self._clock = api, cache, settings, clock
         self._last_applies: dict[str, _LastApply] = {}
         self._plans: dict[str, _Plan] = {}
+        # Sources whose name another CronJob has. For these it is read whether it is still there,
+        # instead of an apply that would be refused again.
         self._name_taken: set[str] = set()
-        """Sources whose name another CronJob has: asked about before it is tried again."""
         self._revert_limiter = RevertLimiter(clock)
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of a source that is gone."""
+        """Drop what is kept of a source that is gone."""
         self._last_applies.pop(uid, None)
         self._plans.pop(uid, None)
         self._name_taken.discard(uid)
         self._revert_limiter.forget(uid)
 
     def _plan_digest(self, source: CryptoSource) -> str:
-        """Return the digest of a source's plan, made once for each spec; the plan itself is large."""
+        """Return the digest of a source's plan, computed once for each spec."""
+        # The digest alone is kept: a plan is large.
         uid = source.metadata.uid or ""
         known = self._plans.get(uid)
         if known is None or known.source is not source:
@@ -107,57 +111,56 @@ class CronJobApplier:
         return known.digest
 
     async def apply(self, source: CryptoSource) -> ApplyResult:
-        """Bring the CronJob of a source in step with its plan.
+        """Make the CronJob of a source match its plan.
 
         Raises:
-            ApiError: the API server could not do it now.
+            ApiError: the API server failed; a refusal is part of the result instead.
             ApiUnreachableError: no answer came.
         """
         uid = source.metadata.uid or ""
         plan = self._plan_digest(source)
-        stored_now = self._cache.cronjob(uid)
+        found = self._cache.cronjob(uid)
         before = self._last_applies.get(uid)
-        if before is not None and self._is_unchanged(before, plan, stored_now):
-            # Also where the API server spells a value in its own way, or has refused it.
-            return ApplyResult(cronjob=stored_now, refusal=before.refusal)
-        planned = with_signature(plan_cronjob(source, self._settings), signature_of(stored_now))
-        changed = cronjob_differences(planned, stored_now) if stored_now is not None else []
-        if stored_now is not None and not changed:
-            self._remember(uid, plan, stored_now)
-            return ApplyResult(cronjob=stored_now)
-        if stored_now is None:
+        if before is not None and self._is_unchanged(before, plan, found):
+            # Also where the API server stores a value in another spelling, or has refused it: that
+            # must not be applied again and again.
+            return ApplyResult(cronjob=found, refusal=before.refusal)
+        planned = with_signature(plan_cronjob(source, self._settings), signature_of(found))
+        changed = cronjob_differences(planned, found) if found is not None else []
+        if found is not None and not changed:
+            self._remember(uid, plan, found)
+            return ApplyResult(cronjob=found)
+        if found is None:
             return await self._create(source, planned, plan)
         drift = changed if before is not None and before.plan == plan else []
         if drift and not self._revert_limiter.allows(uid):
             refusal = _contested_refusal(drift)
             words = EventDraft(reason=refusal.reason, message=refusal.message, warning=True)
-            return ApplyResult(cronjob=stored_now, refusal=refusal, event=words)
-        return await self._apply_plan(uid, planned, plan, stored_now, drift)
+            return ApplyResult(cronjob=found, refusal=refusal, event=words)
+        return await self._apply_plan(uid, planned, plan, found, drift)
 
-    def _is_unchanged(
-        self, before: _LastApply, plan: str, stored_now: Mapping[str, Any] | None
-    ) -> bool:
-        """Return whether nothing has changed since this was settled."""
+    def _is_unchanged(self, before: _LastApply, plan: str, found: Mapping[str, Any] | None) -> bool:
+        """Return whether plan and object are those of the last apply, and a refusal is recent."""
         if before.plan != plan:
             return False
         if before.refusal is not None:
             fresh = self._clock.monotonic() - before.at < REFUSED_SECONDS
-            return fresh and before.version == _version(stored_now)
-        if stored_now is None:
+            return fresh and before.version == _version(found)
+        if found is None:
             return False
-        return before.version == _version(stored_now) or before.state == _state_digest(stored_now)
+        return before.version == _version(found) or before.state == _state_digest(found)
 
     def _remember(
         self,
         uid: str,
         plan: str,
-        stored_now: Mapping[str, Any] | None,
+        found: Mapping[str, Any] | None,
         refusal: Refusal | None = None,
     ) -> None:
         self._last_applies[uid] = _LastApply(
             plan=plan,
-            version=_version(stored_now),
-            state="" if stored_now is None else _state_digest(stored_now),
+            version=_version(found),
+            state="" if found is None else _state_digest(found),
             refusal=refusal,
             at=self._clock.monotonic(),
         )
@@ -165,7 +168,7 @@ class CronJobApplier:
     async def _create(
         self, source: CryptoSource, planned: Mapping[str, Any], plan: str
     ) -> ApplyResult:
-        """Make the CronJob, unless one of that name is there that is not ours to change."""
+        """Create the CronJob, unless one of that name belongs to another owner."""
         uid = source.metadata.uid or ""
         if uid not in self._name_taken:
             fresh = {"metadata": planned["metadata"] | {"resourceVersion": IMPOSSIBLE_VERSION}}
@@ -183,7 +186,7 @@ class CronJobApplier:
         uid: str,
         planned: Mapping[str, Any],
         plan: str,
-        stored_now: Mapping[str, Any] | None,
+        found: Mapping[str, Any] | None,
         drift: list[str],
     ) -> ApplyResult:
         planned = with_signature(planned, current_traceparent())
@@ -192,32 +195,36 @@ class CronJobApplier:
         try:
             stored = await self._api.apply(path, planned)
             if not made and cronjob_differences(planned, stored):
-                # Applying leaves what others have added: an item of a list, a field of their own.
+                # Server-side apply keeps what other managers have added, such as an item of a list
+                # or a field that is not in the plan: a merge patch removes it.
                 stored = await self._api.merge(path, _removal_patch(planned, stored))
         except ApiError as error:
             if error.code == CONFLICT and made:
                 raise _NameTaken from error
             refusal = _refusal_of(error)
             if refusal.final:
-                self._remember(uid, plan, stored_now, refusal)
-            return ApplyResult(cronjob=stored_now, refusal=refusal)
+                self._remember(uid, plan, found, refusal)
+            return ApplyResult(cronjob=found, refusal=refusal)
         self._cache.put(CRONJOB, stored)
-        # What differs still is how this API server spells it, or what its admission adds.
+        # A difference that is left is the API server's spelling, or was added by admission: it is
+        # settled as it is, and no revert.
         self._remember(uid, plan, stored)
         log.info("CronJob applied", extra={"cronjob": planned["metadata"]["name"]})
         left = cronjob_differences(planned, stored)
         reverted = [path for path in drift if path not in left]
         if reverted:
             self._revert_limiter.count(uid)
-        return ApplyResult(cronjob=stored, event=_announcement(stored_now, reverted))
+        return ApplyResult(cronjob=stored, event=_announcement(found, reverted))
 
     async def _name_conflict(self, source: CryptoSource) -> Refusal | None:
-        """Return why a CronJob of that name must be left alone; None: it is ours, or not there."""
+        """Return why a CronJob of that name may not be changed; None: it is ours, or none exists."""
         meta = source.metadata
         path = _path({"namespace": meta.namespace, "name": meta.name})
         other = await self._api.get(path)
         if other is None:
             return None
+        # Our own CronJob may be missing from the cache: its label, by which it is watched, may have
+        # been removed. It is recognised by owner or by label.
         owners = other["metadata"].get("ownerReferences") or []
         if any(owner["uid"] == meta.uid for owner in owners):
             return None
@@ -234,8 +241,8 @@ class CronJobApplier:
         return Refusal(reason="NameTaken", message=words)
 
 
-def _announcement(stored_now: Mapping[str, Any] | None, reverted: list[str]) -> EventDraft | None:
-    if stored_now is None:
+def _announcement(found: Mapping[str, Any] | None, reverted: list[str]) -> EventDraft | None:
+    if found is None:
         return EventDraft(reason="CronJobCreated", message="the CronJob was made")
     if not reverted:
         return None
@@ -256,7 +263,7 @@ def _format_paths(paths: list[str]) -> str:
 
 
 def _refusal_of(error: ApiError) -> Refusal:
-    """Return the refusal in the API server's words, or raise what is no refusal."""
+    """Return a refusal with the API server's message; raise the error where it is none."""
     if error.code == INVALID:
         field = next((cause.get("field", "") for cause in error.causes), "")
         words = "; ".join(f"{cause.get('field')}: {cause.get('message')}" for cause in error.causes)
@@ -264,7 +271,8 @@ def _refusal_of(error: ApiError) -> Refusal:
         return Refusal(reason=reason, message=shorten(words or error.message))
     if error.code in {FORBIDDEN, NOT_FOUND}:
         return Refusal(reason="Forbidden", message=shorten(error.message), final=False)
-    if error.code == BAD_REQUEST:  # what an admission webhook answers when it gives no code
+    # An admission webhook that refuses without a code of its own makes it 400.
+    if error.code == BAD_REQUEST:
         return Refusal(reason="RefusedByCluster", message=shorten(error.message), final=False)
     raise error
 
@@ -273,29 +281,30 @@ def _path(metadata: Mapping[str, Any]) -> str:
     return f"/apis/batch/v1/namespaces/{metadata['namespace']}/cronjobs/{metadata['name']}"
 
 
-def cronjob_differences(planned: Mapping[str, Any], stored_now: Mapping[str, Any]) -> list[str]:
-    """Return where a CronJob is not as planned.
+def cronjob_differences(planned: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Return the paths at which a CronJob is not as planned.
 
-    Its spec is ours alone. Others may label and annotate the object itself, but own it they may
-    not: it would outlive its source.
+    Every field of its spec counts. Other labels and annotations of the object itself do not.
     """
+    # Another owner does count, as lists are compared whole: the CronJob would outlive its source.
     return [
-        *differences(planned["metadata"], stored_now["metadata"], path="metadata"),
-        *differences(planned["spec"], stored_now.get("spec"), path="spec", whole=True),
+        *differences(planned["metadata"], found["metadata"], path="metadata"),
+        *differences(planned["spec"], found.get("spec"), path="spec", whole=True),
     ]
 
 
 def _removal_patch(planned: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merge patch that leaves nothing but what is planned, if nobody writes meanwhile."""
+    """Return the merge patch that removes what is not planned."""
+    # With the version that was compared: a write meanwhile makes it a conflict.
     meta = {"resourceVersion": stored["metadata"]["resourceVersion"]}
     owners = planned["metadata"]["ownerReferences"]
     spec = merge_patch(stored["spec"], planned["spec"])
     return {"metadata": meta | {"ownerReferences": owners}, "spec": spec}
 
 
-def _state_digest(stored_now: Mapping[str, Any]) -> str:
-    meta = stored_now["metadata"]
-    ours = [stored_now.get("spec"), meta.get("labels"), meta.get("ownerReferences")]
+def _state_digest(found: Mapping[str, Any]) -> str:
+    meta = found["metadata"]
+    ours = [found.get("spec"), meta.get("labels"), meta.get("ownerReferences")]
     return digest(msgspec.json.encode(ours, order="sorted").decode())
 
 

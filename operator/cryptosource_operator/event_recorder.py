@@ -1,7 +1,7 @@
-"""Kubernetes Events for what a person would want to see in `describe`, and no flood of them.
+"""Kubernetes Events of a source, as `kubectl describe` shows them.
 
-An Event is written when a condition changes, never because time has passed; the same words about
-the same source are written once in `QUIET_SECONDS`.
+An Event is written when a condition changes, never because time has passed; the same message about
+the same source is written once in `QUIET_SECONDS`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 600.0
 MAX_REMEMBERED = 10_000
-"""Announcements that are remembered at most."""
+"""Recorded events that are remembered at most, so as not to repeat them."""
 MAX_WAITING = 2_000
-"""Events that wait to be written at most; one more is dropped: it is in the status as well."""
+"""Events that wait to be written at most. Further ones are dropped; the status has them too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventDraft:
-    """What a person is told."""
+    """Reason and message of an Event that is to be written."""
 
     reason: str
     message: str
@@ -39,7 +39,7 @@ class EventDraft:
 
 
 def status_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[EventDraft]:
-    """Return what a change of status tells a person. Pure."""
+    """Return the events of a change of status. Pure."""
     found = []
     for kind in ("Stalled", "RunBlocked", "OverQuota"):
         before, after = condition_of(old, kind), condition_of(new, kind)
@@ -56,6 +56,7 @@ def status_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[EventD
         found.append(_draft(after))
     if before and not after:
         found.append(EventDraft(reason="Resumed", message="runs start on schedule again"))
+    # One event per reason; a stalled source's warning stands for the other events of its reason.
     stalled = condition_of(new, "Stalled").get("reason")
     drafts = {each.reason: each for each in found if each.reason != stalled or each.warning}
     return list(drafts.values())
@@ -79,7 +80,7 @@ def _draft(condition: Mapping[str, Any], *, warning: bool = False) -> EventDraft
 
 
 class EventRecorder:
-    """Writes Events, in a task of its own. Failing to is no failure of anything else."""
+    """Writes Events in a task of its own; a failure to write one is logged and nothing more."""
 
     def __init__(self, api: ApiClient, clock: Clock, metrics: Metrics, *, identity: str) -> None:
         self._api, self._clock, self._metrics = api, clock, metrics
@@ -88,7 +89,7 @@ class EventRecorder:
         self._events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(MAX_WAITING)
 
     def record(self, source: Mapping[str, Any], event: EventDraft) -> None:
-        """Have an Event about a source written, unless the same was told a short while ago."""
+        """Queue an Event about a source, unless the same was queued within `QUIET_SECONDS`."""
         meta = source["metadata"]
         key = digest(meta["uid"], event.reason, event.message)
         now = self._clock.monotonic()
@@ -109,14 +110,15 @@ class EventRecorder:
         return self._events.qsize()
 
     async def run(self) -> None:
-        """Write what there is to tell until cancelled, one at a time: statuses go before."""
+        """Write queued Events until cancelled."""
+        # One at a time: statuses share the API client and matter more.
         while True:
             path, event = await self._events.get()
             await self._write(path, event)
             self._events.task_done()
 
     async def flush(self) -> None:
-        """Wait until everything is written."""
+        """Wait until every queued Event is written."""
         await self._events.join()
 
     async def _write(self, path: str, event: Mapping[str, Any]) -> None:
@@ -124,14 +126,15 @@ class EventRecorder:
             await self._api.create(path, event)
         except (ApiError, ApiUnreachableError, ValueError) as error:
             if isinstance(error, ApiError) and error.code == CONFLICT:
-                return  # another operator, or the one before this, has told it
+                return  # written by another operator, or by this one before a restart
             log.warning("an event could not be written", extra={"error": str(error)})
         else:
             self._metrics.events.labels(event["reason"]).inc()
 
     def _event(self, meta: Mapping[str, Any], event: EventDraft, key: str) -> dict[str, Any]:
         moment = self._clock.now()
-        # Two operators that see the same change write the same name: the second is refused.
+        # The name depends on content and time window: of two operators that see the same change the
+        # second is refused with 409.
         name = f"{meta['name']}.{digest(key, str(int(moment.timestamp() // QUIET_SECONDS)))[:16]}"
         return {
             "apiVersion": "v1",

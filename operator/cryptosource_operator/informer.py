@@ -1,9 +1,9 @@
-"""The informer: Kopf watches sources, CronJobs and Jobs, and what it delivers is the cache.
+"""The informer: Kopf watches sources, CronJobs and Jobs, and events update the cache.
 
-Handlers of `on.event` alone: they add no finalizer and no annotation, and an event is only ever a
-reason to look at a source. Kopf lists, watches, reconnects, starts again after 410 Gone and renews
-credentials; what it cannot know, that a watch delivers nothing although it is open, and that an
-object went while it was disconnected for too long, is for `comparing` to find.
+Only `on.event` handlers are used: they add neither finalizers nor annotations, and an event is no
+more than a reason to reconcile a source. Kopf lists, watches, reconnects, starts again after 410
+Gone and renews credentials. Two faults it cannot see are left to `resync`: an open watch that
+delivers nothing, and an object that was deleted during a long disconnection.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Informer:
     """Keeps the cache in step with the API server.
 
     Args:
-        cache: where objects are remembered.
-        metrics: where events are counted.
-        namespaces: which are served; none: all.
-        look: called with the uid of a source about which something is new.
+        cache: stores the objects.
+        metrics: counts the events.
+        namespaces: the namespaces to watch; none: all.
+        enqueue: called with the uid of a source of which an object changed.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Informer:
         self._namespaces, self._enqueue = namespaces, enqueue
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until cancelled; from then on, a signal to end sets `stop`.
+        """Watch until cancelled. Once Kopf runs, SIGTERM and SIGINT set `stop`.
 
-        Every kind must be served by now: Kopf looks for them once, when it starts.
+        Every kind must be served before: Kopf looks for them once, when it starts.
         """
         quiet_logs()
         started = asyncio.Event()
@@ -67,8 +67,8 @@ class Informer:
         starting = asyncio.create_task(started.wait())
         try:
             await asyncio.wait({watching, starting}, return_when=asyncio.FIRST_COMPLETED)
-            # Kopf has put its own handlers in the place of ours. They would wait five seconds for
-            # every task in the loop that is not Kopf's.
+            # Kopf has replaced our signal handlers by its own, which wait five seconds for every
+            # task of the loop that is not Kopf's.
             stop_on_signals(stop)
             await watching
         finally:
@@ -103,7 +103,8 @@ class Informer:
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """Have SIGTERM and Ctrl-C set `stop`, in the main thread; elsewhere signals never arrive."""
+    """Make SIGTERM and SIGINT set `stop`, when called in the main thread."""
+    # Python delivers signals to the main thread alone and refuses handlers elsewhere (in tests).
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,4 +1,4 @@
-"""Reading Jobs and their pods: how far they are, and what keeps them. Pure."""
+"""The state of Jobs and their pods, read from their API objects. Pure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from cryptosource_store.reasons import (
 )
 
 STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing", ""})
-"""Reasons of a waiting container that are part of every start."""
+"""Reasons of a waiting container that belong to every start."""
 
 OWN_EXIT_CODES = frozenset({0, RETRYABLE_EXIT_CODE, PERMANENT_EXIT_CODE, TERMINATED_EXIT_CODE})
-"""A run that ends with one of these has said why in its row."""
+"""Exit codes of a run that has written its outcome into its row."""
 
 KILLED_EXIT_CODE = 137
+"""128 + SIGKILL."""
 
 
 def job_facts(job: Mapping[str, Any]) -> JobFacts:
-    """Return what matters of a Job."""
+    """Return the facts of a Job."""
     meta, status = job["metadata"], job.get("status") or {}
     ended = {
         condition["type"]: condition
         for condition in status.get("conditions") or []
         if condition.get("status") == "True"
     }
+    # FailureTarget and SuccessCriteriaMet come before Failed and Complete: the outcome is decided and
+    # pods are still being ended.
     failure = ended.get("Failed") or ended.get("FailureTarget") or {}
     finished = failure.get("lastTransitionTime") or status.get("completionTime")
     return JobFacts(
@@ -52,8 +55,8 @@ def pod_trouble(pods: Iterable[Mapping[str, Any]], *, job_name: str) -> PodTroub
     """Return what keeps a Job's newest pod from running, else what ended one of its pods.
 
     Args:
-        pods: of the Job.
-        job_name: whose they are.
+        pods: the pods of the Job.
+        job_name: the Job's name.
     """
     ordered = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
     statuses = [pod.get("status") or {} for pod in ordered]
@@ -81,7 +84,7 @@ def _terminations(status: Mapping[str, Any]) -> Iterator[_Found]:
     if any(
         condition.get("type") == "DisruptionTarget" for condition in status.get("conditions") or []
     ):
-        return  # evicted or drained: that counts for nothing
+        return  # evicted or drained, which a Job does not count as a failure
     for container in status.get("containerStatuses") or []:
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended and ended.get("exitCode") not in OWN_EXIT_CODES:

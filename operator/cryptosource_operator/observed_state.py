@@ -1,4 +1,4 @@
-"""A source at one moment: what is known about it, and the questions the conditions ask of that."""
+"""The observed state of a source at one moment, and what the conditions derive from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cryptosource_store.source_state import RunHistory
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the latest run that says something ended."""
+    """How the latest run that counts ended."""
 
     succeeded: bool
     reason: str
@@ -28,12 +28,12 @@ class Outcome:
     job_name: str
     at: datetime
     from_cluster: bool = False
-    """Whether Kubernetes said so and not the run itself."""
+    """Whether Kubernetes reports it and not the run's own row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedState:
-    """Everything `summarize` goes by."""
+    """The input of `summarize`."""
 
     generation: int
     reading: Readable | Unreadable
@@ -44,7 +44,7 @@ class ObservedState:
     """As stored; None: there is none."""
     refusal: Refusal | None = None
     history: HistoryFacts | None = None
-    """None: Postgres cannot be asked."""
+    """From Postgres; None while it cannot be reached."""
     jobs: tuple[JobFacts, ...] = ()
     trouble: PodTrouble | None = None
     handled: str = ""
@@ -52,7 +52,7 @@ class ObservedState:
 
     @property
     def source(self) -> CryptoSource | None:
-        """Return the source; None when its spec cannot be read."""
+        """Return the source; None when its spec cannot be parsed."""
         return self.reading.source if isinstance(self.reading, Readable) else None
 
     @property
@@ -62,7 +62,7 @@ class ObservedState:
 
     @property
     def busy(self) -> bool:
-        """Return whether a Job is under way."""
+        """Return whether a Job is active."""
         return any(job.active for job in self.jobs)
 
     @property
@@ -72,14 +72,14 @@ class ObservedState:
 
     @cached_property
     def last_success_at(self) -> datetime | None:
-        """Return the latest success, from the old status while Postgres cannot be asked."""
+        """Return the latest success, from the old status while Postgres cannot be reached."""
         if self.history is not None:
             return self.history.last_success_at
         return parse_time(self.old.get("lastSuccessTime"))
 
     @cached_property
     def outcome(self) -> Outcome | None:
-        """Return how the latest run ended, by its own words or by Kubernetes'; None: none did."""
+        """Return how the latest run ended, by its row or by Kubernetes; None: none has ended."""
         outcomes = [found for found in (self._from_rows(), self._from_cluster()) if found]
         return max(outcomes, key=lambda outcome: outcome.at, default=None)
 
@@ -90,8 +90,9 @@ class ObservedState:
         for run in (*self.history.recent, self.history.last):
             if run is None or run.status is RunStatus.RUNNING or run.resumed:
                 continue
+            # Its Job is about to make another attempt.
             if run.status is RunStatus.INTERRUPTED and run.job_name in active:
-                continue  # its Job is about to make another attempt
+                continue
             return Outcome(
                 succeeded=run.status is RunStatus.SUCCESS,
                 reason=run.reason or run.status.value.capitalize(),
@@ -102,7 +103,7 @@ class ObservedState:
         return None
 
     def _from_cluster(self) -> Outcome | None:
-        """Return a failure that no run could write down: killed, out of memory, out of time."""
+        """Return a failure that the run could not record: killed, out of memory, out of time."""
         found = [
             (job.finished_at or job.created_at, job.failure, job.message, job.name)
             for job in self.jobs
@@ -113,6 +114,7 @@ class ObservedState:
             last = [job for job in self.jobs if job.name == trouble.job_name]
             at = max([trouble.ended_at, *(job.finished_at for job in last if job.finished_at)])
             if not self._has_own_outcome(trouble.job_name):
+                # The pod's reason (OOMKilled) says more than its Job's (BackoffLimitExceeded).
                 found = [entry for entry in found if entry[3] != trouble.job_name]
                 found.append((at, trouble.reason, trouble.message, trouble.job_name))
         if not found:
@@ -133,9 +135,10 @@ class ObservedState:
 
     @cached_property
     def merged_history(self) -> RunHistory:
-        """Return what the runs come to, with what the cluster knows of them and Postgres does not.
+        """Return the run history with the outcomes that only Kubernetes knows, ready to be judged.
 
-        The spec's word on suspension and age holds, and the age is by this process' clock.
+        Suspension and the age limit are the spec's, not the row's of `sources`; the age is by this
+        process's clock.
         """
         at, source, outcome = self.last_success_at, self.source, self.outcome
         status = None
@@ -153,12 +156,13 @@ class ObservedState:
 
     @property
     def consecutive_failures(self) -> int:
-        """Return the Jobs that failed since the last success, one that left no word included."""
+        """Return the Jobs that failed since the last success, with one that only Kubernetes knows."""
         if self.history is None:
             return 0
         outcome = self.outcome
         if outcome is None or not outcome.from_cluster:
             return self.history.consecutive_failures
+        # The store may have counted that Job already, when its row was closed as interrupted.
         run = self.history.run_of(outcome.job_name)
         counted = run is not None and run.failed
         return self.history.consecutive_failures + (not counted)
@@ -170,7 +174,7 @@ class ObservedState:
 
     @cached_property
     def permanent(self) -> Outcome | None:
-        """Return the failure that a person has to end, if nobody has changed the spec since."""
+        """Return the failure that only a person can end, unless the spec has changed since."""
         failing = self.failing
         if failing is None or failing.reason not in PERMANENT_REASONS:
             return None
@@ -178,7 +182,7 @@ class ObservedState:
 
     @cached_property
     def outcome_generation(self) -> int:
-        """Return the generation of the spec at which the latest outcome was first seen."""
+        """Return the generation of the spec at which the latest outcome was first reported."""
         before = condition_of(self.old, "LastRunSucceeded")
         known = before.get("observedGeneration")
         outcome = self.outcome
@@ -189,6 +193,7 @@ class ObservedState:
 
     def _seen_before(self, outcome: Outcome) -> bool:
         last = parse_time((self.old.get("lastRun") or {}).get("finishedAt"))
+        # A status has whole seconds, a row has microseconds.
         return last is not None and abs(outcome.at - last) < timedelta(seconds=1)
 
     @property
@@ -198,7 +203,7 @@ class ObservedState:
 
     @property
     def stale_at(self) -> datetime | None:
-        """Return when the data becomes stale; None when it is, or there is none."""
+        """Return when the data becomes stale; None when it is stale already, or there is none."""
         at, source = self.last_success_at, self.source
         if at is None or source is None or self.stale:
             return None
@@ -206,25 +211,25 @@ class ObservedState:
 
     @property
     def blocked(self) -> PodTrouble | None:
-        """Return what keeps the pod of a Job under way from starting."""
+        """Return what keeps the pod of the active Job from starting; None: nothing."""
         trouble = self.trouble
         return trouble if trouble is not None and trouble.ended_at is None else None
 
     @property
     def over_quota(self) -> str:
-        """Return what the schedule asks too much of; empty when it fits."""
+        """Return why the schedule does not fit the plan; empty when it fits."""
         return self.reading.quota_warnings if isinstance(self.reading, Readable) else ""
 
     @property
     def quota_reason(self) -> str:
-        """Return the word for `over_quota`."""
+        """Return the condition's reason for `over_quota`."""
         source = self.source
         fits = source is None or cost(source).fits_quota
         return "RunsTooLong" if fits else Reason.QUOTA_EXCEEDED.value
 
     @cached_property
     def next_run_at(self) -> datetime | None:
-        """Return when the next run is due; None while suspended, stalled or not known."""
+        """Return when the next run is due; None while suspended, refused or not computable."""
         source = self.source
         if source is None or self.suspended or self.refusal is not None:
             return None

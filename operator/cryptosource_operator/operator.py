@@ -1,4 +1,4 @@
-"""The operator as a whole: its parts put together, started in order, and stopped."""
+"""The operator process: builds the components, starts their tasks in order, stops them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptosource_operator.metrics import Metrics
 from cryptosource_operator.pg_listener import PgListener
 from cryptosource_operator.pod_inspector import PodInspector
 from cryptosource_operator.probe_server import serve_probes
-from cryptosource_operator.reconciler import Parts, Reconciler
+from cryptosource_operator.reconciler import Reconciler
 from cryptosource_operator.requested_runs import RequestedRuns
 from cryptosource_operator.resync import Resync
 from cryptosource_operator.run_history import DatabaseDown, Request, RunHistoryReader
@@ -29,9 +29,9 @@ from cryptosource_operator.workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 REQUEST_POLL_SECONDS = 5.0
-"""Requests in Postgres are looked for that often, notified or not."""
+"""Longest time between two reads of the open requests; a notification makes it shorter."""
 INVALIDATE_SECONDS = 600.0
-"""Every source is read anew from Postgres that often: it repairs what no notification told."""
+"""Every run history is read again that often, in case a notification was missed."""
 
 
 class Operator:
@@ -77,7 +77,7 @@ class Operator:
         self._cache_filled = asyncio.Event()
 
     def _reconciler(self) -> Reconciler:
-        parts = Parts(
+        return Reconciler(
             api=self._api,
             cache=self._cache,
             histories=self._histories,
@@ -89,10 +89,9 @@ class Operator:
             clock=self._clock,
             settings=self._settings,
         )
-        return Reconciler(parts)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Operate until told to stop."""
+        """Operate until `stop` is set or a task fails, whose error is raised."""
         settings = self._settings
         probes = serve_probes(
             settings.listen_host,
@@ -111,7 +110,8 @@ class Operator:
                 await self._api.close()
 
     async def _listen_and_work(self, stop: asyncio.Event) -> None:
-        # What is heard before the sources are known is not read a second time.
+        # Started first: when it is connected every history is read again, which costs nothing while
+        # none has been read.
         listener = self._listener()
         try:
             await self._run_tasks(stop)
@@ -132,17 +132,20 @@ class Operator:
         try:
             done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {waiting}:
-                task.result()  # a task that ends by itself ends the process: kubelet restarts it
+                # A task that ends by itself ends the process, and kubelet restarts it: a partly
+                # working operator would look alive.
+                task.result()
         finally:
             stop.set()
             await self._cancel(work)
 
     async def _watch(self, stop: asyncio.Event) -> None:
+        # Kopf looks once for the kinds that are served: one that comes later is never watched.
         await retry(self._resync.check_served)
         await self._informer.run(stop)
 
     async def _reconcile(self) -> None:
-        """Look at sources once everything is known, so that none seems to lack its children."""
+        """Reconcile sources, once the cache is filled: until then children seem to be missing."""
         await retry(self._resync.wait_until_filled)
         self._cache_filled.set()
         self._api.counting = True
@@ -150,7 +153,7 @@ class Operator:
         await self._queue.run()
 
     async def _cancel(self, work: set[asyncio.Task[None]]) -> None:
-        """End everything at once: whatever was not finished, the next look finishes."""
+        """Cancel all tasks. The next reconcile of a source finishes what was under way."""
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
@@ -177,11 +180,13 @@ class Operator:
     def _connected(self) -> None:
         self._database_up = True
         self.metrics.database_up.set(1)
+        # Notifications are not kept for a session that is not connected: read everything again.
         self._requests_waiting.set()
         self._reconnected.set()
         self._invalidate_all()
 
     def _disconnected(self) -> None:
+        # Called for each failed attempt to connect: only the first one is news.
         if self._database_up:
             self._database_up = False
             self.metrics.database_up.set(0)

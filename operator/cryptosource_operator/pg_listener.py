@@ -1,4 +1,4 @@
-"""Hearing from Postgres: which source's runs changed, and that somebody asked for one."""
+"""LISTEN on Postgres: changes of runs, and requests for runs."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ from cryptosource_store.statements.run_requests import REQUESTS_CHANNEL
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
-"""A thread that does not end by then ends with the process."""
+"""How long `close` waits for the thread; it is a daemon and ends with the process."""
+# A connection that was lost without a FIN or RST looks like one without notifications.
 PROBE_SECONDS = 15.0
-"""A silent connection is tried that often: a lost one says nothing."""
+"""A connection without notifications is tested with a statement that often."""
 RETRY_SECONDS = 2.0
+"""Pause between attempts to connect."""
 
 
 class PgListener:
-    """A thread with one session that listens; what it hears is called back on the event loop.
+    """A thread with a session that listens; callbacks run on the event loop.
 
     Args:
         url: the database.
         on_runs: called with the uid of a source whose runs or checkpoint changed.
-        on_requests: called when a run was asked for.
-        on_connected: called when listening began: whatever happened before was missed.
-        on_lost: called when the database cannot be heard any more.
+        on_requests: called when a run was requested.
+        on_connected: called when listening began: earlier notifications were missed.
+        on_lost: called after each failed or lost connection.
     """
+
+    # A thread, because psycopg2 has no asyncio support: it waits in `select` on its socket.
 
     def __init__(
         self,
@@ -53,16 +57,17 @@ class PgListener:
         self._on_runs, self._on_requests = on_runs, on_requests
         self._on_connected, self._on_lost = on_connected, on_lost
         self._stop = threading.Event()
+        # Makes `select` return when the listener is to stop.
         self._wake_sender, self._wake_receiver = socket.socketpair()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start the thread."""
         self._thread.start()
 
     async def close(self) -> None:
-        """Stop, at once unless Postgres is being connected to."""
+        """Stop; a connection attempt under way is waited for up to `CLOSE_SECONDS`."""
         self._stop.set()
         self._wake_sender.send(b"x")
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS)
@@ -98,9 +103,10 @@ class PgListener:
     def _deliver_notices(self, driver: Any) -> None:
         try:
             driver.poll()
-        except Exception as error:  # the driver's own tree; SQLAlchemy does not wrap it here
+        # The driver's own exceptions: SQLAlchemy wraps them only for statements.
+        except Exception as error:
             raise OSError(type(error).__name__) from error
-        # One call per source, however often it was named.
+        # A set: a source that was notified several times is called back once.
         notices = {(notice.channel, notice.payload) for notice in driver.notifies}
         driver.notifies.clear()
         for channel, payload in notices:
@@ -110,5 +116,6 @@ class PgListener:
                 self._call_on_loop(self._on_requests)
 
     def _call_on_loop(self, callback: Callable[..., None], *arguments: str) -> None:
+        # The thread may outlive the loop, see `CLOSE_SECONDS`.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *arguments)

@@ -1,4 +1,4 @@
-"""Looking at the pods of a Job, on demand and by label: for what never reaches Postgres."""
+"""Inspection of the pods of a Job, for failures that never reach Postgres."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from cryptosource_operator.source_facts import HistoryFacts, JobFacts, PodTroubl
 from cryptosource_store.reasons import RunStatus
 
 START_ALLOWANCE = timedelta(seconds=5)
-"""A pod may take that long to start before anybody looks."""
+"""The pods of a younger Job are not inspected."""
 INSPECT_FAILED_FOR = timedelta(hours=1)
-"""A failed Job's pods are looked at that long after; then they are gone more often than not."""
+"""The pods of a failed Job are inspected for that long; later most are deleted."""
 MAX_REMEMBERED = 10_000
+"""Results of ended Jobs that are kept at most."""
 
 
 def job_to_inspect(
     jobs: Sequence[JobFacts], history: HistoryFacts | None, now: datetime
 ) -> JobFacts | None:
-    """Return the Job whose pods may know more than its run has told; None: there is none. Pure."""
+    """Return the Job whose pods may explain more than its run row; None for none. Pure."""
     newest = max(jobs, key=lambda job: job.created_at, default=None)
     if newest is None or now - newest.created_at < START_ALLOWANCE:
         return None
@@ -35,14 +36,16 @@ def job_to_inspect(
 
 
 class PodInspector:
-    """Remembers what the pods of ended Jobs had to say."""
+    """Reads the pods of Jobs, those of an ended Job once."""
+
+    # Listed on demand: a watch on pods would bring an event for each phase of each run.
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
         self._ended_jobs: dict[str, PodTrouble | None] = {}
 
     async def trouble(self, namespace: str, job: JobFacts) -> PodTrouble | None:
-        """Return the trouble of a Job's pods; None: they have none, or are gone."""
+        """Return the trouble of a Job's pods; None: they have none, or are deleted."""
         if job.uid in self._ended_jobs:
             return self._ended_jobs[job.uid]
         path = f"/api/v1/namespaces/{namespace}/pods"

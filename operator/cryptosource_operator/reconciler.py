@@ -1,13 +1,13 @@
-"""One source, made right: its CronJob as planned, its requests answered, its status true.
+"""The reconciler: applies a source's CronJob, answers run requests, writes the status.
 
-Level-based: it looks at how things are and never at what happened, so it may be called at any time,
-twice, by two operators, or again after it was killed anywhere.
+Level-based: it compares the present state with the wanted one and never replays events, so it may be
+called at any time, twice, by two operators, or again after a crash at any point.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,57 +37,58 @@ from cryptosource_operator.source_parser import Readable, Unreadable, read_sourc
 from cryptosource_operator.status import has_new_facts, summarize
 from cryptosource_operator.watch_cache import WatchCache
 
+# The watch is about to deliver the version that made the write a conflict.
 CONFLICT_SECONDS = 1.0
-"""After somebody else wrote first, the watch brings the new version; else it is read again then."""
+"""Pause before a status is written again after a conflict."""
 LATER_SECONDS = 60.0
-"""What has stood in the way for long is looked at again after that."""
+"""Pause while something that a person has to change stands in the way."""
 WAITING_SECONDS = 2.0
-"""An earlier resource's CronJob is looked at again after that."""
+"""Pause while the CronJob of an earlier resource of that name is being deleted."""
+# The CronJob controller has made the Job by then, or will not make it.
 TICK_SECONDS = 5.0
-"""After a run was due, its Job has been made or will not be."""
+"""Pause after the time at which a run was due."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What a reconciler works with."""
+@dataclass(kw_only=True, eq=False)
+class Reconciler:
+    """Reconciles sources; one source never twice at a time, which the work queue guarantees."""
 
     api: ApiClient
     cache: WatchCache
     histories: RunHistoryCache
     applier: CronJobApplier
-    requester: RequestedRuns
-    inspector: PodInspector
-    recorder: EventRecorder
+    requested_runs: RequestedRuns
+    pods: PodInspector
+    events: EventRecorder
     metrics: Metrics
     clock: Clock
     settings: OperatorSettings
-
-
-class Reconciler:
-    """Makes sources right, one at a time each."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._written: dict[str, float] = {}
-        self._ready: dict[str, str] = {}
-        self._readings: dict[str, tuple[int, Readable | Unreadable]] = {}
+    _written_at: dict[str, float] = field(default_factory=dict, init=False)
+    """uid -> when its status was last written, by the monotonic clock."""
+    _ready: dict[str, str] = field(default_factory=dict, init=False)
+    """uid -> the status of its condition Ready, as the metric counts it."""
+    _readings: dict[str, tuple[int, Readable | Unreadable]] = field(
+        default_factory=dict, init=False
+    )
+    """uid -> generation and what its spec was parsed to."""
 
     async def __call__(self, uid: str) -> float | None:
-        """Look at a source.
+        """Reconcile a source.
 
         Returns:
-            Seconds after which to look again; None: when something changes.
+            Seconds after which to call again; None: not before something changes.
 
         Raises:
-            ApiError: the API server could not do something now; it is tried again.
-            ApiUnreachableError: it did not answer.
+            ApiError: the API server refused a request for now; the queue retries.
+            ApiUnreachableError: no answer came.
         """
-        began = self._parts.clock.monotonic()
-        body = self._parts.cache.sources.get(uid)
+        began = self.clock.monotonic()
+        body = self.cache.sources.get(uid)
         if body is None:
             await self._gone(uid)
             return None
         if "deletionTimestamp" in body["metadata"]:
+            # Its children are deleted with it: what is applied now would only be collected again.
             return None
         meta = body["metadata"]
         source = f"{meta['namespace']}/{meta['name']}"
@@ -97,55 +98,54 @@ class Reconciler:
             ):
                 after = await self._reconcile(uid, body)
         except Exception:
-            self._parts.metrics.reconciles.labels("error").inc()
+            self.metrics.reconciles.labels("error").inc()
             raise
-        self._parts.metrics.reconciles.labels("success").inc()
-        self._parts.metrics.reconcile_seconds.observe(self._parts.clock.monotonic() - began)
+        self.metrics.reconciles.labels("success").inc()
+        self.metrics.reconcile_seconds.observe(self.clock.monotonic() - began)
         return after
 
     async def _reconcile(self, uid: str, body: Mapping[str, Any]) -> float | None:
-        parts = self._parts
         reading = self._read(uid, body)
         source = reading.source if isinstance(reading, Readable) else None
-        applied = ApplyResult(cronjob=parts.cache.cronjob(uid))
+        applied = ApplyResult(cronjob=self.cache.cronjob(uid))
         if source is not None:
-            applied = await parts.applier.apply(source)
-        handled, refused = await self._answered(body, source, applied)
-        history = await parts.histories.get(uid, source)
+            applied = await self.applier.apply(source)
+        handled, refused = await self._answer_request(body, source, applied)
+        history = await self.histories.get(uid, source)
         state = ObservedState(
             generation=body["metadata"].get("generation", 0),
             reading=reading,
-            now=parts.clock.now(),
+            now=self.clock.now(),
             old=body.get("status") or {},
             cronjob=applied.cronjob,
             refusal=applied.refusal,
             history=history,
-            jobs=parts.cache.jobs(uid),
+            jobs=self.cache.jobs(uid),
             handled=handled,
         )
-        trouble = refused or await self._trouble(body, state.now, history)
+        trouble = refused or await self._pod_trouble(body, state.now, history)
         state = replace(state, trouble=trouble)
         if applied.event is not None:
-            parts.recorder.record(body, applied.event)
+            self.events.record(body, applied.event)
         postponed = await self._write(uid, body, state)
-        wishes = [postponed, *self._wishes(state)]
-        return min((wish for wish in wishes if wish is not None), default=None)
+        delays = [postponed, *self._delays(state)]
+        return min((delay for delay in delays if delay is not None), default=None)
 
     def _read(self, uid: str, body: Mapping[str, Any]) -> Readable | Unreadable:
-        """Return what a spec says, parsed once for each generation."""
+        """Return the parsed spec; each generation is parsed once."""
         generation = body["metadata"].get("generation", 0)
         known = self._readings.get(uid)
         if known is None or known[0] != generation:
             known = self._readings[uid] = (generation, read_source(body))
         return known[1]
 
-    async def _answered(
+    async def _answer_request(
         self, body: Mapping[str, Any], source: CryptoSource | None, applied: ApplyResult
     ) -> tuple[str, PodTrouble | None]:
-        """Make the Job of an open request.
+        """Create the Job of an open run request, if there is one.
 
         Returns:
-            The last request that was answered, and what the cluster has against the open one.
+            The last request that was answered, and why the API server refused the open one.
         """
         handled = str((body.get("status") or {}).get("lastHandledRunRequest", ""))
         if source is None or applied.cronjob is None or applied.refusal is not None:
@@ -154,114 +154,114 @@ class Reconciler:
         if wanted is None:
             return handled, None
         token, trigger = wanted
-        run = self._parts.requester.run
+        run = self.requested_runs.run
         try:
             name = await run(applied.cronjob, token=token, trigger=trigger)
         except ApiError as error:
             if error.code not in REFUSALS:
                 raise
-            # A quota, an admission policy: it stands against this Job and nothing else.
+            # A quota or an admission policy refuses this Job: the rest of the reconcile goes on.
             words = shorten(error.message)
             return handled, PodTrouble(job_name="", reason=JOB_REFUSED, message=words)
         if trigger != CREATE_TOKEN:
             words = f"Job {name} was made for the request '{token}'"
             event = EventDraft(reason="RunRequested", message=words)
-            self._parts.recorder.record(body, event)
+            self.events.record(body, event)
         return token, None
 
-    async def _trouble(
+    async def _pod_trouble(
         self, body: Mapping[str, Any], now: datetime, history: HistoryFacts | None
     ) -> PodTrouble | None:
         meta = body["metadata"]
-        job = job_to_inspect(self._parts.cache.jobs(meta["uid"]), history, now)
-        return None if job is None else await self._parts.inspector.trouble(meta["namespace"], job)
+        job = job_to_inspect(self.cache.jobs(meta["uid"]), history, now)
+        return None if job is None else await self.pods.trouble(meta["namespace"], job)
 
     async def _write(self, uid: str, body: Mapping[str, Any], state: ObservedState) -> float | None:
-        """Write the status if it changed; return seconds to wait when it is too soon for that."""
+        """Write the status if it changed; return the seconds until it may be written, else None."""
         new = summarize(state)
         self._count(uid, new)
         patch = merge_patch(state.old, new)
         if not patch:
             return None
-        since = self._parts.clock.monotonic() - self._written.get(uid, float("-inf"))
-        distance = self._parts.settings.status_seconds
+        since = self.clock.monotonic() - self._written_at.get(uid, float("-inf"))
+        distance = self.settings.status_seconds
+        # Counts of a run under way change with every page: without a least distance each page would
+        # be a write to the API server, and an event for every client that watches.
         if since < distance and not has_new_facts(state.old, new):
             return distance - since
         meta = body["metadata"]
+        # A precondition: the patch is the difference to this version and to no other.
         version = {"resourceVersion": meta["resourceVersion"]}
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{meta['namespace']}/{PLURAL}/{meta['name']}"
         try:
-            stored = await self._parts.api.merge(
-                f"{path}/status", {"metadata": version, "status": patch}
-            )
+            stored = await self.api.merge(f"{path}/status", {"metadata": version, "status": patch})
         except ApiError as error:
             if error.code == NOT_FOUND:
                 return None
             if error.code == CONFLICT:
                 return CONFLICT_SECONDS
             raise
-        self._parts.cache.put(SOURCE, stored)
-        self._written[uid] = self._parts.clock.monotonic()
+        self.cache.put(SOURCE, stored)
+        self._written_at[uid] = self.clock.monotonic()
         self._measure(state.old, new)
         for event in status_events(state.old, new):
-            self._parts.recorder.record(body, event)
+            self.events.record(body, event)
         return None
 
-    def _wishes(self, state: ObservedState) -> list[float | None]:
-        """Return after how many seconds time alone may change what there is to say."""
-        now, settings = state.now, self._parts.settings
+    def _delays(self, state: ObservedState) -> list[float | None]:
+        """Return the seconds after which the status may change without any event."""
+        now, settings = state.now, self.settings
         moments = [
             state.stale_at and state.stale_at + timedelta(seconds=1),
             state.next_run_at and state.next_run_at + timedelta(seconds=TICK_SECONDS),
         ]
-        wishes: list[float | None] = [
+        delays: list[float | None] = [
             max(0.0, (moment - now).total_seconds()) for moment in moments if moment
         ]
         run = state.latest
         if state.busy and (run is None or run.finished_at is not None):
-            # The longer a pod does not start, the less there is to be learned by looking.
+            # The longer a pod has not started, the less often it is looked at.
             age = min((now - job.created_at).total_seconds() for job in state.jobs if job.active)
-            wishes.append(min(max(settings.pod_check_seconds, age / 2), LATER_SECONDS))
+            delays.append(min(max(settings.pod_check_seconds, age / 2), LATER_SECONDS))
         if state.trouble is not None and state.trouble.reason == JOB_REFUSED:
-            wishes.append(LATER_SECONDS)
+            delays.append(LATER_SECONDS)
         if state.history is None and settings.database is not None:
-            wishes.append(settings.pod_check_seconds)
+            delays.append(settings.pod_check_seconds)
         if state.refusal is not None:
             reason = state.refusal.reason
-            wishes.append(WAITING_SECONDS if reason == "Replacing" else LATER_SECONDS)
-        return wishes
+            delays.append(WAITING_SECONDS if reason == "Replacing" else LATER_SECONDS)
+        return delays
 
     def _measure(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         finished = (new.get("lastRun") or {}).get("finishedAt")
         if finished and finished != (old.get("lastRun") or {}).get("finishedAt"):
             moment = parse_time(finished)
             if moment is not None:
-                lag = (self._parts.clock.now() - moment).total_seconds()
-                self._parts.metrics.mirror_lag.observe(max(0.0, lag))
+                lag = (self.clock.now() - moment).total_seconds()
+                self.metrics.mirror_lag.observe(max(0.0, lag))
 
     def _count(self, uid: str, status: Mapping[str, Any]) -> None:
         ready, before = condition_of(status, "Ready").get("status", "Unknown"), self._ready.get(uid)
         if ready != before:
             self._ready[uid] = ready
-            self._parts.metrics.sources.labels(ready).inc()
+            self.metrics.sources.labels(ready).inc()
             if before is not None:
-                self._parts.metrics.sources.labels(before).dec()
+                self.metrics.sources.labels(before).dec()
 
     async def _gone(self, uid: str) -> None:
-        """Retire a source that was here, and forget it.
-
-        One that was never looked at may be one that another operator has seen first.
-        """
+        """Retire a deleted source and drop what is kept of it."""
+        # Only one that this operator has reconciled: another may be a source that a second operator
+        # has seen before this one's watch delivered it.
         seen = uid in self._readings
         self._forget(uid)
         if seen:
-            await self._parts.histories.retire(uid)
+            await self.histories.retire(uid)
 
     def _forget(self, uid: str) -> None:
         before = self._ready.pop(uid, None)
         if before is not None:
-            self._parts.metrics.sources.labels(before).dec()
-        self._written.pop(uid, None)
+            self.metrics.sources.labels(before).dec()
+        self._written_at.pop(uid, None)
         self._readings.pop(uid, None)
-        self._parts.applier.forget(uid)
-        self._parts.histories.forget(uid)
+        self.applier.forget(uid)
+        self.histories.forget(uid)

@@ -1,4 +1,4 @@
-"""Runs that somebody asked for: by annotation, by runOnCreate, through the API."""
+"""Runs requested by annotation, by runOnCreate or through the API."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ log = logging.getLogger(__name__)
 
 SOURCE_GONE, SUSPENDED, NO_SOURCES = "SourceGone", "Suspended", "NoSources"
 JOB_REFUSED = "JobRefused"
-"""Why a request is refused, as its status tells."""
+"""Reasons of a refused request, as `GET /trigger-etl/{id}` shows them."""
 REFUSALS = (400, 403, 404, 422)
-"""Answers of the API server that asking again will not change: a quota, a policy."""
+"""Status codes of refusals that the same request will meet again: a quota, a policy."""
 
 MAX_TOKEN_LENGTH = 256
-"""Characters of a token that count; the status holds no more."""
+"""Characters of a token that are compared: `lastHandledRunRequest` holds no more."""
 
 
 def pending_run(
     body: Mapping[str, Any], source: CryptoSource, cronjob: Mapping[str, Any]
 ) -> tuple[str, str] | None:
-    """Return the token and the trigger of a run that is asked for and not answered. Pure.
+    """Return the token and the trigger of an open run request; None for none. Pure.
 
-    The first run of `runOnCreate` is a request like another, answered once in a resource's life.
+    The first run of `runOnCreate` is a request too, answered once in a resource's life.
     """
     handled = (body.get("status") or {}).get("lastHandledRunRequest", "")
     annotations = body["metadata"].get("annotations") or {}
@@ -49,7 +49,7 @@ def pending_run(
 
 
 def request_traceparent(body: Mapping[str, Any]) -> str:
-    """Return the trace that an unanswered request by annotation belongs to; empty for none. Pure."""
+    """Return the `traceparent` of an open request by annotation; empty for none. Pure."""
     handled = (body.get("status") or {}).get("lastHandledRunRequest", "")
     annotations = body["metadata"].get("annotations") or {}
     token = annotations.get(RUN_REQUEST, "")[:MAX_TOKEN_LENGTH]
@@ -57,13 +57,17 @@ def request_traceparent(body: Mapping[str, Any]) -> str:
 
 
 class RequestedRuns:
-    """Makes the Jobs of requests: one per token, whoever asks how often, whoever dies in between."""
+    """Creates the Jobs of run requests.
+
+    A Job's name depends on the token alone, so there is one Job per token, however often it is created
+    and whatever crashes in between.
+    """
 
     def __init__(self, api: ApiClient, cache: WatchCache) -> None:
         self._api, self._cache = api, cache
 
     async def run(self, cronjob: Mapping[str, Any], *, token: str, trigger: str) -> str:
-        """Make the Job of a request, unless it is there; return its name."""
+        """Create the Job of a request, unless it exists; return its name."""
         job = plan_manual_job(cronjob, token, trigger=trigger, traceparent=current_traceparent())
         name = str(job["metadata"]["name"])
         path = f"/apis/batch/v1/namespaces/{job['metadata']['namespace']}/jobs"
@@ -78,20 +82,21 @@ class RequestedRuns:
         return name
 
     async def answer(self, database: RunHistoryReader, request: Request) -> None:
-        """Answer a request that came through the API, in its trace, unless it is somebody else's.
+        """Answer a request made through the API, in its trace.
 
-        A source that this operator does not know, or not yet, may be another's: its request stays
-        open until it expires.
+        The request of a source that is not in the cache stays open until it expires: another
+        operator on the same database may serve it.
 
         Raises:
-            ApiError: the API server could not make a Job now; the request stays open.
-            DatabaseDown: Postgres cannot be asked.
+            ApiError: the API server refused a Job for now; the request stays open.
+            ApiUnreachableError: no answer came; the request stays open.
+            DatabaseDown: Postgres cannot be reached.
         """
         with (
             trace_operation(
                 "operator.request", parent=request.traceparent, request=request.request_id
-            ) as trace,
-            use_span(trace.span(), record_exception=False, set_status_on_exception=False),
+            ) as operation,
+            use_span(operation.span(), record_exception=False, set_status_on_exception=False),
         ):
             await self._answer(database, request)
 
@@ -110,7 +115,7 @@ class RequestedRuns:
         await database.answer(request.request_id, jobs=jobs, reason=reason)
 
     async def _start(self, body: Mapping[str, Any], request: Request) -> StartedJob | None:
-        """Make a source's Job; None where the API server will not have it, now or later."""
+        """Create the Job of a source; None where it has no CronJob or the Job is refused for good."""
         uid = str(body["metadata"]["uid"])
         cronjob = self._cache.cronjob(uid)
         if cronjob is None:

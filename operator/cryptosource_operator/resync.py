@@ -1,9 +1,9 @@
-"""Comparing what the API server lists with what the watches delivered.
+"""Comparison of the API server's lists with what the watches have delivered.
 
-At the start it says when the watches have delivered everything. From then on it is the operator's
-canary, and its own resync: a change that a list shows and no watch has brought in time means a
-watch that is dead, however alive it looks. Nothing has to be written for it, and it asks for
-metadata alone. What was missed is put right at once.
+At the start it tells when the cache is filled. After that it detects dead watches: a change that a
+list shows and that no watch delivers in time was missed, and repeated misses make /healthz fail.
+Missed objects are stored and their sources reconciled at once. Only metadata is listed, and nothing
+is written.
 """
 
 from __future__ import annotations
@@ -21,17 +21,26 @@ from cryptosource_operator.watch_cache import WatchCache
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
-"""How often the cache is looked at while it is being filled."""
+"""Time between two looks at the cache while it is being filled."""
+# An object that is listed may be deleted before it is delivered: waiting for it would never end.
 RELIST_SECONDS = 2.0
-"""What is not delivered after that may have been deleted meanwhile: the list is read anew."""
+"""After that the list is read again while the cache is being filled."""
 DELIVERY_SECONDS = 10.0
-"""What is listed and not delivered after that has been missed."""
+"""A listed change that is not delivered after that counts as missed."""
 MAX_MISSED_ROUNDS = 3
-"""After so many rounds with something missed, and nothing delivered since, the watch is dead."""
+"""A watch with so many rounds of missed changes, and nothing delivered between, is dead."""
 
 
 class Resync:
-    """Lists what is watched, at the start and then every so often."""
+    """Compares lists with the cache, at the start and then in rounds.
+
+    Args:
+        api: lists the objects.
+        cache: holds what the watches delivered.
+        metrics: counts missed changes.
+        namespaces: the namespaces to list; none: all.
+        enqueue: called with the uid of a source of which a change was missed.
+    """
 
     def __init__(
         self,
@@ -49,14 +58,14 @@ class Resync:
 
     @property
     def dead(self) -> list[str]:
-        """Return the kinds whose watch has missed changes `MAX_MISSED_ROUNDS` times in a row."""
+        """Return the kinds whose watch has missed changes in `MAX_MISSED_ROUNDS` rounds."""
         return [kind for kind, rounds in self._missed.items() if rounds >= MAX_MISSED_ROUNDS]
 
     async def check_served(self) -> None:
-        """Return once every kind can be listed.
+        """Check that every kind can be listed.
 
         Raises:
-            ApiError: a kind is not served, or may not be listed.
+            ApiError: a kind is not served, or the operator may not list it.
             ApiUnreachableError: no answer came.
         """
         for kind in KINDS:
@@ -64,17 +73,22 @@ class Resync:
                 await self._api.request("GET", f"{path}?limit=1", accept=METADATA_LIST)
 
     async def wait_until_filled(self) -> None:
-        """Return once the watches have delivered every object that is listed.
+        """Wait until the watches have delivered every object that is listed.
 
         Raises:
-            ApiError: the API server did not list them.
+            ApiError: the API server refused a list.
             ApiUnreachableError: no answer came.
         """
         for kind in KINDS:
             await self._wait_for_kind(kind)
 
     async def compare(self) -> None:
-        """Go one round."""
+        """Compare every kind once; store what was missed.
+
+        Raises:
+            ApiError: the API server refused a list.
+            ApiUnreachableError: no answer came.
+        """
         for kind in KINDS:
             await self._compare_kind(kind)
 
@@ -89,21 +103,21 @@ class Resync:
                     return
 
     async def _compare_kind(self, kind: str) -> None:
-        suspects = await self._differing(kind)
+        suspects = await self._find_differences(kind)
         if not suspects:
-            # Agreement alone proves nothing: in a quiet cluster there may have been no change to
-            # deliver. An event since the last miss does.
+            # That list and cache agree proves nothing: there may have been no change to deliver. An
+            # event since the last miss does.
             if self._cache.deliveries[kind] != self._deliveries_at_miss[kind]:
                 self._missed[kind] = 0
             return
         await asyncio.sleep(DELIVERY_SECONDS)
-        # What the watch has brought meanwhile is no suspect, however often it changed.
+        # An object that was delivered meanwhile is not missed, though it may have changed again.
         missed = {
             own_uid
             for own_uid, version in suspects.items()
             if self._cache.version(kind, own_uid) == version
         }
-        missed &= set(await self._differing(kind))
+        missed &= set(await self._find_differences(kind))
         if not missed:
             self._missed[kind] = 0
             return
@@ -113,15 +127,15 @@ class Resync:
         log.warning("a watch has missed changes", extra={"kind": kind, "objects": len(missed)})
         await self._repair(kind, missed)
 
-    async def _differing(self, kind: str) -> dict[str, str | None]:
-        """Return the objects of which list and cache disagree, with the version in the cache."""
+    async def _find_differences(self, kind: str) -> dict[str, str | None]:
+        """Return the uids of objects whose list and cache versions differ -> the cache's version."""
         listed = await self._list_versions(kind)
         known = {own_uid: self._cache.version(kind, own_uid) for own_uid in self._cache.uids(kind)}
         everything = listed.keys() | known.keys()
         return {uid: known.get(uid) for uid in everything if listed.get(uid) != known.get(uid)}
 
     async def _list_versions(self, kind: str) -> dict[str, str]:
-        """Return the resource version of every object that is listed, by uid."""
+        """Return the resource version of every listed object, by uid."""
         return {
             obj["metadata"]["uid"]: obj["metadata"]["resourceVersion"]
             async for obj in self._list(kind, metadata_only=True)

@@ -1,7 +1,7 @@
-"""The pod of a run: restricted, without rights in the cluster, told everything by its own object.
+"""The pod template of a run: restricted, without rights in the cluster.
 
-The resource travels as an annotation of the pod and is mounted as a file by the downward API
-(docs/adr/0006): one object to keep in step, and no right to read anything.
+The resource is an annotation of the pod, mounted as a file by the downward API (docs/adr/0006): the
+run needs no right to read it, and no second object has to be kept in step.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ CONFIG_MAPS, VOLUMES = "/var/lib/cryptosource/configmaps", "/var/lib/cryptosourc
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 
 FILE_MODE = 0o644
-"""Of mounted files."""
+"""Mode of mounted files."""
 
 
 def manifest_of(source: CryptoSource) -> str:
-    """Return the resource as the run reads it: JSON, with the uid by which its rows are kept."""
+    """Return the resource as the run reads it: JSON, with the uid that identifies its rows."""
     meta = source.metadata
     document = {
         "apiVersion": API_VERSION,
@@ -45,9 +45,10 @@ def pod_template(
 
     Args:
         source: the source.
-        settings: what all runs have in common.
-        trigger: what the run row will say started it.
-        start_delay_seconds: how long the run waits first, so that runs of a minute are spread.
+        settings: the settings that all runs share.
+        trigger: the `trigger` of the run row.
+        start_delay_seconds: how long the run waits first, so that runs due in the same minute are
+            spread.
     """
     own = labels(source.metadata.name, source.metadata.uid or "")
     return {
@@ -56,8 +57,8 @@ def pod_template(
             "annotations": {**settings.pod_annotations, MANIFEST: manifest_of(source)},
         },
         "spec": {
-            # What an API server would fill in is said as well, so that a stored object can be
-            # compared with its plan in both directions.
+            # Defaults of the API server are written out, so that a stored object can be compared
+            # with its plan in both directions.
             "dnsPolicy": "ClusterFirst",
             "schedulerName": "default-scheduler",
             **settings.pod,
@@ -138,11 +139,14 @@ def _environment(
 
 
 def _resources(source: CryptoSource, settings: JobSettings) -> dict[str, Any]:
-    asked = source.spec.resources.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
+    requested = source.spec.resources.model_dump(
+        by_alias=True, exclude_none=True, exclude_unset=True
+    )
+    # Merged by resource: a source that asks for memory alone keeps the operator's cpu.
     return {
-        kind: {**settings.resources.get(kind, {}), **asked.get(kind, {})}
+        kind: {**settings.resources.get(kind, {}), **requested.get(kind, {})}
         for kind in ("requests", "limits")
-        if settings.resources.get(kind) or asked.get(kind)
+        if settings.resources.get(kind) or requested.get(kind)
     }
 
 
@@ -161,7 +165,7 @@ def _own_volumes() -> list[dict[str, Any]]:
 
 
 def _data(source: CryptoSource, part: str) -> list[Mapping[str, Any]]:
-    """Return the volume, or its mount, that holds a CSV file; neither for other sources."""
+    """Return the volume or the mount of a CSV file; empty for other sources."""
     csv = source.spec.csv
     if csv is not None and csv.config_map is not None:
         name, folder = csv.config_map.name, CONFIG_MAPS

@@ -1,4 +1,4 @@
-"""What the operator can be told, parsed once from the environment."""
+"""The operator's settings, parsed once from the environment."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ POD_KEYS = frozenset(
         "topologySpreadConstraints",
     }
 )
-"""What CRYPTOSOURCE_JOB_POD may add to the pods of runs: where they run, never what they may do."""
+"""Fields of a pod's spec that CRYPTOSOURCE_JOB_POD may set: where it runs, not what it may do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings:
-    """What every run's pod has in common."""
+    """Settings of the pods of all runs."""
 
     image: str
     """CRYPTOSOURCE_ETL_IMAGE. Its entry point is the command `cryptosource`."""
@@ -51,7 +51,7 @@ class JobSettings:
             "limits": {"memory": "512Mi"},
         }
     )
-    """CRYPTOSOURCE_JOB_RESOURCES, a JSON object: where a source asks for nothing of its own."""
+    """CRYPTOSOURCE_JOB_RESOURCES, a JSON object: for what a source's spec.resources leaves out."""
     pod: Mapping[str, Any] = field(default_factory=dict)
     """CRYPTOSOURCE_JOB_POD, a JSON object with some of `POD_KEYS`."""
     pod_labels: Mapping[str, str] = field(default_factory=dict)
@@ -59,48 +59,49 @@ class JobSettings:
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
     """CRYPTOSOURCE_JOB_ANNOTATIONS, a JSON object."""
     backoff_limit: int = 2
-    """CRYPTOSOURCE_JOB_BACKOFF_LIMIT: further pods of a Job whose run may work later."""
+    """CRYPTOSOURCE_JOB_BACKOFF_LIMIT: retries of a Job whose run failed with a retryable error."""
     grace_seconds: int = 60
-    """CRYPTOSOURCE_JOB_GRACE_SECONDS: for the page in hand when a pod is asked to end."""
+    """CRYPTOSOURCE_JOB_GRACE_SECONDS: for the current page after SIGTERM."""
     spread_seconds: int = 30
-    """CRYPTOSOURCE_SPREAD_SECONDS: scheduled runs that share a minute start within so many."""
+    """CRYPTOSOURCE_SPREAD_SECONDS: runs due in the same minute start within so many seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSettings:
-    """The operator's own circumstances."""
+    """Settings of the operator itself."""
 
     job: JobSettings
     namespaces: tuple[str, ...] = ()
-    """CRYPTOSOURCE_NAMESPACES, by commas. Empty: all of the cluster."""
+    """CRYPTOSOURCE_NAMESPACES, separated by commas. Empty: the whole cluster."""
     database: URL | None = field(default=None, repr=False)
-    """DATABASE_URL. None: statuses say that there is no database."""
+    """DATABASE_URL. None: statuses have the condition DatabaseUnavailable."""
     workers: int = 50
-    """CRYPTOSOURCE_OPERATOR_WORKERS: sources reconciled at once. They wait together for one statement
-    of Postgres, so more of them make fewer statements."""
+    # Reconciles wait together for one statement of Postgres: more of them make fewer statements.
+    """CRYPTOSOURCE_OPERATOR_WORKERS: sources reconciled at once."""
     resync_seconds: float = 60.0
     """CRYPTOSOURCE_RESYNC_SECONDS: how often lists are compared with what the watches delivered."""
     status_seconds: float = 5.0
-    """CRYPTOSOURCE_STATUS_SECONDS: least distance of two writes of one status without a new fact."""
+    """CRYPTOSOURCE_STATUS_SECONDS: least time between two writes of a status in which only counts
+    changed."""
     pod_check_seconds: float = 10.0
-    """CRYPTOSOURCE_POD_CHECK_SECONDS: how often the pod of a Job that has no run yet is looked at."""
+    """CRYPTOSOURCE_POD_CHECK_SECONDS: how often the pods of a Job without a run row are read."""
     listen_host: str = "0.0.0.0"  # noqa: S104 - probes come from the node
     """CRYPTOSOURCE_OPERATOR_HOST."""
     listen_port: int = 8080
     """CRYPTOSOURCE_OPERATOR_PORT: /healthz, /readyz and /metrics. 0 lets the system choose."""
     identity: str = ""
-    """Who reports events: the pod's name."""
+    """`reportingInstance` of events: the pod's name."""
     traced: bool = False
-    """Somebody receives spans: OTEL_EXPORTER_OTLP_ENDPOINT."""
+    """OTEL_EXPORTER_OTLP_ENDPOINT: whether spans are exported."""
     crash_after_calls: int = 0
-    """CRYPTOSOURCE_OPERATOR_CRASH_AFTER, for tests: die right after so many calls of a reconcile."""
+    """CRYPTOSOURCE_OPERATOR_CRASH_AFTER, for tests: SIGKILL after so many calls of reconciles."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> OperatorSettings:
-        """Read the environment of the operator's pod or of a person's shell.
+        """Read the settings from the environment.
 
         Raises:
-            InvalidSetting: a variable cannot be used.
+            InvalidSetting: a variable is missing or has a value that is not allowed.
         """
         names = environ.get("CRYPTOSOURCE_NAMESPACES", "").split(",")
         number = partial(whole_number, environ)

@@ -1,7 +1,7 @@
-"""Retiring sources that were deleted while nobody could write it down.
+"""Retirement of sources whose deletion the operator could not record.
 
-A delete that the operator sees is written at once. One that happened while the operator or Postgres
-was away is found here: Postgres has a source of this cluster that no watch has brought.
+A deletion that a watch delivers is recorded at once. One that happened while the operator or
+Postgres was down is found here: Postgres has a source of this cluster that the cache has not.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class SourceRetirement:
     """Compares the sources in Postgres with those in the cluster.
 
     Args:
-        api: has the last word on whether a source is there.
-        cache: the sources that are known.
-        database: None where there is none.
-        namespaces: which are served; none: all.
+        api: decides whether a source exists.
+        cache: the sources that the watches have delivered.
+        database: None where none is configured.
+        namespaces: the namespaces to compare; none: all.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class SourceRetirement:
         """Retire every source that is gone.
 
         Raises:
-            ApiError: the API server could not say what is there.
-            ApiUnreachableError: it did not answer.
-            DatabaseDown: Postgres cannot be asked.
+            ApiError: the API server refused a list.
+            ApiUnreachableError: no answer came.
+            DatabaseDown: Postgres cannot be reached.
         """
         if self._database is None:
             return
@@ -54,7 +54,9 @@ class SourceRetirement:
                 log.info("a source is gone", extra={"source": source})
 
     async def _exists(self, suspect: Unlisted) -> bool:
-        """Ask the API server: the watch may be behind, and another operator ahead of it."""
+        """Return whether the API server has a source with this uid."""
+        # The cache is no proof: the watch may be behind, and another operator that is ahead of it
+        # may have registered the source. A list with a field selector needs no right to `get`.
         (path,) = paths(SOURCE, (suspect.namespace,))
         query = urlencode({"fieldSelector": f"metadata.name={suspect.name}"})
         found = await self._api.request("GET", f"{path}?{query}")

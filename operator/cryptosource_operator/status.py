@@ -1,4 +1,4 @@
-"""`summarize`: from what is known about a source to its status. Pure."""
+"""The status of a source, computed from its observed state. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cryptosource_operator.source_facts import CheckpointFacts, HistoryFacts, Ru
 from cryptosource_operator.source_parser import shorten
 from cryptosource_store.reasons import RunStatus
 
+# A list of sources has the status of each, and clients of the API server read lists often.
 STATUS_BYTES = 8 * 1024
-"""A status stays below it, whatever a source does: a list of sources, as clients
-of the API server read it again and again, carries the status of each."""
+"""Largest status, as JSON."""
 CURSOR_BYTES = 1024
-"""A cursor that is longer is shown by its short members alone."""
+"""Of a longer cursor only the short members are shown."""
 RECENT_RUNS = 10
 HISTORY_FIELDS = (
     "lastSuccessTime",
@@ -29,7 +29,7 @@ HISTORY_FIELDS = (
     "totals",
     "recentRuns",
 )
-"""What stays as it was while Postgres cannot be asked."""
+"""Fields that keep their old values while Postgres cannot be reached."""
 
 
 def summarize(state: ObservedState) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def summarize(state: ObservedState) -> dict[str, Any]:
 
 
 def has_new_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a status tells a new fact, and not only a larger count."""
+    """Return whether a status differs in more than counts and times."""
 
     def facts(status: Mapping[str, Any]) -> list[Any]:
         run = status.get("lastRun") or {}
@@ -76,6 +76,8 @@ def _conditions(state: ObservedState) -> list[dict[str, Any]]:
         status, reason, message = row.render(state)
         before = condition_of(state.old, kind)
         since = before.get("lastTransitionTime") if before.get("status") == status else None
+        # A failure keeps the generation it was found for: after an edit of the spec clients must not
+        # take it for one of the new spec.
         generation = state.generation
         if kind == "LastRunSucceeded":
             generation = state.outcome_generation
@@ -139,7 +141,7 @@ def _last_run(state: ObservedState) -> dict[str, Any] | None:
     killed = outcome if outcome and outcome.from_cluster else None
     finished = run.finished_at
     if run.status is RunStatus.RUNNING and killed and killed.job_name == run.job_name:
-        # Its row will say so when the next run finds it dead; the cluster knows already.
+        # The row is closed by the next run, which finds this one dead; Kubernetes knows it already.
         finished = max(killed.at, run.started_at)
         killed_fields = {"reason": killed.reason[:64], "message": shorten(killed.message)}
         fields |= killed_fields | {
@@ -164,7 +166,8 @@ def _checkpoint(checkpoint: CheckpointFacts | None) -> dict[str, Any] | None:
 
 
 def _short_cursor(cursor: Any) -> Any:
-    """Return a cursor without nulls, which an API server would drop, and not longer than allowed."""
+    """Return a cursor without nulls and with at most `CURSOR_BYTES` of JSON."""
+    # An API server drops nulls, and each later comparison would find a difference.
     cursor = _without_nulls(cursor)
     if len(json.dumps(cursor)) <= CURSOR_BYTES:
         return cursor
@@ -186,7 +189,8 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _fit_limit(status: dict[str, Any]) -> dict[str, Any]:
-    """Give up what is in Postgres as well, oldest first, until the status is small enough."""
+    """Drop recent runs, oldest first, then the cursor, until the status is small enough."""
+    # Postgres has all of them.
 
     def size() -> int:
         return len(json.dumps(status, ensure_ascii=False).encode())

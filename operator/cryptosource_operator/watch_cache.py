@@ -1,7 +1,7 @@
-"""What the watches have delivered: sources, their CronJobs and their Jobs, in memory.
+"""A cache of what the watches deliver: sources, their CronJobs and their Jobs.
 
-Each object is kept as small as what is read of it. A source is known by its uid, and children are
-found by the uid on their label, so that one of the same name never inherits them.
+Of each object only the parts that are read are kept. A source is identified by its uid, and children
+by the uid on their label, so that a new source never gets the children of a deleted one of that name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def trim(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object without the parts of its metadata that nobody reads."""
+    """Return an object without the parts that the operator does not read."""
     found = {name: value for name, value in obj["metadata"].items() if name in _READ_METADATA}
     if _LAST_APPLIED in (found.get("annotations") or {}):
         kept = found["annotations"].items()
@@ -42,21 +42,21 @@ def trim(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class WatchCache:
-    """The cluster as last heard of."""
+    """The objects of the cluster, as last delivered or written."""
 
     def __init__(self) -> None:
         self.sources: dict[str, dict[str, Any]] = {}
         """By uid."""
+        # As JSON: a fifth of the memory of the same object as dicts, parsed in 0.1 ms.
         self._cronjobs: dict[str, bytes] = {}
-        # As JSON: a fifth of what the same object takes as dicts, and read in 0.1 ms.
         self._jobs: defaultdict[str, dict[str, JobFacts]] = defaultdict(dict)
+        # By kind: an object's own uid -> its version, and the uid of the source it belongs to.
         self._entries: dict[str, dict[str, tuple[str, str]]] = {kind: {} for kind in KINDS}
-        # An object's own uid -> its version, and the uid of the source it belongs to.
         self.deliveries: dict[str, int] = dict.fromkeys(KINDS, 0)
-        """Events of each kind's watch. What the operator itself stores in here is none."""
+        """Events that each kind's watch has delivered; objects put by the operator itself not."""
 
     def cronjob(self, uid: str) -> dict[str, Any] | None:
-        """Return the CronJob of a source."""
+        """Return the CronJob of a source; None: it has none."""
         text = self._cronjobs.get(uid)
         return None if text is None else msgspec.json.decode(text)
 
@@ -65,7 +65,7 @@ class WatchCache:
         return tuple(self._jobs.get(uid, {}).values())
 
     def version(self, kind: str, own_uid: str) -> str | None:
-        """Return the resource version of an object; None: it is not known."""
+        """Return the resource version of an object; None: it is not in the cache."""
         entry = self._entries[kind].get(own_uid)
         return None if entry is None else entry[0]
 
@@ -74,10 +74,11 @@ class WatchCache:
         return list(self._entries[kind])
 
     def put(self, kind: str, obj: Mapping[str, Any]) -> str | None:
-        """Remember an object.
+        """Store an object, unless its version is older than the stored one.
 
         Returns:
-            The uid of the source to look at; None when this version was known, or is nobody's.
+            The uid of the source to reconcile; None when this version is not newer than the stored
+            one, or the object belongs to no source.
         """
         meta = obj["metadata"]
         own_uid, version = meta["uid"], meta.get("resourceVersion", "")
@@ -96,17 +97,18 @@ class WatchCache:
         return uid or None
 
     def _belongs_to_source(self, cronjob: Mapping[str, Any], uid: str) -> bool:
-        """Return whether this is a source's CronJob, and not somebody's copy of it."""
+        """Return whether this is the CronJob of a source and not a copy with the same labels."""
         meta = cronjob["metadata"]
         source = self.sources.get(uid)
         if source is None:
+            # Children may be delivered before their source: the label has the source's name.
             labelled = (meta.get("labels") or {}).get(SOURCE_LABEL, meta["name"])
             return bool(labelled == meta["name"])
         place = ("namespace", "name")
         return all(source["metadata"][key] == meta[key] for key in place)
 
     def drop(self, kind: str, own_uid: str) -> str | None:
-        """Forget an object that is gone; return the uid of the source to look at."""
+        """Remove a deleted object; return the uid of the source to reconcile, if there is one."""
         entry = self._entries[kind].pop(own_uid, None)
         if entry is None:
             return None
@@ -114,6 +116,7 @@ class WatchCache:
         if kind == SOURCE:
             self.sources.pop(uid, None)
         elif kind == CRONJOB:
+            # Its successor of the same name may have been delivered before this deletion.
             found = self.cronjob(uid)
             if found is not None and found["metadata"]["uid"] == own_uid:
                 del self._cronjobs[uid]
@@ -125,11 +128,9 @@ class WatchCache:
 
 
 def _not_newer(version: str, known: str | None) -> bool:
-    """Return whether a version is the known one, or before it.
-
-    A watch may bring what was before our own write. Versions are decimal numbers that grow, which
-    Kubernetes promises since 1.35 (KEP-5504) and etcd always did.
-    """
+    """Return whether a version is the known one or an older one."""
+    # A watch may deliver the state before our own write, which is in the cache already. Versions are
+    # decimal numbers that grow: Kubernetes promises it since 1.35 (KEP-5504), etcd always did so.
     if known is None or not (version.isdecimal() and known.isdecimal()):
         return version == known
     return int(version) <= int(known)

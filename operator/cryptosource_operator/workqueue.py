@@ -1,4 +1,4 @@
-"""A queue of sources to look at: each once, never twice at a time, later when it has to wait."""
+"""A work queue: each key is queued once, never worked on twice at a time, and may be delayed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MAX_BACKOFF_SECONDS = 30.0
 
 
 class WorkQueue:
-    """Runs `work(key)` for every key that was added since it last began.
+    """Calls `work(key)` for every key that was added since its last call began.
 
     Args:
-        work: looks at one key and returns the seconds after which to look again, or None. When it
-            raises, the key is tried again after a pause that doubles each time.
+        work: works on one key; returns the seconds after which to call it again, or None. When it
+            raises, the key is retried after a pause that doubles each time.
         workers: keys worked on at once.
-        on_depth: told how many keys wait.
+        on_depth: called with the number of waiting keys.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class WorkQueue:
         self._count = workers
 
     def add(self, key: str) -> None:
-        """Have a key looked at as soon as a worker is free."""
+        """Queue a key for the next free worker."""
+        # Work under way may have read the state from before this call: it has to run once more.
         if key in self._busy:
             self._again.add(key)
         elif key not in self._waiting:
@@ -49,7 +50,7 @@ class WorkQueue:
             self._on_depth(len(self._waiting))
 
     def add_later(self, key: str, seconds: float) -> None:
-        """Have a key looked at after a while; the earliest wish counts."""
+        """Queue a key after a delay; of several delays the one that ends first counts."""
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
         timer = self._timers.get(key)
@@ -60,7 +61,7 @@ class WorkQueue:
         self._timers[key] = loop.call_at(due, self._due, key)
 
     def forget(self, key: str) -> None:
-        """Drop what is remembered of a key that is gone."""
+        """Drop the timer and the failures of a key that is gone."""
         self._failures.pop(key, None)
         timer = self._timers.pop(key, None)
         if timer is not None:

@@ -105,8 +105,8 @@ def operator_settings(
     settings.networking.connect_timeout = CONNECT_SECONDS
     settings.networking.error_backoffs = _RetryPauses()
     settings.persistence.diffbase_storage = _NoDiffBase()
-    # Events are written by `event_recorder`. Served kinds are checked by `resync`. The chart runs one
-    # replica with strategy Recreate, so no peers are to be found.
+    # Events are written by `event_recorder`, not by Kopf. All kinds are served before Kopf starts
+    # (`Resync.check_served`), so it need not watch for new ones.
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
