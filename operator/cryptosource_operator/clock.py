@@ -1,4 +1,4 @@
-"""Time as a dependency, so that tests own it. The only module that reads the system's clocks."""
+"""The clock, as a dependency that tests replace, and times as the API server writes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the operator needs of time."""
+    """A source of wall-clock and monotonic time."""
 
     def now(self) -> datetime:
         """Return the current time, aware, in UTC."""
@@ -37,7 +37,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Return the time that an API server wrote; None for none, or for what is no time."""
+    """Parse a time of the API server; None for an absent or invalid one."""
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who the operator is to the API server: its pod's service account, or a kubeconfig."""
+"""Credentials for the API server, from the pod's service account or a kubeconfig."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ log = logging.getLogger(__name__)
 
 
 class NoCredentials(Exception):
-    """Nothing says where the API server is. The message says what to do."""
+    """No credentials were found. The message says what to set."""
 
 
 def login(**_: Any) -> kopf.ConnectionInfo:
     """Return the credentials of the pod's service account, else of the kubeconfig.
-
-    Only a kubeconfig whose user is a program (`aws`, `gke-gcloud-auth-plugin`) needs the
-    `kubernetes` package, which costs 22 MiB of memory; in a cluster it is never imported
-    (`adapters.kopf` sees to that).
 
     Raises:
         NoCredentials: there are none.
@@ -31,6 +27,8 @@ def login(**_: Any) -> kopf.ConnectionInfo:
     settings = kopf.OperatorSettings()
     found = kopf.login_with_service_account(settings=settings, logger=log)
     found = found or kopf.login_with_kubeconfig(settings=settings, logger=log)
+    # Only a kubeconfig whose user is a program (`aws`, `gke-gcloud-auth-plugin`) needs the package
+    # `kubernetes`, which costs 22 MiB of memory; elsewhere it is never imported (see `adapters.kopf`).
     if found is not None and not (found.token or found.certificate_data or found.certificate_path):
         found = kopf.login_via_client(settings=settings, logger=log) or found
     if found is None:
@@ -39,11 +37,9 @@ def login(**_: Any) -> kopf.ConnectionInfo:
 
 
 def cluster_of(credentials: kopf.ConnectionInfo) -> str:
-    """Return which cluster credentials are for: the same from a pod and from a kubeconfig.
-
-    Its certificate authority is what a cluster has of its own and everybody may read. Where there
-    is none to check, it is the address.
-    """
+    """Return an id of the cluster, the same by a pod's credentials and by a kubeconfig."""
+    # By the certificate authority: it is the cluster's own and readable by every client, while the
+    # address differs inside and outside. Without an authority the address has to do.
     authority = b""
     if credentials.ca_path:
         authority = Path(os.fsdecode(credentials.ca_path)).read_bytes()

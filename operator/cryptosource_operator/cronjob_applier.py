@@ -235,9 +235,7 @@ class CronJobApplier:
         if earlier or labelled or "deletionTimestamp" in other["metadata"]:
             words = f"waiting until the CronJob {meta.name} of an earlier resource is gone"
             return Refusal(reason="Replacing", message=words, final=False)
-        words = (
-            f"a CronJob {meta.name} that belongs to somebody else is here: rename one of the two"
-        )
+        words = f"a CronJob {meta.name} of another owner exists: rename one of the two"
         return Refusal(reason="NameTaken", message=words)
 
 
@@ -246,7 +244,7 @@ def _announcement(found: Mapping[str, Any] | None, reverted: list[str]) -> Event
         return EventDraft(reason="CronJobCreated", message="the CronJob was made")
     if not reverted:
         return None
-    words = f"somebody had changed the CronJob ({_format_paths(reverted)}); it is as planned again"
+    words = f"the CronJob had been changed ({_format_paths(reverted)}) and is as planned again"
     return EventDraft(reason="DriftReverted", message=words)
 
 

@@ -1,4 +1,4 @@
-"""What the cluster should hold for a source. Pure: the same source gives the same objects."""
+"""The planned CronJob and Jobs of a source. Pure: the same source gives the same objects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plan_cronjob(source: CryptoSource, settings: JobSettings) -> dict[str, Any]:
 
     Args:
         source: with the uid that the API server gave it.
-        settings: what all runs have in common.
+        settings: the settings that all runs share.
     """
     meta, spec = source.metadata, source.spec
     own = labels(meta.name, meta.uid or "")
@@ -63,14 +63,13 @@ def plan_cronjob(source: CryptoSource, settings: JobSettings) -> dict[str, Any]:
 def plan_manual_job(
     cronjob: Mapping[str, Any], token: str, *, trigger: str = "manual", traceparent: str = ""
 ) -> dict[str, Any]:
-    """Return the Job that answers a request for a run, under a name that its token decides.
+    """Return the Job that answers a request for a run.
 
     Args:
-        cronjob: the source's CronJob as stored; the Job is its child, so that its history limits
-            hold for both.
-        token: the request. Asked twice, there is one Job.
+        cronjob: the source's CronJob as stored.
+        token: of the request; the name of the Job depends on it.
         trigger: manual, create or api.
-        traceparent: the trace that the run goes on; empty: it begins its own.
+        traceparent: the trace that the run continues; empty: it begins its own.
     """
     meta = cronjob["metadata"]
     own = meta["labels"]
@@ -79,6 +78,7 @@ def plan_manual_job(
     pod["metadata"]["labels"][TRIGGER_LABEL] = trigger
     if traceparent:
         pod["metadata"]["annotations"][TRACE] = traceparent
+    # The delay spreads scheduled runs; one that was requested starts at once.
     for container in pod["spec"]["containers"]:
         kept = [item for item in container["env"] if item["name"] != START_DELAY]
         container["env"] = [
@@ -94,6 +94,7 @@ def plan_manual_job(
             "namespace": meta["namespace"],
             "labels": {**own, TRIGGER_LABEL: trigger},
             "annotations": {TOKEN: token[:256], "cronjob.kubernetes.io/instantiate": "manual"},
+            # Owned by the CronJob, whose history limits then count this Job as well.
             "ownerReferences": [
                 owner_reference("CronJob", meta["name"], meta["uid"], api_version="batch/v1")
             ],
@@ -103,7 +104,7 @@ def plan_manual_job(
 
 
 def signature_of(cronjob: Mapping[str, Any] | None) -> str:
-    """Return the trace of the reconcile that a stored CronJob says planned it; empty for none."""
+    """Return the `traceparent` of the reconcile that applied a CronJob; empty for none."""
     if cronjob is None:
         return ""
     template = cronjob["spec"]["jobTemplate"]["spec"]["template"]
@@ -113,10 +114,8 @@ def signature_of(cronjob: Mapping[str, Any] | None) -> str:
 
 
 def with_signature(cronjob: Mapping[str, Any], traceparent: str) -> Mapping[str, Any]:
-    """Return a planned CronJob whose runs can tell which reconcile planned them.
-
-    No part of the plan: each reconcile has another, so that of a stored CronJob is no difference.
-    """
+    """Return a planned CronJob with the trace of its reconcile, which its runs link to."""
+    # Not part of the plan: each reconcile has another trace, and the plan must not differ for it.
     if not traceparent:
         return cronjob
     own = copy.deepcopy(dict(cronjob))
@@ -126,16 +125,14 @@ def with_signature(cronjob: Mapping[str, Any], traceparent: str) -> Mapping[str,
 
 
 def start_delay_seconds(source: CryptoSource, settings: JobSettings) -> int:
-    """Return how long a scheduled run waits: the same for a source each time, spread over all.
-
-    Less than half of the interval and of the starting deadline, so that a run that waits is
-    neither late nor overtaken.
-    """
+    """Return how long scheduled runs of a source wait: constant for it, spread over all sources."""
     spec = source.spec
     try:
         interval = shortest_interval_minutes(spec.schedule) * 60
     except ValueError:
         return 0
+    # Less than half of the interval and of the starting deadline: a run that waits is neither missed
+    # nor overtaken by the next one.
     window = min(settings.spread_seconds, spec.starting_deadline_seconds // 2, interval // 2)
     return int(digest(source.metadata.uid or "")[:8], 16) % window if window > 0 else 0
 
@@ -147,7 +144,8 @@ def _job_spec(source: CryptoSource, settings: JobSettings) -> dict[str, Any]:
         "completions": 1,
         "backoffLimit": settings.backoff_limit,
         "activeDeadlineSeconds": source.spec.active_deadline_seconds,
-        # A replacement starts when the pod before it has ended, not when it is told to.
+        # The next pod starts when the one before has ended, not while it is terminating: two would
+        # contend for the source's lock and the second would end as skipped.
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": _failure_rules()},
         "template": pod_template(source, settings, trigger="schedule", start_delay_seconds=delay),
@@ -155,7 +153,7 @@ def _job_spec(source: CryptoSource, settings: JobSettings) -> dict[str, Any]:
 
 
 def _failure_rules() -> list[dict[str, Any]]:
-    """Return how a failed pod counts; the first rule that fits decides."""
+    """Return the rules for failed pods; Kubernetes applies the first that matches."""
     disrupted = {"type": "DisruptionTarget", "status": "True"}
     return [
         {"action": "Ignore", "onPodConditions": [disrupted]},

@@ -1,4 +1,4 @@
-"""The kinds of objects that the operator watches, and where the API server serves them."""
+"""The kinds that the operator watches, and their paths on the API server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCE, CRONJOB, JOB = "CryptoSource", "CronJob", "Job"
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """Where a kind is served, and which of its objects are ours."""
+    """A kind's place in the API, and which of its objects are watched."""
 
     group: str
     version: str
@@ -30,7 +30,7 @@ KINDS = tuple(RESOURCES)
 
 
 def paths(kind: str, namespaces: tuple[str, ...]) -> list[str]:
-    """Return the paths under which the objects of a kind are listed; no namespaces: all of them."""
+    """Return the list paths of a kind, one per namespace; without namespaces the cluster's."""
     resource = RESOURCES[kind]
     scopes = [f"/namespaces/{name}" for name in namespaces] or [""]
     prefix = f"/apis/{resource.group}/{resource.version}"

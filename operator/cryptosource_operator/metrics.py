@@ -10,7 +10,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """One operator's metrics, in a registry of their own."""
+    """The metrics of one operator, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -71,7 +71,7 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        # Prometheus sees a counter rise only from a value it has read: the first ones are 0.
+        # `increase` counts from the first sample: a counter that first appears with 1 shows no rise.
         for kind in KINDS:
             self.missed_events.labels(kind)
         for result in ("success", "error"):

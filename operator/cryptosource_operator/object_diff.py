@@ -1,4 +1,4 @@
-"""Telling whether what the cluster holds is what was planned."""
+"""Differences between planned and stored objects."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 
 def differences(planned: Any, found: Any, *, path: str = "", whole: bool = False) -> list[str]:
-    """Return the paths at which `found` is not as planned; empty when it is in step.
+    """Return the paths at which `found` is not as planned; empty when there are none.
 
-    A list of objects must have the planned items, in order and no others.
+    A list must have the planned items, in order, and no others.
 
     Args:
-        planned: what was applied.
-        found: what is stored.
-        path: where in the object this is.
-        whole: whether everything there is ours, so that what was not planned is a difference too.
+        planned: the value that was applied.
+        found: the value that is stored.
+        path: the path of the value within the object.
+        whole: whether a key that was not planned is a difference too.
     """
     if isinstance(planned, Mapping):
         if not isinstance(found, Mapping):
@@ -41,8 +41,8 @@ def differences(planned: Any, found: Any, *, path: str = "", whole: bool = False
     return [] if planned == found else [path]
 
 
+# An API server does not store all of these: they are the same as an absent key.
 _EMPTY: tuple[Any, ...] = (None, {}, [], "")
-"""What is the same as absent: an API server does not store all of it."""
 
 
 def _key_differences(

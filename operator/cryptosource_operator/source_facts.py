@@ -1,4 +1,4 @@
-"""What is known about a source, gathered from Postgres and from the cluster. Plain data."""
+"""Facts about a source from Postgres and from the cluster. Plain data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RunFacts:
 
     @property
     def failed(self) -> bool:
-        """Return whether it has ended, for good, and did not succeed."""
+        """Return whether it has ended without success and without another attempt."""
         if self.status is RunStatus.INTERRUPTED:
             return not self.resumed
         return self.status is RunStatus.FAILURE
@@ -39,7 +39,7 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointFacts:
-    """How far the source is."""
+    """The checkpoint of a source."""
 
     cursor: Any
     records_committed: int
@@ -49,17 +49,17 @@ class CheckpointFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryFacts:
-    """What Postgres knows about a source."""
+    """The run history of a source in Postgres."""
 
     recent: tuple[RunFacts, ...] = ()
     """The latest runs that count, newest first, at most 10."""
     last: RunFacts | None = None
-    """The last that ended; it may be older than all of `recent`."""
+    """The last run that ended; it may be older than all of `recent`."""
     checkpoint: CheckpointFacts | None = None
     last_success_at: datetime | None = None
     last_failure_at: datetime | None = None
     consecutive_failures: int = 0
-    """Jobs that failed since the last success; the store counts."""
+    """Jobs that failed since the last success, as the store counts them."""
     runs: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -77,35 +77,35 @@ class JobFacts:
     name: str
     uid: str
     token: str
-    """The request it answers; empty for a scheduled one."""
+    """Token of the request it answers; empty for a scheduled one."""
     created_at: datetime
     active: bool
     """Whether it has not ended."""
     ready: bool = False
-    """Whether a pod of it runs."""
+    """Whether one of its pods is ready."""
     failed_pods: int = 0
     failure: str = ""
-    """Why it failed, as Kubernetes says; empty when it did not."""
+    """Reason of its failure, by Kubernetes; empty when it did not fail."""
     message: str = ""
     finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PodTrouble:
-    """What keeps a pod from running, or what ended it."""
+    """Why a pod does not start, or why it was ended."""
 
     job_name: str
     reason: str
     message: str
     ended_at: datetime | None = None
-    """When its container was ended; None: it never started."""
+    """When its container was ended; None: it has not started."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """What the API server, or the cluster as it is, has against the CronJob."""
+    """Why the CronJob cannot be applied."""
 
     reason: str
     message: str
     final: bool = True
-    """Whether a person has to change something; otherwise it is tried again."""
+    """Whether a person has to change something; otherwise it is retried."""

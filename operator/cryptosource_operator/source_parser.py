@@ -1,4 +1,4 @@
-"""From what the API server stores to a source that can be planned, or to why it cannot be."""
+"""The parser of stored resources: a source that can be planned, or why there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptosource_crd.quota import warnings
 from cryptosource_crd.v1alpha1 import API_VERSION, KIND, CryptoSource
 
 MAX_MESSAGE_LENGTH = 256
-"""Characters of a condition's message: conditions share the bytes that a status may have."""
+"""Characters of a condition's message: all conditions share `STATUS_BYTES`."""
 
 _SUBSTITUTES = {"schedule": "0 0 * * *", "timeZone": "Etc/UTC"}
 _READ_METADATA = ("name", "namespace", "uid", "generation")
@@ -26,18 +26,17 @@ class Readable:
 
     source: CryptoSource
     schedule_problem: str = ""
-    """What we think is wrong with its schedule or zone. The API server has the last word on those,
-    because it is the one that has to follow them."""
+    """What this parser finds wrong with the schedule or the time zone; empty: nothing."""
 
     @cached_property
     def quota_warnings(self) -> str:
-        """Return what its schedule asks too much of its plan; empty when it fits."""
+        """Return why its schedule does not fit its plan; empty when it fits."""
         return "" if self.schedule_problem else "; ".join(warnings(self.source))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A spec that the schema let pass and that means nothing."""
+    """A spec that passes the schema and is invalid all the same."""
 
     message: str
 
@@ -46,13 +45,15 @@ def read_source(body: Mapping[str, Any]) -> Readable | Unreadable:
     """Parse a stored resource.
 
     Args:
-        body: the object as the API server gave it; its status is not looked at.
+        body: the object as stored; its status is not read.
     """
     spec = dict(body.get("spec") or {})
     try:
         return Readable(source=_parse(body, spec))
     except ValidationError as error:
         problems = _problems(error)
+    # The CronJob controller has the last word on schedules and time zones, because it follows them: one
+    # that only this parser refuses is planned as it is, and the rest is parsed with a substitute.
     replaceable = {name: spec[name] for name in _SUBSTITUTES if isinstance(spec.get(name), str)}
     if any(path not in {("spec", name) for name in replaceable} for path in problems):
         return Unreadable(message=_join_problems(problems))
