@@ -1,4 +1,4 @@
-"""What holds for a source once its spec and its plan are put together."""
+"""Effective settings of a source: its spec over its plan's defaults."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from cryptosource_crd.v1alpha1.operation import RateLimit
 from cryptosource_crd.v1alpha1.spec import CryptoSourceSpec
 from cryptosource_crd.v1alpha1.vendors.vendor import Plan
 
+# Nothing is published about the limits of files by URL and of plugins: one request per second.
 UNPLANNED_RATE = RateLimit.model_validate({"requestsPerMinute": 60, "burst": 5})
-"""For files by URL and for plugins, about which nothing is published: one request per second."""
+"""The rate limit of sources without a plan."""
 
 
 def plan_of(spec: CryptoSourceSpec) -> Plan | None:
@@ -46,16 +47,14 @@ def api_key_header(spec: CryptoSourceSpec) -> str | None:
 
 
 def api_key_variable(spec: CryptoSourceSpec) -> str:
-    """Return the environment variable that holds a source's API key, such as `COINGECKO_API_KEY`.
-
-    A variable for each type, plugins included: a process that runs several sources gives each key
-    to the upstream it is meant for.
-    """
+    """Return the environment variable that holds a source's API key, such as `COINGECKO_API_KEY`."""
+    # One for each type, plugins included: a process that runs several sources must give each key to
+    # its own upstream alone.
     return f"{spec.type.upper()}_API_KEY"
 
 
 def monthly_quota(spec: CryptoSourceSpec) -> int | None:
-    """Return the requests a month may have; None where none are published or there is no limit."""
+    """Return the quota of requests a month; None where there is none or none is published."""
     settings, plan = spec.vendor_settings, plan_of(spec)
     if settings is None or plan is None:
         return None

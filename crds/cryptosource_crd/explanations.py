@@ -1,4 +1,4 @@
-"""Turning what is wrong with a manifest into one line per problem that says what would be right."""
+"""Explanations of an invalid manifest: one line per problem, with what would be right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a file."""
+    """One problem of a file."""
 
     file: str
     document: int
@@ -49,11 +49,11 @@ class Problem:
 
 
 def parse_source(document: Document, *, file: str) -> CryptoSource | list[Problem]:
-    """Return the resource that a document holds, or everything that is wrong with it.
+    """Return the resource that a document holds, or its problems.
 
     Args:
         document: a document whose kind is CryptoSource.
-        file: its file's name, for the problems.
+        file: the file's name, for the problems.
     """
     try:
         return CryptoSource.model_validate(document.value)
@@ -79,7 +79,7 @@ def explain_syntax(error: DocumentError, *, file: str) -> Problem:
 
 
 def render_path(path: Sequence[str | int]) -> str:
-    """Return a path as people write it: `spec.coinGecko.selection.ids[2]`."""
+    """Return a path in the usual notation: `spec.coinGecko.selection.ids[2]`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -87,22 +87,25 @@ def render_path(path: Sequence[str | int]) -> str:
 
 
 def closest(word: str, choices: Sequence[str]) -> str | None:
-    """Return the choice that `word` is most likely a misspelling of; None when none is near."""
+    """Return the choice that `word` probably misspells; None when none is similar."""
     by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     if near:
         return by_lower[near[0]]
+    # An abbreviation is too far from its word for difflib: `conc` of `concurrencyPolicy`.
     longer = [name for name in by_lower if len(word) > 2 and name.startswith(word.lower())]  # noqa: PLR2004
     return by_lower[longer[0]] if longer else None
 
 
 def _problem(details: ErrorDetails, document: Document, file: str) -> Problem:
     context = details.get("ctx") or {}
+    # pydantic marks an invalid key of a map by "[key]", which is not part of the path.
     path: Path = tuple(part for part in details["loc"] if part != "[key]")
+    # The field that a rule over several fields found at fault (`closed_model.broken_rule`).
     if isinstance(context.get("at"), str):
         path = (*path, context["at"])
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    hinted = _HINTS.get(details["type"], _documented)(path, details)
+    hinted = _HINTS.get(details["type"], _describe_field)(path, details)
     override, hint = hinted if isinstance(hinted, tuple) else (None, hinted)
     return Problem(
         file,
@@ -115,6 +118,7 @@ def _problem(details: ErrorDetails, document: Document, file: str) -> Problem:
 
 
 def _one_line(text: str) -> str:
+    # A message may quote the manifest, which may hold control characters of a terminal.
     flat = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(flat.split())[:400]
 
@@ -123,7 +127,7 @@ Hint = str | tuple[str, str]
 """A hint alone, or a better message with it."""
 
 
-def _documented(path: Path, details: ErrorDetails) -> Hint:
+def _describe_field(path: Path, details: ErrorDetails) -> Hint:
     if path[-1:] == ("timeZone",) and isinstance(details["input"], str):
         near = closest(details["input"], sorted(known_time_zones()))
         return f"did you mean {near}?" if near else "an IANA name such as Europe/Berlin"
@@ -158,6 +162,7 @@ def _choice(path: Path, details: ErrorDetails) -> Hint:
 def _text(path: Path, details: ErrorDetails) -> Hint:
     if isinstance(details["input"], dict | list):
         return "must be a string", description_of(path)
+    # YAML reads `5` as a number and `no` as a boolean.
     kind = {bool: "true/false", int: "a number", float: "a number"}.get(type(details["input"]), "")
     return f"must be a string, YAML reads this as {kind}", "put it in quotes"
 

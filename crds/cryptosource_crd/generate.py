@@ -1,4 +1,4 @@
-"""`python -m cryptosource_crd.generate`: write crds/cryptosources.yaml, and the chart's copy of it."""
+"""`python -m cryptosource_crd.generate`: writes crds/cryptosources.yaml and the chart's copy."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ HEADER = "# Generated from crds/cryptosource_crd by `make generate`: edit the mo
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes equal parts out in full: anchors save space and cost readers."""
+    """A dumper without anchors: equal parts are written out, which is easier to read."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
-        """Return that nothing is to be an alias."""
+        """Return True: no value becomes an alias."""
         return True
 
 
 def render() -> str:
-    """Return the file's text."""
+    """Return the text of crds/cryptosources.yaml."""
     text = yaml.dump(definition(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return HEADER + text
 
 
 def render_template() -> str:
-    """Return the same document as a template: left out, or kept at uninstallation, as values say."""
-    head, name, rest = _escaped(render()).partition(f"  name: {definition()['metadata']['name']}\n")
+    """Return the same document as a Helm template, controlled by `crds.enabled` and `crds.keep`."""
+    head, name, rest = _escape(render()).partition(f"  name: {definition()['metadata']['name']}\n")
     annotations = (
         "  {{- if .Values.crds.keep }}\n"
         "  annotations:\n"
@@ -40,13 +40,13 @@ def render_template() -> str:
     return f"{{{{- if .Values.crds.enabled }}}}\n{head}{name}{annotations}{rest}{{{{- end }}}}\n"
 
 
-def _escaped(text: str) -> str:
-    """Return the text so that Helm prints it as it is."""
+def _escape(text: str) -> str:
+    """Return the text with `{{` escaped for Helm."""
     return text.replace("{{", '{{ "{{" }}')
 
 
 def main(arguments: list[str]) -> int:
-    """Write both files to where they belong, or the first alone to the path given."""
+    """Write both files, or the first alone to the given path; return the exit code."""
     if arguments:
         Path(arguments[0]).write_text(render(), encoding="utf-8")
         return 0

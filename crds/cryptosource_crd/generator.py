@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, put together from the models and the rules. Pure."""
+"""The CustomResourceDefinition, built from the models and the rules. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cryptosource_crd.v1alpha1 import KIND, VENDORS, CryptoSourceSpec, CryptoSou
 
 GROUP, VERSION, PLURAL = "cryptosource.io", "v1alpha1", "cryptosources"
 SETS: tuple[Path, ...] = tuple(("spec", vendor.member, "selection", "ids") for vendor in VENDORS)
-"""Lists in which nothing may be repeated."""
+"""Paths of lists whose items must be unique."""
+# kstatus takes a resource whose generation is not observed for one in progress.
 STATUS_DEFAULT = {"observedGeneration": -1}
-"""Tells kstatus that nobody has looked at the resource yet."""
 
 
 def _condition(kind: str, field: str) -> str:
@@ -25,11 +25,11 @@ COLUMNS = (
     ("Suspend", "boolean", ".spec.suspend", 0, "Whether scheduled runs are stopped"),
     ("Ready", "string", _condition("Ready", "status"), 0, "Whether all is well"),
     ("Last Run", "date", ".status.lastRun.startedAt", 0, "Since the latest run began"),
-    ("Status", "string", ".status.lastRun.status", 0, "What became of the latest run"),
+    ("Status", "string", ".status.lastRun.status", 0, "Outcome of the latest run"),
     ("Records", "integer", ".status.lastRun.processed", 0, "Records the latest run read"),
     ("Last Success", "date", ".status.lastSuccessTime", 0, "Since a run last succeeded"),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Since the resource was made"),
-    # A date column shows the past alone: a time to come is printed as it is.
+    # kubectl prints a date column as an age, which a time in the future has not: a string.
     ("Next Run", "string", ".status.nextScheduleTime", 1, "When the next run is due"),
     (
         "Failures",
@@ -41,7 +41,7 @@ COLUMNS = (
     ("Checkpoint", "date", ".status.checkpoint.updatedAt", 1, "Since the checkpoint last moved"),
     ("Message", "string", _condition("Ready", "message"), 1, "Why it is ready or is not"),
 )
-"""Name, type, JSON path, priority (1: with -o wide) and description of what kubectl prints."""
+"""Columns of `kubectl get`: name, type, JSON path, priority (1: with -o wide), description."""
 
 
 def definition() -> dict[str, Any]:

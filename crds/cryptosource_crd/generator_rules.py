@@ -1,7 +1,7 @@
-"""CEL rules: what a schema alone cannot say, each with the sentence a person reads.
+"""CEL rules of the CRD: what a schema cannot express, each with its message.
 
-A rule says no more than `kubectl apply` should refuse at once. Ranges of cron fields, time zones,
-encodings and time formats are beyond CEL; the operator reports those as conditions.
+Ranges of cron fields, time zones, encodings and time formats are beyond CEL; the operator reports
+those as conditions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Rule:
     rule: str
     message: str
     field: str = ""
-    """Path below the object that is to blame, such as `.csv`; empty: the object."""
+    """Path of the field at fault below the object, such as `.csv`; empty: the object itself."""
 
     def render(self) -> dict[str, str]:
         """Return the entry as the CRD holds it."""
@@ -62,11 +62,12 @@ _BUILT_IN = _cel_list(BUILT_IN_TYPES)
 _LOCATIONS = [Csv.model_fields[name].alias or name for name in ("path", "url")]
 _LOCATIONS += ["configMap", "volumeClaim"]
 
+# RE2 has no look-around, so this is another spelling of the pattern in `cryptosource_crd.urls`; a test
+# holds the two together.
 _CREDENTIAL = (
     r"(?i)[?&](([^=&]*[-_.])?(api[-_]?key|key|token|secret|password|passwd|pwd|auth|authorization"
     r"|signature|sig|credential|access[-_]?key)|[^=&]*(api[-_]?key|apikey)[^=&]*)(=|&|$)"
 )
-"""RE2's spelling of `cryptosource_crd.urls`: a test holds the two together."""
 
 IS_URL = Rule("isURL(self)", "must be an absolute http:// or https:// URL with a host")
 NO_KEY = Rule(
@@ -116,6 +117,7 @@ RULES: Mapping[Path, tuple[Rule, ...]] = {
             "!self.contains('TZ=')",
             "must not hold TZ= or CRON_TZ=: use timeZone for the zone",
         ),
+        # A schedule with TZ= breaks the rule above, whose message is the one to read.
         Rule(
             rf"self.matches(r'^(@({CRON_MACROS})|[0-9A-Za-z*?,/-]+(\s+[0-9A-Za-z*?,/-]+){{4}})$')"
             " || self.contains('TZ=')",
@@ -147,6 +149,7 @@ RULES: Mapping[Path, tuple[Rule, ...]] = {
             "must be relative to the volume's root, without '..'",
         ),
     ),
+    # A structural schema has no place for the bounds of a map's keys.
     ("spec", "identity", "pins"): (
         Rule(
             "self.all(id, size(id) >= 1 && size(id) <= 256)",
@@ -159,4 +162,4 @@ RULES: Mapping[Path, tuple[Rule, ...]] = {
         for vendor in VENDORS
     },
 }
-"""Path of a schema -> its rules."""
+"""Path of a schema below the resource -> its rules."""

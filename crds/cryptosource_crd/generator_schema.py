@@ -1,7 +1,8 @@
-"""From pydantic's JSON schema to the structural schema that an API server demands.
+"""Conversion of pydantic's JSON schema to the structural schema that a CRD requires.
 
-Structural means: every field has one type, no references, no nullable unions; what is open is marked
-(`x-kubernetes-preserve-unknown-fields`). See kubernetes.io/docs, "Specifying a structural schema".
+Structural means: every field has one type, there are no references and no nullable unions, and open
+values are marked (`x-kubernetes-preserve-unknown-fields`). See kubernetes.io/docs, "Specifying a
+structural schema".
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ KEPT = (
     "maxProperties",
     "required",
 )
-"""Keywords that mean the same in both. `propertyNames` has no counterpart: the operator checks it."""
+"""Keywords with the same meaning in both. `propertyNames` has none: the operator checks it."""
 
 OPEN: Schema = {"x-kubernetes-preserve-unknown-fields": True}
 """Any JSON."""
 
+# Satisfied by no string: a structural schema has no other way to forbid a field.
 IMPOSSIBLE_TEXT: Schema = {"minLength": 1, "maxLength": 0}
-"""No string satisfies it: the only way to say that a field may not be there."""
 
+# An API server reads bounds as float64: larger integers lose digits and are left out.
 MAX_SAFE = 2**53
-"""Bounds above it are lost in an API server's float64 and left out."""
 
 
 def structural(model: type[BaseModel], *, defaults: bool) -> Schema:
@@ -57,8 +58,8 @@ class _Converter:
         self._defaults = defaults
 
     def convert(self, schema: Schema) -> Schema:
-        """Return one schema, its references put in place."""
-        schema = self._resolved(schema)
+        """Return a schema as a structural one, references replaced."""
+        schema = self._resolve(schema)
         if "anyOf" in schema:
             return self._text_or_object(schema)
         result = {key: schema[key] for key in KEPT if key in schema}
@@ -72,8 +73,8 @@ class _Converter:
         self._add_default(schema, result)
         return result if "type" in result else result | OPEN
 
-    def _resolved(self, schema: Schema) -> Schema:
-        """Follow references and take the null out of a union; outer keywords win."""
+    def _resolve(self, schema: Schema) -> Schema:
+        """Follow references and remove null from unions; outer keywords win."""
         while "$ref" in schema or "anyOf" in schema:
             outer = {key: value for key, value in schema.items() if key not in {"$ref", "anyOf"}}
             if "$ref" in schema:
@@ -100,7 +101,7 @@ class _Converter:
             result |= OPEN if inner == OPEN else {"additionalProperties": inner}
 
     def _add_default(self, schema: Schema, result: Schema) -> None:
-        default = _without_gaps(schema.get("default"))
+        default = _drop_empty(schema.get("default"))
         # A default mapping of columns, once stored, would look like one that the manifest gives,
         # and those must be in the file's header.
         children = result.get("properties", {}).values()
@@ -109,14 +110,12 @@ class _Converter:
             result["default"] = default
 
     def _text_or_object(self, schema: Schema) -> Schema:
-        """Return the schema of a field that is a string or an object.
-
-        A structural schema has one type per field or none. Without a type each keyword holds for
-        values of its own kind alone: the bounds of length for the string, `properties` and
-        `required` for the object; numbers and lists are refused by bounds that none can meet.
-        """
-        text, thing = (self._resolved(member) for member in schema["anyOf"])
-        result = self.convert(thing)
+        """Return the schema of a field that is a string or an object."""
+        # A structural schema has one type per field or none. Without a type each keyword applies to
+        # values of its own kind alone: the bounds of length to the string, `properties` and
+        # `required` to the object; numbers and lists are refused by bounds that none can meet.
+        text, as_object = (self._resolve(member) for member in schema["anyOf"])
+        result = self.convert(as_object)
         del result["type"]
         result.pop("default", None)
         for child in result["properties"].values():
@@ -136,9 +135,9 @@ def _only(name: str, *, without: str) -> Schema:
     return {"required": [name], "properties": {without: dict(IMPOSSIBLE_TEXT)}}
 
 
-def _without_gaps(value: Any) -> Any:
-    """Return a default without nulls and without objects that hold nothing."""
+def _drop_empty(value: Any) -> Any:
+    """Return a default without nulls and empty objects."""
     if isinstance(value, dict):
-        filled = {key: _without_gaps(item) for key, item in value.items()}
+        filled = {key: _drop_empty(item) for key, item in value.items()}
         return {key: item for key, item in filled.items() if item not in (None, {})}
     return value

@@ -1,4 +1,4 @@
-"""What a schedule costs, and what would fit the plan instead."""
+"""The cost of a schedule in requests, and the schedule that would fit the plan."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cryptosource_crd.schedule import (
 if TYPE_CHECKING:
     from cryptosource_crd.v1alpha1 import CryptoSource, CryptoSourceSpec, RateLimit
 
+# Intervals that divide an hour or a day, so that the runs are evenly spaced.
 _EVEN_SCHEDULES = (
     (1, "* * * * *"),
     *((minutes, f"*/{minutes} * * * *") for minutes in (2, 3, 4, 5, 6, 10, 12, 15, 20, 30)),
@@ -26,13 +27,13 @@ _EVEN_SCHEDULES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleCost:
-    """What the schedule of one source asks of its upstream."""
+    """The requests that the schedule of one source makes, against its plan."""
 
     runs_per_month: int
     """In a month of 30 days."""
     requests_per_run: int
-    """Pages; 0 where nothing is fetched. Retries, and pages read again after a reshuffle, come on
-    top."""
+    """Pages; 0 where nothing is fetched. Retries and pages read again after a reshuffle are not
+    counted."""
     requests_per_month: int
     """In a month of 30 days."""
     plan: str | None
@@ -42,27 +43,24 @@ class ScheduleCost:
     fits_quota: bool
     """Whether a month of 31 days stays within the quota."""
     requests_per_minute: int
-    """The rate at which the run is allowed to ask."""
+    """The rate limit of the run."""
     run_seconds: int
-    """How long the requests of one run take at that rate, at the least."""
+    """Least time that the requests of one run take at that rate."""
     fits_interval: bool
-    """Whether that is shorter than both the shortest interval and `activeDeadlineSeconds`."""
+    """Whether `run_seconds` is below the shortest interval and below `activeDeadlineSeconds`."""
     fitting_schedule: str | None
-    """The most frequent even schedule within the quota and the rate; None: no daily one is."""
+    """The most frequent even schedule within quota and rate; None: not even a daily one fits."""
     fitting_interval_minutes: int | None
     """Minutes between two runs of `fitting_schedule`."""
 
     @property
     def fits(self) -> bool:
-        """Whether nothing stands against the schedule."""
+        """Whether the schedule fits both."""
         return self.fits_quota and self.fits_interval
 
 
 def requests_per_run(spec: CryptoSourceSpec) -> int:
-    """Return how many requests a run makes when each succeeds at once.
-
-    A plugin's requests are not known and count as one.
-    """
+    """Return the requests of a run in which each succeeds at once; of a plugin's run 1."""
     vendor, settings = spec.vendor, spec.vendor_settings
     if vendor is not None and settings is not None:
         return vendor.requests_per_run(settings.selection)
@@ -76,17 +74,17 @@ def cost(source: CryptoSource) -> ScheduleCost:
     spec = source.spec
     requests = requests_per_run(spec)
     rate = effective_rate_limit(spec)
-    seconds = _seconds(requests, rate)
+    seconds = _run_seconds(requests, rate)
     quota = monthly_quota(spec)
     interval = shortest_interval_minutes(spec.schedule)
-    best = _fitting(requests, quota=quota, seconds=seconds)
+    best = _find_fitting(requests, quota=quota, seconds=seconds)
     return ScheduleCost(
         runs_per_month=runs_per_month(spec.schedule),
         requests_per_run=requests,
         requests_per_month=runs_per_month(spec.schedule) * requests,
         plan=_plan_name(spec),
         quota=quota,
-        fits_quota=_within(spec.schedule, requests, quota),
+        fits_quota=_fits_quota(spec.schedule, requests, quota),
         requests_per_minute=rate.requests_per_minute,
         run_seconds=seconds,
         fits_interval=seconds < min(interval * 60, spec.active_deadline_seconds),
@@ -96,7 +94,7 @@ def cost(source: CryptoSource) -> ScheduleCost:
 
 
 def describe(source: CryptoSource) -> str:
-    """Return the cost as one line for a person."""
+    """Return the cost as one line of text."""
     figures = cost(source)
     if figures.requests_per_run == 0:
         return f"{figures.runs_per_month:,} runs per month, no requests"
@@ -111,7 +109,7 @@ def describe(source: CryptoSource) -> str:
 
 
 def warnings(source: CryptoSource) -> list[str]:
-    """Return what will go wrong with the schedule, one sentence each with what would do instead."""
+    """Return the problems of the schedule, each a sentence with what would fit instead."""
     figures = cost(source)
     found = []
     if not figures.fits_quota:
@@ -124,22 +122,24 @@ def warnings(source: CryptoSource) -> list[str]:
     return found
 
 
-def _seconds(requests: int, rate: RateLimit) -> int:
+def _run_seconds(requests: int, rate: RateLimit) -> int:
+    # The burst is sent at once; the others wait for a token each.
     waiting = max(0, requests - rate.burst)
     return -(-waiting * 60 // rate.requests_per_minute)
 
 
-def _within(schedule: str, requests: int, quota: int | None) -> bool:
+def _fits_quota(schedule: str, requests: int, quota: int | None) -> bool:
+    # A month of 31 days: a schedule that fits a month of 30 alone would stop on its last day.
     runs = runs_per_month(schedule, days=MAX_MONTH_DAYS)
     return quota is None or runs * requests <= quota
 
 
-def _fitting(requests: int, *, quota: int | None, seconds: int) -> tuple[int, str] | None:
+def _find_fitting(requests: int, *, quota: int | None, seconds: int) -> tuple[int, str] | None:
     return next(
         (
             (minutes, schedule)
             for minutes, schedule in _EVEN_SCHEDULES
-            if seconds < minutes * 60 and _within(schedule, requests, quota)
+            if seconds < minutes * 60 and _fits_quota(schedule, requests, quota)
         ),
         None,
     )
@@ -175,7 +175,9 @@ def _assets_beyond_plan(spec: CryptoSourceSpec) -> str | None:
     plan, settings = plan_of(spec), spec.vendor_settings
     if plan is None or settings is None or plan.max_assets is None:
         return None
-    wanted = settings.selection.top or len(settings.selection.ids or ())
-    if wanted <= plan.max_assets:
+    selected = settings.selection.top or len(settings.selection.ids or ())
+    if selected <= plan.max_assets:
         return None
-    return f"{_plan_name(spec)} shows {plan.max_assets:,} coins, the selection asks for {wanted:,}"
+    return (
+        f"{_plan_name(spec)} shows {plan.max_assets:,} coins, the selection asks for {selected:,}"
+    )

@@ -1,8 +1,8 @@
 """`cryptosource.io/v1alpha1`: the models of the resource, strict on spec and tolerant on status.
 
 Belongs here: fields, their bounds, defaults and documentation; the CRD's schema is generated from
-them. `vendors` holds for each vendor its member and, as data, its plans. Never here: what to do
-with a value, which is for the modules one level up.
+them. `vendors` holds for each vendor its member and, as data, its plans. Never here: what follows
+from a value, which belongs to the modules one level up.
 """
 
 from __future__ import annotations

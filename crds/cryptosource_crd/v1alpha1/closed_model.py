@@ -1,4 +1,4 @@
-"""How every model of the resource reads its input."""
+"""Base classes of the resource's models, and the error of a rule over several fields."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 class _ResourceModel(BaseModel):
     """camelCase outside, immutable inside; a null is a field left out, as in Kubernetes."""
 
+    # `hide_input_in_errors`: a manifest may hold a key in the wrong place, and errors are logged.
     model_config = ConfigDict(
         strict=True,
         frozen=True,
@@ -31,13 +32,15 @@ class _ResourceModel(BaseModel):
 
 
 class ClosedModel(_ResourceModel):
-    """What a person writes: an unknown field is a mistake and is refused."""
+    """A model of what people write: unknown fields are refused as mistakes."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class TolerantModel(_ResourceModel):
-    """What a machine writes: fields of a newer release are passed over, so that both can run."""
+    """A model of what programs write: unknown fields are ignored."""
+
+    # A newer release may run at the same time and write fields that this one does not have.
 
     model_config = ConfigDict(extra="ignore")
 

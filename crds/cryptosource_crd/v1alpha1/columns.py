@@ -1,4 +1,4 @@
-"""Which column of a CSV file means what."""
+"""The mapping of a CSV file's columns to the fields of a quote."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ class VolumeClaimFile(ClosedModel):
     path: FilePath
     """Path of the file within the volume, without `..`."""
 
+    # The path is joined to the mount point: it must not lead out of the volume.
     @field_validator("path")
     @classmethod
     def _inside(cls, value: str) -> str:
@@ -77,9 +78,10 @@ class Csv(ClosedModel):
         if value == "auto":
             return value
         try:
-            # Only text encodings decode bytes to text: rot13, hex and zip are codecs as well.
+            # `decode` refuses codecs that are no text encodings, such as rot13, hex and zip.
             b"text".decode(value)
         except UnicodeError:
+            # A text encoding in which these four bytes are no text, such as utf-32.
             return value
         except (LookupError, ValueError):
             raise ValueError(f"no such text encoding: {value[:32]!r}") from None

@@ -1,4 +1,4 @@
-"""The part of metadata that this project reads."""
+"""The part of `metadata` that this project reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members of the spec that say how a run behaves, whatever it reads."""
+"""Members of the spec that control runs, whatever their source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a source's data comes from: its type, and the member and the key that belong to it."""
+"""The origin of a source's data: its type, with the member and the API key that belong to it."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class Origin(ClosedModel):
     def _member(self, name: str) -> Any:
         return getattr(self, to_snake(name))
 
+    # A vendor's member may be left out of the manifest: every field of it has a default.
     @model_validator(mode="before")
     @classmethod
     def _vendor_defaults(cls, data: Any) -> Any:

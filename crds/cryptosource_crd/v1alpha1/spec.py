@@ -1,4 +1,4 @@
-"""What a person asks for."""
+"""The spec of a CryptoSource."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cryptosource_crd.v1alpha1.operation import (
 )
 from cryptosource_crd.v1alpha1.origin import Origin
 
+# The type is part of every external id's scope, and is kept in lower case.
 PIN = re.compile(r"^[a-z][a-z0-9]{0,62}:[^\x00-\x1f\x7f]{1,256}$")
 Pin = Annotated[str, Field(min_length=3, max_length=320, pattern=PIN.pattern)]
 

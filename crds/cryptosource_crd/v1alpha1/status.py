@@ -18,11 +18,11 @@ class Condition(TolerantModel):
     """One `metav1.Condition`."""
 
     type: str = Field(min_length=1, max_length=316, pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./]*$")
-    """What it is about: Ready, Scheduled, LastRunSucceeded, Fresh, Reconciling, Stalled, …"""
+    """Its type: Ready, Scheduled, LastRunSucceeded, Fresh, Reconciling, Stalled, …"""
     status: Literal["True", "False", "Unknown"]
-    """Whether it is so."""
+    """Whether the condition holds."""
     observed_generation: int | None = Field(default=None, ge=0)
-    """Generation of the spec it was found for."""
+    """Generation of the spec it is about."""
     last_transition_time: Timestamp
     """When `status` last changed."""
     reason: str = Field(
@@ -39,7 +39,7 @@ class RecentRun(TolerantModel):
     id: str = Field(min_length=1, max_length=64)
     """The run's id."""
     status: RunWord
-    """What became of it."""
+    """How it ended, or `running`."""
     reason: str = Field(default="", max_length=64)
     """Why, in one CamelCase word."""
     started_at: Timestamp
@@ -70,7 +70,7 @@ class LastRun(RecentRun):
 
 
 class CheckpointStatus(TolerantModel):
-    """How far the source is."""
+    """Where the next run continues."""
 
     cursor: JsonValue = None
     """Where the next run goes on; the source's own JSON."""
@@ -96,10 +96,10 @@ class Totals(TolerantModel):
 
 
 class CryptoSourceStatus(TolerantModel):
-    """State of the source as last mirrored."""
+    """State of the source as last written by the operator."""
 
     observed_generation: int = Field(default=-1, ge=-1)
-    """Generation of the spec this status speaks of; -1 until the operator has seen it."""
+    """Generation of the spec this status is about; -1 until the operator has seen it."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=16, strict=False)
     """At most one per type: Ready, Scheduled, LastRunSucceeded, Fresh; and only while true:
     Reconciling, Stalled, Suspended, RunBlocked, OverQuota, DatabaseUnavailable."""
@@ -120,7 +120,7 @@ class CryptoSourceStatus(TolerantModel):
     last_run: LastRun | None = None
     """The latest run."""
     checkpoint: CheckpointStatus | None = None
-    """How far the source is."""
+    """The last committed checkpoint."""
     totals: Totals = Totals()
     """Runs and records so far."""
     recent_runs: tuple[RecentRun, ...] = Field(default=(), max_length=10, strict=False)

@@ -1,4 +1,4 @@
-"""What the resource model knows of one vendor, and the settings that every vendor's member has."""
+"""A vendor's descriptor, and the settings that the members of all vendors share."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ class VendorSettings(ClosedModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a subscription allows. Limits and prices change: a spec can override each figure."""
+    """What a subscription allows. Limits change: a spec can override each figure."""
 
     base_url: str
     """Base with its version path."""
     api_key_header: str | None
     """Header that carries the key; None: the plan has no key."""
+    # Where publications disagree the lower rate is taken: too low costs seconds, too high a ban.
     requests_per_minute: int
     burst: int
     """Requests that may follow each other at once."""
     monthly_quota: int | None
     """Requests per calendar month; None: unlimited or not published."""
     fact: str
-    """Where the figures come from. Where publications disagree the lower rate is taken: too low
-    costs seconds, too high costs a ban."""
+    """Source of the figures."""
     max_assets: int | None = None
     """Coins the plan shows; None: all."""
 
@@ -82,7 +82,7 @@ class Paging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
-    """A vendor's descriptor: all that the model, the operator and the command know of it."""
+    """A vendor, as the model, the operator and the command use it."""
 
     source_type: str
     """Its `spec.type`. The ETL job's package of the same name in lower case reads it."""
