@@ -75,7 +75,7 @@ def uvicorn_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
         app,
         http=LimitedProtocol,
         log_config=None,
-        # `access_log` writes JSON with the request id.
+        # `middleware` writes JSON with the request id.
         access_log=False,
         server_header=False,
         # `client_address` reads X-Forwarded-For, by the proxies that are trusted.

@@ -26,9 +26,8 @@ from cryptosource_api.live.change_queries import (
     portions,
     read_change,
 )
-from cryptosource_api.live.encoded_cache import EncodedCache
 from cryptosource_api.live.events import Change, Event, Filters, StreamItem, notice
-from cryptosource_api.live.ring import FellBehind, Ring, RingEntry
+from cryptosource_api.live.ring import EncodedCache, FellBehind, Ring, RingEntry
 from cryptosource_api.live.run_changes import RunChange
 from cryptosource_api.settings import ApiSettings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cryptosource_api.live.encoded_cache import ENTRY_BYTES, EncodedCache
 from cryptosource_api.live.events import Event, Filters
+from cryptosource_api.live.ring import ENTRY_BYTES, EncodedCache
 
 BTC, ETH = Filters(symbol="BTC"), Filters(symbol="ETH")
 
