@@ -1,4 +1,4 @@
-"""Health, liveness, readiness and the index."""
+"""The models of the answers on health, liveness, readiness, and of the index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the sources are, and whether the database can be used."""
+"""Queries and answers of the health routes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ DOWN = "down"
 
 
 def rfc3339(moment: Any) -> str | None:
-    """Return a UTC time as RFC 3339 text."""
+    """Return a UTC time as RFC 3339 text; None for None."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def describe(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a source's entry in the health answer."""
+def _describe_source(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the entry of a source, from its row of `SOURCES_HEALTH`."""
+    # The store judges: the pages must come to the same state.
     verdict = judge(RunHistory.of_row(row))
     age = row["age_seconds"]
     return {
@@ -54,7 +55,11 @@ def describe(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def overall(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the whole health answer while the database answers."""
+    """Return the report for a database that answers.
+
+    Args:
+        sources: their entries; one with a reason degrades the whole.
+    """
     degraded = [
         {
             "source": each["source"],
@@ -74,7 +79,7 @@ def overall(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def down(reason: str, message: str) -> dict[str, Any]:
-    """Return the health answer while the database does not answer."""
+    """Return the report for a database that does not answer, or has an old schema."""
     return {
         "status": DOWN,
         "database": {"status": DOWN, "reason": reason, "message": message},
@@ -84,13 +89,13 @@ def down(reason: str, message: str) -> dict[str, Any]:
 
 
 def read_health(connection: Connection) -> dict[str, Any]:
-    """Return how everything is, with one statement."""
+    """Return the report, from one statement."""
     rows = connection.execute(SOURCES_HEALTH).mappings()
-    return overall([describe(row) for row in rows])
+    return overall([_describe_source(row) for row in rows])
 
 
-def describe_in_detail(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a source's entry in the detailed answer: as in the plain one, and its checkpoint."""
+def _describe_with_checkpoint(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the entry of a source in the detailed report."""
     checkpoint = None
     if row["checkpoint_at"] is not None:
         checkpoint = {
@@ -98,15 +103,15 @@ def describe_in_detail(row: Mapping[Any, Any]) -> dict[str, Any]:
             "updated_at": rfc3339(row["checkpoint_at"]),
             "age_seconds": row["checkpoint_age_seconds"],
         }
-    return {**describe(row), "checkpoint": checkpoint}
+    return {**_describe_source(row), "checkpoint": checkpoint}
 
 
 def read_detailed_sources(connection: Connection) -> list[dict[str, Any]]:
-    """Return every source with its checkpoint."""
+    """Return the entries of all sources with their checkpoints."""
     rows = connection.execute(SOURCES_HEALTH).mappings()
-    return [describe_in_detail(row) for row in rows]
+    return [_describe_with_checkpoint(row) for row in rows]
 
 
 def read_revision(connection: Connection) -> str | None:
-    """Return the schema's revision."""
+    """Return the revision of the database's schema; None before the first migration."""
     return current_revision(connection)

@@ -1,4 +1,4 @@
-"""Reading what the database knows, at most once in a few seconds however often it is scraped."""
+"""Snapshots of the database for metrics, at most one in a few seconds for any number of scrapes."""
 
 from __future__ import annotations
 
@@ -21,27 +21,29 @@ from cryptosource_store.statements.source_state import SOURCES_MEASURED, SYSTEM_
 logger = logging.getLogger("cryptosource.api")
 
 SOURCES_SHOWN = 1000
-"""Sources with metrics of their own; of the rest only their number is told."""
-BELIEVED_SECONDS = 5.0
-"""A reading, or the failure to get one, answers every scrape within that."""
+"""Most sources that have metrics of their own; the others are only counted."""
+MAX_AGE_SECONDS = 5.0
+"""Time for which a snapshot, or the failure to read one, answers every scrape."""
+# Only partitions to be made matter here, not those past their retention.
 NO_RETENTION = Retention(raw_days=None, quote_days=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSnapshot:
-    """What the database knew at one moment."""
+    """What the database contained at one moment."""
 
     sources: Sequence[Mapping[str, Any]]
     """Rows of `SOURCES_MEASURED`, at most `SOURCES_SHOWN`."""
     system: Mapping[str, Any]
     """The row of `SYSTEM_MEASURED`."""
     months_missing: Mapping[str, int]
-    """Table -> partitions that should be there by now and are not; only those that lack any."""
+    """Table -> number of partitions that should exist by now and do not, where any is missing."""
     migration_pending: bool
+    """Whether the schema is older than this version needs."""
 
 
-def read(connection: Connection) -> DatabaseSnapshot:
-    """Read everything, with four statements, on a connection in autocommit."""
+def read_snapshot(connection: Connection) -> DatabaseSnapshot:
+    """Return a snapshot, read with four statements on a connection in autocommit."""
     revision = current_revision(connection)
     sources = connection.execute(SOURCES_MEASURED, {"most": SOURCES_SHOWN}).mappings().all()
     system = connection.execute(SYSTEM_MEASURED).mappings().one()
@@ -58,31 +60,34 @@ def read(connection: Connection) -> DatabaseSnapshot:
 
 
 class DatabaseSnapshots:
-    """Keeps the newest reading.
+    """Reads snapshots and keeps the newest one.
 
     Args:
-        reads: how to ask the database.
-        believed_seconds: how long a reading answers.
+        reads: runs queries.
+        max_age_seconds: time for which a snapshot answers.
     """
 
-    def __init__(self, reads: QueryRunner, *, believed_seconds: float = BELIEVED_SECONDS) -> None:
+    def __init__(self, reads: QueryRunner, *, max_age_seconds: float = MAX_AGE_SECONDS) -> None:
         self._reads = reads
-        self._believed_seconds = believed_seconds
-        self._reading: DatabaseSnapshot | None = None
-        self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._max_age_seconds = max_age_seconds
+        self._snapshot: DatabaseSnapshot | None = None
+        self._read_at = float("-inf")
+        self._lock = asyncio.Lock()
 
     async def current(self) -> DatabaseSnapshot | None:
-        """Return what the database knows; None while it cannot be asked."""
-        async with self._asking:
-            if time.monotonic() - self._asked_at >= self._believed_seconds:
-                self._asked_at = time.monotonic()
-                self._reading = await self._read()
-            return self._reading
+        """Return a snapshot of at most that age; None while the database does not answer."""
+        # Under a lock: scrapes at the same time share one reading.
+        async with self._lock:
+            if time.monotonic() - self._read_at >= self._max_age_seconds:
+                # Before the reading: a failure counts too, so that scrapes do not queue for a
+                # database that is away.
+                self._read_at = time.monotonic()
+                self._snapshot = await self._read()
+            return self._snapshot
 
     async def _read(self) -> DatabaseSnapshot | None:
         try:
-            return await self._reads(read)
+            return await self._reads(read_snapshot)
         except ApiProblem as problem:
             logger.warning("metrics of the database are missing", extra={"problem": problem.kind})
             return None

@@ -1,4 +1,4 @@
-"""From what the database knows to metric families. Pure.
+"""The metric families of sources, runs and the database, made from a snapshot. Pure.
 
 Every replica shows the same values: aggregate them with `max`, never with `sum`.
 """
@@ -15,18 +15,20 @@ from cryptosource_api.metrics.database_snapshot import SOURCES_SHOWN, DatabaseSn
 from cryptosource_api.metrics.exposition import Family, label
 from cryptosource_store.run_totals import DURATION_BOUNDS
 
+# Names of fields of `Total` and of columns of `SOURCES_MEASURED`, and values of the label `result`.
 RESULTS = ("loaded", "unchanged", "rejected")
 BOUNDS = (*(f"{bound:.1f}" for bound in DURATION_BOUNDS), "+Inf")
-TIMED = ("success", "failure")
-"""Runs whose end is known to the second; an interrupted one was found dead at some later time."""
+# An interrupted run has no known end: it was found dead at some later time.
+TIMED_STATUSES = ("success", "failure")
 
 
 class Total(NamedTuple):
-    """A row of `etl_run_totals`."""
+    """A row of `etl_run_totals`, in the order in which `SOURCES_MEASURED` gives its columns."""
 
     status: str
     reason: str
     bucket: int
+    """Index of the duration's bucket in `BOUNDS`."""
     runs: int
     seconds: Decimal
     loaded: int
@@ -36,7 +38,7 @@ class Total(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceGauge:
-    """A number of each source."""
+    """A gauge with one sample for each source."""
 
     name: str
     help: str
@@ -77,40 +79,41 @@ GAUGES = (
 )
 
 
-def families(reading: DatabaseSnapshot | None) -> Iterator[Family]:
+def families(snapshot: DatabaseSnapshot | None) -> Iterator[Family]:
     """Yield the families that come from the database.
 
     Args:
-        reading: None while it is away; then there is `cryptosource_database_up` 0 and nothing else.
+        snapshot: None while the database is away; then `cryptosource_database_up` 0 is the only one.
     """
-    up = int(reading is not None)
+    up = int(snapshot is not None)
     yield _gauge("cryptosource_database_up", "1: Postgres answers this process", up)
-    if reading is None:
+    if snapshot is None:
         return
-    yield from _of_system(reading)
-    labelled = [(_labels(row), row) for row in reading.sources]
-    yield from _of_runs(labelled)
+    yield from _system_families(snapshot)
+    labelled = [(_source_labels(row), row) for row in snapshot.sources]
+    yield from _run_families(labelled)
     for gauge in GAUGES:
         family = Family(name=gauge.name, kind="gauge", help=gauge.help)
         for labels, row in labelled:
             value = row[gauge.column]
+            # A missing sample says "unknown"; 0 would look like a fresh source.
             if value is not None:
                 family.add(labels, float(value))
         yield family
 
 
-def _gauge(name: str, words: str, value: float) -> Family:
-    family = Family(name=name, kind="gauge", help=words)
+def _gauge(name: str, help_text: str, value: float) -> Family:
+    family = Family(name=name, kind="gauge", help=help_text)
     family.add("", value)
     return family
 
 
-def _of_system(reading: DatabaseSnapshot) -> Iterator[Family]:
-    system = reading.system
+def _system_families(snapshot: DatabaseSnapshot) -> Iterator[Family]:
+    system = snapshot.system
     yield _gauge(
         "cryptosource_migration_pending",
         "1: the schema is older than this version needs",
-        int(reading.migration_pending),
+        int(snapshot.migration_pending),
     )
     yield _gauge("cryptosource_database_bytes", "Size of the database", system["database_bytes"])
     yield _gauge(
@@ -134,12 +137,12 @@ def _of_system(reading: DatabaseSnapshot) -> Iterator[Family]:
         kind="gauge",
         help="Monthly partitions that should have been made ahead and were not",
     )
-    for table, months in {"quotes": 0, **reading.months_missing}.items():
+    for table, months in {"quotes": 0, **snapshot.months_missing}.items():
         missing.add(label("table", table), months)
     yield missing
 
 
-def _of_runs(sources: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Family]:
+def _run_families(sources: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Family]:
     runs = Family(name="etl_runs", kind="counter", help="Runs that ended, replays apart")
     records = Family(
         name="etl_records_processed",
@@ -158,12 +161,13 @@ def _of_runs(sources: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Famil
     )
     for labels, row in sources:
         totals = [Total(*each) for each in row["totals"] or ()]
-        for (status, reason), count in _counts(totals).items():
+        for (status, reason), count in _count_runs(totals).items():
             runs.add(f"{labels},{label('status', status)},{label('reason', reason)}", count)
         for result in RESULTS:
             ended = sum(getattr(total, result) for total in totals)
+            # Totals are written when a run ends; the row has the counts of the run under way.
             records.add(f'{labels},result="{result}"', ended + (row[result] or 0))
-        for status in TIMED:
+        for status in TIMED_STATUSES:
             _add_durations(
                 seconds,
                 f'{labels},status="{status}"',
@@ -173,7 +177,7 @@ def _of_runs(sources: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Famil
     yield from (runs, records, seconds, drifts)
 
 
-def _labels(row: Mapping[str, Any]) -> str:
+def _source_labels(row: Mapping[str, Any]) -> str:
     return ",".join(
         (
             label("namespace", row["namespace"]),
@@ -183,7 +187,7 @@ def _labels(row: Mapping[str, Any]) -> str:
     )
 
 
-def _counts(totals: Iterable[Total]) -> dict[tuple[str, str], int]:
+def _count_runs(totals: Iterable[Total]) -> dict[tuple[str, str], int]:
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for total in totals:
         counts[total.status, total.reason] += total.runs
@@ -191,14 +195,15 @@ def _counts(totals: Iterable[Total]) -> dict[tuple[str, str], int]:
 
 
 def _add_durations(family: Family, labels: str, totals: Sequence[Total]) -> None:
-    """Add the samples of one status, unless there was no such run."""
+    """Add the histogram of one status; nothing if there was no such run."""
     if not totals:
         return
-    within = [0] * len(BOUNDS)
+    # Buckets of Prometheus are cumulative: each counts all runs up to its bound.
+    cumulative = [0] * len(BOUNDS)
     for total in totals:
-        for place in range(total.bucket, len(BOUNDS)):
-            within[place] += total.runs
-    for bound, runs in zip(BOUNDS, within, strict=True):
+        for index in range(total.bucket, len(BOUNDS)):
+            cumulative[index] += total.runs
+    for bound, runs in zip(BOUNDS, cumulative, strict=True):
         family.add(f'{labels},le="{bound}"', runs, suffix="_bucket")
-    family.add(labels, within[-1], suffix="_count")
+    family.add(labels, cumulative[-1], suffix="_count")
     family.add(labels, float(sum(total.seconds for total in totals)), suffix="_sum")

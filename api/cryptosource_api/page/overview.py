@@ -1,4 +1,4 @@
-"""Every source: state, reason, freshness, next run, history."""
+"""The page of all sources: state, reason, freshness, next run, newest runs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from cryptosource_store.statements.source_state import SOURCES_HEALTH
 PAGE_SIZE = 50
 """Sources on one page."""
 
-
-SPEAKING = ("stale", "never_run")
-"""States whose reason would only say the state's name again."""
+# The reasons of these states, Stale and NeverRun, would only repeat the label.
+STATES_WITHOUT_REASON = ("stale", "never_run")
 
 
 class OverviewParameters(Parameters):
-    """What `/` understands from a browser."""
+    """Parameters of `/` for browsers."""
 
     state: str | None = Field(default=None, pattern=f"^({'|'.join(STATES)})$")
     page: int = Field(default=1, ge=1, le=1_000)
@@ -37,76 +36,82 @@ class OverviewParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class ShownSource:
-    """One row."""
+    """A source as pages show it."""
 
     facts: Mapping[str, Any]
+    """Its row of `SOURCES_SHOWN`."""
     health: Mapping[str, Any]
+    """Its row of `SOURCES_HEALTH`."""
     state: State
     reason: str | None
     message: str | None
-    """Why it is not as it should be."""
+    """Why it is in its state."""
     due: datetime | None
+    """Start of the next run."""
     bars: RunBars
     running: Mapping[str, Any] | None
     """The run under way."""
 
     @property
     def age_share(self) -> float | None:
-        """How much of the allowed age is used up, from 0 to 1; None without a limit or an age."""
+        """The age as a fraction of the allowed age, at most 1; None without a limit or an age."""
         age, limit = self.health["age_seconds"], self.health["max_age_seconds"]
         return None if age is None or not limit else min(float(age) / limit, 1.0)
 
     @property
     def drifted_beside(self) -> bool:
-        """Whether its upstream has changed, while something else decides its state."""
+        """Whether its upstream drifted while something else decides its state."""
         return bool(self.facts["drifts"]) and self.state.key != "drifted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The whole page."""
+    """The content of the page."""
 
     now: datetime
     sources: Sequence[ShownSource]
     counts: Sequence[tuple[State, int]]
-    """Every state and how many sources are in it."""
+    """The states that sources are in, and how many."""
     total: int
+    """Number of all sources."""
     found: int
-    """Sources in the state that is asked for."""
+    """Number of sources in the chosen state, on all pages."""
     chosen: str | None
+    """The state that the list is limited to; None for all."""
     page: int
     states: Sequence[State] = tuple(STATES.values())
-    """To be explained."""
+    """All states, for the legend."""
 
     @property
     def attention(self) -> int:
-        """How many sources somebody should look at."""
+        """Number of sources that need attention."""
         return sum(count for state, count in self.counts if state.attention)
 
     @property
     def pages(self) -> int:
-        """How many pages there are."""
+        """Number of pages."""
         return max(1, -(-self.found // PAGE_SIZE))
 
 
-def _key(row: Mapping[Any, Any]) -> tuple[str, str]:
+def _name_of(row: Mapping[Any, Any]) -> tuple[str, str]:
     return row["namespace"], row["name"]
 
 
 def read_overview(connection: Connection, parameters: OverviewParameters) -> Overview:
-    """Return the sources in the order of urgency, and their newest runs."""
-    facts = {_key(row): row for row in connection.execute(sql.SOURCES_OVERVIEW).mappings()}
-    health = {_key(row): row for row in connection.execute(SOURCES_HEALTH).mappings()}
-    # Two statements, two snapshots: a source that only one of them saw is shown next time.
+    """Return a page of the sources in the order of urgency, with their newest runs."""
+    facts = {_name_of(row): row for row in connection.execute(sql.SOURCES_OVERVIEW).mappings()}
+    health = {_name_of(row): row for row in connection.execute(SOURCES_HEALTH).mappings()}
+    # The two statements see different snapshots. A source created or deleted between them is left
+    # out; the next reading of the page shows it, or does not.
     states = {
         key: state_of(health[key], drifts=row["drifts"])
         for key, row in facts.items()
         if key in health
     }
     ordered = sorted(states, key=lambda key: (URGENCY[states[key].key], key))
-    wanted = [key for key in ordered if parameters.state in {None, states[key].key}]
+    found = [key for key in ordered if parameters.state in {None, states[key].key}]
     first = (parameters.page - 1) * PAGE_SIZE
-    shown = wanted[first : first + PAGE_SIZE]
+    shown = found[first : first + PAGE_SIZE]
     runs = read_recent_runs(connection, [facts[key]["source_id"] for key in shown])
     counts = Counter(state.key for state in states.values())
     return Overview(
@@ -117,7 +122,7 @@ def read_overview(connection: Connection, parameters: OverviewParameters) -> Ove
         ],
         counts=[(state, counts[key]) for key, state in STATES.items() if counts[key]],
         total=len(states),
-        found=len(wanted),
+        found=len(found),
         chosen=parameters.state,
         page=parameters.page,
     )
@@ -126,7 +131,13 @@ def read_overview(connection: Connection, parameters: OverviewParameters) -> Ove
 def read_recent_runs(
     connection: Connection, source_ids: Sequence[int], *, size: int = SLOTS
 ) -> dict[int, list[Mapping[str, Any]]]:
-    """Return each source's newest runs, oldest first."""
+    """Return the newest runs by source id, oldest first.
+
+    Args:
+        connection: to read with.
+        source_ids: whose runs.
+        size: most runs of a source.
+    """
     runs: dict[int, list[Mapping[str, Any]]] = {source_id: [] for source_id in source_ids}
     bound = {"source_ids": list(source_ids), "size": size}
     for row in connection.execute(sql.RECENT_RUNS, bound).mappings():
@@ -142,30 +153,31 @@ def shown_source(
     *,
     slots: int = SLOTS,
 ) -> ShownSource:
-    """Return what is shown of a source.
+    """Return a source as pages show it.
 
     Args:
         facts: its row of `SOURCES_OVERVIEW`.
         health: its row of `SOURCES_HEALTH`.
-        state: how it is.
+        state: as `state_of` returns it.
         runs: its newest runs, oldest first.
-        slots: room for so many runs.
+        slots: number of bars that there is room for.
     """
     verdict = judge(RunHistory.of_row(health))
-    wait = health["next_attempt_at"]
     return ShownSource(
         facts=facts,
         health=health,
         state=state,
-        reason=None if state.key in SPEAKING else verdict.reason,
-        message=_explained(state, facts, health) or verdict.message,
-        due=next_due({**facts, "next_attempt_at": wait}, suspended=health["suspended"]),
+        reason=None if state.key in STATES_WITHOUT_REASON else verdict.reason,
+        message=_explain(state, facts, health) or verdict.message,
+        due=next_due(
+            {**facts, "next_attempt_at": health["next_attempt_at"]}, suspended=health["suspended"]
+        ),
         bars=run_bars(runs, slots=slots),
         running=next((run for run in runs if run["run_id"] == health["running_run_id"]), None),
     )
 
 
-def _explained(state: State, facts: Mapping[Any, Any], health: Mapping[Any, Any]) -> str | None:
+def _explain(state: State, facts: Mapping[Any, Any], health: Mapping[Any, Any]) -> str | None:
     if state.key == "drifted":
         return f"{value_formats.plural(facts['drifts'], 'field')} of its records changed"
     if state.key == "stale":

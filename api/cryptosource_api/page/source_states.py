@@ -1,4 +1,4 @@
-"""The states of a source, each with a word, a shape and a place in the list."""
+"""The states of a source as pages show them: label, explanation, urgency."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from cryptosource_store.source_state import RunHistory, SourceState, judge
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """How a source is, for a person."""
+    """A state of a source, and how pages show it."""
 
     key: str
-    """Names its icon and its colour."""
+    """Selects the icon and the colour."""
     label: str
     meaning: str
-    """What it means, and what to do where something is to be done."""
+    """What the state means, and what to do about it if anything."""
     attention: bool
-    """Whether somebody should look."""
+    """Whether it counts among the sources that need attention."""
 
 
+# In the order of urgency, which is the order of the list: what has failed comes first, what its owner
+# paused comes last.
 STATES = {
     state.key: state
     for state in (
@@ -69,19 +71,20 @@ STATES = {
         ),
     )
 }
-"""In the order of urgency, which is the order of the list."""
 
-URGENCY = {key: place for place, key in enumerate(STATES)}
+URGENCY = {key: position for position, key in enumerate(STATES)}
+"""State -> its position in the list; 0 is the most urgent."""
 
 
 def state_of(health: Mapping[Any, Any], *, drifts: int) -> State:
-    """Return a source's state: the API's verdict, and drift where that finds nothing wrong.
+    """Return the state of a source: the store's verdict, or drift if that finds nothing wrong.
 
     Args:
         health: its row of `SOURCES_HEALTH`.
-        drifts: changes of its upstream's shape that are recent.
+        drifts: number of recent changes in the shape of its upstream's records.
     """
     verdict = judge(RunHistory.of_row(health)).state
+    # The API reports a source that drifted as ok; only pages show it as a state of its own.
     if verdict is SourceState.OK:
         return STATES["drifted" if drifts else "fresh"]
     return STATES[verdict]

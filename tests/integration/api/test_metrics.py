@@ -27,7 +27,7 @@ def client(database: URL) -> Iterator[ApiClient]:
 
 def scrape(client: ApiClient) -> Samples:
     """Return every sample, with the database asked anew."""
-    client.app.state.services.readings._asked_at = float("-inf")
+    client.app.state.services.readings._read_at = float("-inf")
     response = client.get("/metrics")
     assert response.status_code == 200, response.text
     return {
@@ -152,9 +152,9 @@ def test_a_database_without_our_tables_is_down_and_not_an_error(postgres: URL) -
 
 def test_many_scrapes_are_one_reading(client: ApiClient, database: URL, monkeypatch) -> None:
     asked = []
-    before = database_snapshot.read
+    before = database_snapshot.read_snapshot
     monkeypatch.setattr(
-        database_snapshot, "read", lambda *a, **k: (asked.append(1), before(*a, **k))[1]
+        database_snapshot, "read_snapshot", lambda *a, **k: (asked.append(1), before(*a, **k))[1]
     )
 
     answers = client.at_once(*["/metrics"] * 10)
