@@ -1,4 +1,4 @@
-"""The list of coins: filters, sort and paging, to one statement."""
+"""The list of coins: its filters, sort and paging, and the one statement that reads a page."""
 
 from __future__ import annotations
 
@@ -76,20 +76,20 @@ class DataFilters(Parameters):
 
     @property
     def partial(self) -> bool:
-        """Whether the symbol need only be contained."""
+        """Whether `symbol` matches symbols that contain it."""
         return self.match == "partial"
 
     @property
     def of_sources(self) -> bool:
-        """Whether the sources' own records are asked for."""
+        """Whether the list is of the sources' own records."""
         return self.source is not None or self.namespace is not None
 
     def digest(self) -> str:
-        """Return what tells this list from others: everything but the paging."""
-        return _digest(tuple(getattr(self, name) for name in _TELLING))
+        """Return a digest that identifies this list, whatever its paging."""
+        return _digest(tuple(getattr(self, name) for name in _DIGESTED))
 
     def shape(self, *, after: bool = False, after_null: bool = False) -> sql.PageShape:
-        """Return what the statement is made of."""
+        """Return the shape of the list's statement."""
         return sql.PageShape(
             of_sources=self.of_sources,
             conditions=tuple(condition for condition, _ in self.filters().values()),
@@ -102,11 +102,11 @@ class DataFilters(Parameters):
 
     @property
     def sorted_by(self) -> Sort:
-        """The sort that is asked for, or the only one there is."""
+        """The sort that applies; with `as_of` there is only one."""
         return self.sort if self.as_of is None else "asset_id"
 
     def bound(self) -> dict[str, Any]:
-        """Return what the filters bind."""
+        """Return the bind values of the filters."""
         bound = {name: value for name, (_, value) in self.filters().items()}
         if self.as_of is not None:
             bound["as_of"] = self.as_of
@@ -132,17 +132,19 @@ class DataFilters(Parameters):
         return filters
 
 
-_TELLING = sorted({*DataFilters.model_fields} - {"format"})
+# The format is left out: it does not change which records the list has.
+_DIGESTED = sorted({*DataFilters.model_fields} - {"format"})
 
 
+# Cached: a client that pages needs the digest of the same list for each page.
 @lru_cache(maxsize=1024)
 def _digest(values: tuple[Any, ...]) -> str:
-    """Return the digest of a list by what its filters are; who pages asks for one again and again."""
-    return cursors.list_digest("data", list(zip(_TELLING, values, strict=True)))
+    """Return the digest of the list with these values of `_DIGESTED`."""
+    return cursors.list_digest("data", list(zip(_DIGESTED, values, strict=True)))
 
 
 class DataParameters(DataFilters, Paging):
-    """What `GET /data` understands."""
+    """Parameters of `GET /data`."""
 
 
 def fold_symbol(text: str) -> str:
@@ -152,13 +154,13 @@ def fold_symbol(text: str) -> str:
 
 
 def contains_pattern(text: str) -> str:
-    """Return the LIKE pattern of texts that contain `text`, whose own wildcards mean themselves."""
+    """Return the LIKE pattern of texts that contain `text`; wildcards in it are escaped."""
     escaped = "".join(f"\\{char}" if char in "\\%_" else char for char in text)
     return f"%{escaped}%"
 
 
-def _behind(parameters: DataParameters, window: Window) -> dict[str, Any]:
-    """Return what the cursor binds."""
+def _decode_cursor(parameters: DataParameters, window: Window) -> dict[str, Any]:
+    """Return the bind values of the cursor; none without a cursor."""
     if window.cursor is None:
         return {}
     key = sql.sort_key(parameters.sorted_by, descending=parameters.order == "desc")
@@ -176,12 +178,13 @@ def _behind(parameters: DataParameters, window: Window) -> dict[str, Any]:
 
 
 def page_reading(parameters: DataParameters) -> Callable[[Connection], Answer]:
-    """Return what reads a page of records.
+    """Return the query of a page of records.
 
     Raises:
         InvalidCursor: the cursor is not one of this list.
     """
     page = _Page(parameters)
+    # One prepared statement keeps one plan, so it is used where that plan suits all values.
     if page.shape.plans_alike and not page.window.offset and parameters.as_of is None:
         return OneRow(
             statement=sql.page_statement(page.shape),
@@ -193,24 +196,24 @@ def page_reading(parameters: DataParameters) -> Callable[[Connection], Answer]:
 
 
 class _Page:
-    """A page that is asked for."""
+    """The query of one page."""
 
     def __init__(self, parameters: DataParameters) -> None:
         self.window = parameters.window()
         self._parameters = parameters
-        behind = _behind(parameters, self.window)
+        after = _decode_cursor(parameters, self.window)
         self.shape = parameters.shape(
-            after=bool(behind), after_null=bool(behind) and behind["after_key"] is None
+            after=bool(after), after_null=bool(after) and after["after_key"] is None
         )
         own = {"size": self.window.size, "offset": self.window.offset}
-        self.bound = {**own, **parameters.bound(), **behind}
+        self.bound = {**own, **parameters.bound(), **after}
         self._cap = sql.TOTAL_CAP if self.shape.capped else None
 
     def read(self, connection: Connection) -> Answer:
-        """Read it on a connection.
+        """Read the page on a connection.
 
         Raises:
-            InvalidRequest: nobody can tell what was known then.
+            InvalidRequest: the state at `as_of` is not recorded.
         """
         statement = sql.page_statement(self.shape)
         if self._parameters.as_of is not None:
@@ -220,8 +223,9 @@ class _Page:
         return self.answer(connection.execute(statement, self.bound).mappings().one())
 
     def answer(self, row: Mapping[Any, Any] | None) -> Answer:
-        """Return the answer that a row makes; the statement always gives one."""
+        """Return the answer from the statement's row, which there always is."""
         assert row is not None  # noqa: S101 - an aggregate without GROUP BY
+        # The statement reads one row more than the page shows.
         goes_on = row["found"] > self.window.size
         return list_answer(
             row,

@@ -1,4 +1,4 @@
-"""Coins, views, observations."""
+"""The models of the answers on coins, their views, and observations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EXACT = " Every digit is given: read it as a decimal."
 _WRITTEN = " RFC 3339 in UTC, ending in Z."
 
 
-def _described(name: str, more: str = "") -> Any:
+def _describe_field(name: str, more: str = "") -> Any:
     """Return the `Field` of a member, with what the table of fields says of it."""
     return Field(description=f"{BY_NAME[name].description}{more}")
 
@@ -33,7 +33,7 @@ def _members(fields: Iterable[QuoteField], *, prefix: str = "", more: str = "") 
     return {
         f"{prefix}{field.name}": (
             _TYPES[field.kind],
-            _described(field.name, more + _EXACT * field.is_figure),
+            _describe_field(field.name, more + _EXACT * field.is_figure),
         )
         for field in fields
     }
@@ -55,9 +55,9 @@ class Record(Amounts):
 
     id: str = Field(description="The ticker when the coin owns it, else SYMBOL~slug.")
     asset_id: int = Field(description="Never changes.")
-    symbol: str | None = _described("symbol")
-    name: str | None = _described("name")
-    observed_at: Moment = _described("observed_at", _WRITTEN)
+    symbol: str | None = _describe_field("symbol")
+    name: str | None = _describe_field("name")
+    observed_at: Moment = _describe_field("observed_at", _WRITTEN)
     source: str | None = Field(description="The CryptoSource whose observation this is.")
     source_type: str | None
     namespace: str | None
@@ -84,11 +84,11 @@ class View(Amounts):
     source: str
     source_type: str
     namespace: str
-    external_id: str = _described("external_id")
-    symbol: str | None = _described("symbol")
-    name: str | None = _described("name")
-    observed_at: Moment = _described("observed_at", _WRITTEN)
-    inferred_time: bool | None = _described(
+    external_id: str = _describe_field("external_id")
+    symbol: str | None = _describe_field("symbol")
+    name: str | None = _describe_field("name")
+    observed_at: Moment = _describe_field("observed_at", _WRITTEN)
+    inferred_time: bool | None = _describe_field(
         "inferred_time", " Null with `as_of` where that is not known any more."
     )
     run_id: UUID
@@ -117,7 +117,7 @@ class Coin(Record):
 class Observation(Amounts):
     """One observation of a coin by a source."""
 
-    observed_at: Moment = _described("observed_at", _WRITTEN)
+    observed_at: Moment = _describe_field("observed_at", _WRITTEN)
     source: str | None
     source_type: str | None
     namespace: str | None

@@ -1,4 +1,4 @@
-"""One coin by its id, its history, and the summary of all."""
+"""Queries of one coin, of its history, and of the summary of all coins."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class HistoryFilters(SourceChoice):
         return self
 
     def bound(self, asset_id: int, sources: list[int]) -> dict[str, Any]:
-        """Return what the statement binds."""
+        """Return the bind values of the filters."""
         then = {} if self.as_of is None else {"as_of": self.as_of}
         return {
             "asset_id": asset_id,
@@ -65,7 +65,7 @@ class HistoryFilters(SourceChoice):
 
 
 class HistoryParameters(HistoryFilters, CursorPaging):
-    """What `GET /data/{id}/history` understands."""
+    """Parameters of `GET /data/{id}/history`."""
 
     limit: int = Field(
         default=DEFAULT_HISTORY,
@@ -84,9 +84,9 @@ class HistoryParameters(HistoryFilters, CursorPaging):
 
 
 def asset_reading(coin_id: str) -> OneRow[int]:
-    """Return what reads the asset that an id means: the ticker's owner now, or the slug's coin.
+    """Return the query of the asset that an id means: the ticker's owner now, or the slug's coin.
 
-    The reading raises NotFound where no coin has that id.
+    The query raises NotFound where no coin has that id.
     """
 
     def finish(row: Mapping[str, Any] | None) -> int:
@@ -97,6 +97,7 @@ def asset_reading(coin_id: str) -> OneRow[int]:
             )
         return int(row["asset_id"])
 
+    # Postgres refuses a text with NUL; `finish` answers such an id with NotFound.
     storable = coin_id.replace("\x00", "")
     slug = storable.rpartition("~")[2] if "~" in coin_id else None
     bound = {"ticker": fold_symbol(storable), "slug": slug}
@@ -113,16 +114,16 @@ def find_asset(connection: Connection, coin_id: str) -> int:
 
 
 class CoinParameters(Parameters):
-    """What `GET /data/{id}` understands."""
+    """Parameters of `GET /data/{id}`."""
 
     as_of: Start | None = AS_OF
 
 
 def coin_reading(coin_id: str, as_of: datetime | None = None) -> Callable[[Connection], Answer]:
-    """Return what reads one coin with each source's view and how it was matched.
+    """Return the query of one coin with each source's view and how it was matched.
 
-    The reading raises NotFound where no coin has that id or nothing was known of it then, and
-    InvalidRequest where nobody can tell what was known then.
+    The query raises NotFound where no coin has that id or nothing was known of it then, and
+    InvalidRequest where the state at that time is not recorded.
     """
 
     def answer(row: Mapping[str, Any] | None) -> Answer:
@@ -139,13 +140,13 @@ def coin_reading(coin_id: str, as_of: datetime | None = None) -> Callable[[Conne
         return asset_reading(coin_id).then(of_asset)
     moment = as_of
 
-    def as_it_was(connection: Connection) -> Answer:
+    def read_as_of(connection: Connection) -> Answer:
         bound = {"asset_id": find_asset(connection, coin_id), "as_of": moment}
         check_as_of(connection, moment)
         row = connection.execute(past.COIN_AS_OF, bound).mappings().one_or_none()
         return answer(None if row is None else dict(row))
 
-    return as_it_was
+    return read_as_of
 
 
 def read_history(connection: Connection, coin_id: str, parameters: HistoryParameters) -> Answer:
@@ -154,7 +155,7 @@ def read_history(connection: Connection, coin_id: str, parameters: HistoryParame
     Raises:
         NotFound: no coin has that id.
         InvalidCursor: the cursor is not one of this list.
-        InvalidRequest: nobody can tell what was known then, or the range has too many intervals.
+        InvalidRequest: the state at `as_of` is not recorded, or the range has too many intervals.
     """
     asset_id = find_asset(connection, coin_id)
     window = parameters.window()
@@ -197,7 +198,7 @@ def _history_page(
 
 
 def history_sources(connection: Connection, asset_id: int, parameters: HistoryFilters) -> list[int]:
-    """Return the sources whose observations are asked for; retired ones keep their history."""
+    """Return the ids of the chosen sources of a coin; retired ones are included."""
     bound = {"asset_id": asset_id, **parameters.chosen()}
     return list(connection.scalars(sql.HISTORY_SOURCES, bound))
 

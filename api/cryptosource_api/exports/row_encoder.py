@@ -1,4 +1,7 @@
-"""Rows into bytes, a batch at a time. Pure but for pyarrow, which is imported when it is needed."""
+"""Encoders of exports: rows to bytes, a batch at a time.
+
+Pure but for pyarrow, which is imported when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +16,25 @@ from cryptosource_store.statements.exports import Column, Kind
 Row = Sequence[str | None]
 
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
-"""What a spreadsheet takes for the beginning of a formula (OWASP), its full-width twins too."""
+"""Characters that begin a formula in a spreadsheet (OWASP), with their full-width forms."""
+# Also put before texts that begin with the guard itself: removing one guard always restores the text.
 GUARD = "'"
-"""In front of a text that begins so, and of one that begins with the guard itself: whoever takes
-one guard off the front always has the text as it was."""
 
 GROUP_ROWS = 10_000
-"""Rows of a Parquet row group; what is held in memory."""
+"""Rows of a Parquet row group, which is held in memory until it is full."""
 
 
 class Encoder(Protocol):
-    """Makes one export's bytes."""
+    """Encodes the rows of one export."""
 
     as_json: bool
-    """Rows come as one JSON text each."""
+    """Whether each row is one JSON text."""
 
     def rows(self, rows: Iterable[Row]) -> bytes:
-        """Return the bytes of some rows; none while they are being gathered."""
+        """Return the bytes that are ready after these rows; they may be empty."""
 
     def end(self) -> bytes:
-        """Return what is left."""
+        """Return the remaining bytes, after the last row."""
 
 
 def encoder(form: Form, columns: Sequence[Column]) -> Encoder:
@@ -57,7 +59,7 @@ class NdjsonEncoder:
 
 
 def guarded(cell: str | None) -> str | None:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return a cell with `GUARD` before a text that a spreadsheet would run as a formula."""
     if cell and (cell[0] in FORMULA_STARTS or cell[0] == GUARD):
         return GUARD + cell
     return cell
@@ -67,7 +69,7 @@ class CsvEncoder:
     """RFC 4180 with a header, in UTF-8. Null is an empty cell.
 
     Args:
-        columns: numbers and times are written as they are: `-5` is a number, not a formula.
+        columns: of the rows. Only texts are guarded: `-5` in a number's column is no formula.
     """
 
     as_json = False
@@ -85,13 +87,13 @@ class CsvEncoder:
             for at in self._texts:
                 cells[at] = guarded(cells[at])
             self._writer.writerow(cells)
-        return self._taken()
+        return self._drain()
 
     def end(self) -> bytes:
         """Return the header, if there was no row."""
-        return self._taken()
+        return self._drain()
 
-    def _taken(self) -> bytes:
+    def _drain(self) -> bytes:
         lines = self._buffer.getvalue()
         self._buffer.seek(0)
         self._buffer.truncate()
@@ -99,7 +101,7 @@ class CsvEncoder:
 
 
 class _Sink(io.RawIOBase):
-    """A file that is only written, and emptied from time to time."""
+    """A write-only file in memory that is emptied after each row group."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,10 +117,11 @@ class _Sink(io.RawIOBase):
         self._size += len(part)
         return len(part)
 
+    # The position in the whole export: Parquet's footer holds the offsets of the row groups.
     def tell(self) -> int:
         return self._size
 
-    def taken(self) -> bytes:
+    def drain(self) -> bytes:
         data = b"".join(self._parts)
         self._parts.clear()
         return data
@@ -149,7 +152,7 @@ class ParquetEncoder:
         self._schema = pa.schema([(column.name, types[column.kind]) for column in columns])
         self._sink = _Sink()
         self._writer = parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
-        self._gathered: list[Any] = []
+        self._batches: list[Any] = []
         self._count = 0
 
     def rows(self, rows: Iterable[Row]) -> bytes:
@@ -158,15 +161,15 @@ class ParquetEncoder:
         What is gathered for one waits in columns, which are smaller than rows of Python texts.
         """
         batch = self._batch(list(rows))
-        self._gathered.append(batch)
+        self._batches.append(batch)
         self._count += batch.num_rows
         return self._group() if self._count >= GROUP_ROWS else b""
 
     def end(self) -> bytes:
         """Return the last row group and the footer."""
-        data = self._group() if self._gathered else b""
+        data = self._group() if self._batches else b""
         self._writer.close()
-        return data + self._sink.taken()
+        return data + self._sink.drain()
 
     def _batch(self, rows: Sequence[Row]) -> Any:
         columns = zip(*rows, strict=True)
@@ -177,14 +180,14 @@ class ParquetEncoder:
         return self._pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _group(self) -> bytes:
-        table = self._pa.Table.from_batches(self._gathered, schema=self._schema)
-        self._gathered = []
+        table = self._pa.Table.from_batches(self._batches, schema=self._schema)
+        self._batches = []
         self._count = 0
         self._writer.write_table(table)
-        return self._sink.taken()
+        return self._sink.drain()
 
-    def _array(self, values: Sequence[str | None], kind: Kind, wanted: Any) -> Any:
+    def _array(self, values: Sequence[str | None], kind: Kind, arrow_type: Any) -> Any:
         if kind is Kind.NAMES:
             names = [value.split(" ") if value else [] for value in values]
-            return self._pa.array(names, wanted)
-        return self._pa.array(values, self._pa.string()).cast(wanted)
+            return self._pa.array(names, arrow_type)
+        return self._pa.array(values, self._pa.string()).cast(arrow_type)

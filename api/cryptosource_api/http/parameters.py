@@ -1,7 +1,7 @@
 """Query parameters: one pydantic model a route, read strictly, shown in OpenAPI.
 
 Read here and not by FastAPI, because an answer from the cache needs no parsing at all, and
-because a misspelled parameter should be told its right name.
+because the answer to a misspelled parameter suggests the right name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cryptosource_api.http.problems import InvalidRequest, Mistake
 MAX_PARAMETERS = 40
 MAX_TEXT_LENGTH = 256
 WITHOUT_NUL = r"^[^\u0000]*$"
-"""Postgres holds no text with one."""
+"""Postgres stores no text with a NUL character."""
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
@@ -39,7 +39,7 @@ _FORMS = {
     Decimal: _Form(re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII), "write a number, such as 2.5"),
     UUID: _Form(_UUID, "write a UUID, as the API gives it"),
 }
-"""Python reads more than that: 1_000, +5, 5e1, digits of other scripts, {braces} around a UUID."""
+"""Python accepts more than these: 1_000, +5, 5e1, digits of other scripts, {braces} around a UUID."""
 
 
 class Parameters(BaseModel):
@@ -49,11 +49,11 @@ class Parameters(BaseModel):
 
     no_parameters_text: ClassVar[str] = "this route takes no parameters"
     out_of_place: ClassVar[Mapping[str, str]] = {}
-    """Name -> what to do instead, of parameters that the route takes in another form alone."""
+    """Name -> what to do instead, for parameters that the route takes in another format only."""
 
 
 Name = Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT_LENGTH)]
-"""A text by which something is chosen; None where it was not given."""
+"""A text to filter by; None if it was not given."""
 SourceFilter = Annotated[
     Name,
     Field(
@@ -79,9 +79,9 @@ def read_parameters(model: type[P], query: bytes) -> P:
     Raises:
         InvalidRequest: naming every parameter that is unknown, repeated or wrong.
     """
-    given, mistakes = _pairs(query)
+    given, mistakes = _parse_pairs(query)
     known = list(model.model_fields)
-    mistakes += [_unknown(name, known, model) for name in given if name not in known]
+    mistakes += [_describe_unknown(name, known, model) for name in given if name not in known]
     misspelt = {
         name: Mistake(parameter=name, detail=form.advice)
         for name, form in _forms(model).items()
@@ -93,7 +93,7 @@ def read_parameters(model: type[P], query: bytes) -> P:
             {name: value for name, value in given.items() if name in known}
         )
     except ValidationError as error:
-        found = map(_mistake, error.errors(include_url=False))
+        found = map(_describe_error, error.errors(include_url=False))
         mistakes += [each for each in found if each.parameter not in misspelt]
         raise InvalidRequest(*mistakes) from None
     if mistakes:
@@ -103,7 +103,7 @@ def read_parameters(model: type[P], query: bytes) -> P:
 
 @cache
 def _forms(model: type[Parameters]) -> dict[str, _Form]:
-    """Return how the fields are written whose type says it."""
+    """Return the form in a URL of each field whose type has one in `_FORMS`."""
     return {
         name: _FORMS[kind]
         for name, field in model.model_fields.items()
@@ -117,7 +117,7 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def _pairs(query: bytes) -> tuple[dict[str, str], list[Mistake]]:
+def _parse_pairs(query: bytes) -> tuple[dict[str, str], list[Mistake]]:
     ascii_alone = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], query).decode("ascii")
     try:
         pairs = parse_qsl(
@@ -140,7 +140,7 @@ def _pairs(query: bytes) -> tuple[dict[str, str], list[Mistake]]:
     return given, mistakes
 
 
-def _unknown(name: str, known: list[str], model: type[Parameters]) -> Mistake:
+def _describe_unknown(name: str, known: list[str], model: type[Parameters]) -> Mistake:
     if name in model.out_of_place:
         detail = model.out_of_place[name]
     elif not known:
@@ -152,7 +152,7 @@ def _unknown(name: str, known: list[str], model: type[Parameters]) -> Mistake:
     return Mistake(parameter=name[:100], detail=detail)
 
 
-def _mistake(error: Any) -> Mistake:
+def _describe_error(error: Any) -> Mistake:
     name = ".".join(str(part) for part in error["loc"]) or "*"
     return Mistake(parameter=name, detail=str(error["msg"]).removeprefix("Value error, "))
 
@@ -166,13 +166,13 @@ def openapi_parameters(model: type[Parameters]) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in described.get("required", ()),
             "description": schema.get("description", ""),
-            "schema": _as_written(schema),
+            "schema": _url_schema(schema),
         }
         for name, schema in described["properties"].items()
     ]
 
 
-def _as_written(schema: dict[str, Any]) -> dict[str, Any]:
+def _url_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a field's schema as that of a text in a URL: never null, and a number is a number."""
     kept = {key: schema[key] for key in schema if key not in {"title", "description", "anyOf"}}
     kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]

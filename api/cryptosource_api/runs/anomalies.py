@@ -140,7 +140,7 @@ class Anomalies(Model):
 
 
 class AnomaliesParameters(SourceChoice, TimeSpan):
-    """What `GET /stats/anomalies` understands."""
+    """Parameters of `GET /stats/anomalies`."""
 
     deviations: Decimal = Field(
         default=Decimal(6),
@@ -162,10 +162,10 @@ class AnomaliesParameters(SourceChoice, TimeSpan):
 
 
 def read_anomalies(connection: Connection, parameters: AnomaliesParameters) -> Answer:
-    """Return what stands out.
+    """Return the anomalies of runs and prices.
 
     Raises:
-        InvalidRequest: the stretch of time is too long.
+        InvalidRequest: the range of time is too long.
     """
     span = bounded_span(connection, parameters, usual=USUAL, longest=LONGEST)
     bound = {
@@ -182,19 +182,22 @@ def read_anomalies(connection: Connection, parameters: AnomaliesParameters) -> A
         "price_jumps": sql.PRICE_JUMPS,
         "price_disagreements": sql.PRICE_DISAGREEMENTS,
     }
-    members = [_list(connection, name, lists[name], bound) for name in lists]
-    head = json.dumps(_head(span, parameters))
+    members = [_read_list(connection, name, lists[name], bound) for name in lists]
+    head = json.dumps(_describe_rules(span, parameters))
     return Answer(body=object_body(f"{head[:-1]}, {', '.join(members)}}}"))
 
 
-def _list(connection: Connection, name: str, statement: TextClause, bound: dict[str, Any]) -> str:
-    wanted = {key: bound[key] for key in bound if f":{key}" in statement.text}
-    row = connection.execute(statement, wanted).mappings().one()
+def _read_list(
+    connection: Connection, name: str, statement: TextClause, bound: dict[str, Any]
+) -> str:
+    # Each statement uses some of the values only.
+    used = {key: bound[key] for key in bound if f":{key}" in statement.text}
+    row = connection.execute(statement, used).mappings().one()
     more = json.dumps(bool(row["found"] > bound["size"]))
     return f'"{name}": {{"found": [{row["body"]}], "more": {more}}}'
 
 
-def _head(span: Span, parameters: AnomaliesParameters) -> dict[str, Any]:
+def _describe_rules(span: Span, parameters: AnomaliesParameters) -> dict[str, Any]:
     return {
         "since": rfc3339(span.since),
         "until": rfc3339(span.until),

@@ -1,4 +1,4 @@
-"""Parameters that several statistics share: which sources, and from when to when."""
+"""Parameters that several statistics share: the sources, and the range of time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cryptosource_store.statements.run_statistics import NOW
 
 
 class SourceChoice(Parameters):
-    """Which sources."""
+    """Parameters that choose sources."""
 
     source: SourceFilter = None
     namespace: NamespaceFilter = None
 
     def chosen(self) -> dict[str, Any]:
-        """Return what `CHOSEN_SOURCES` binds."""
+        """Return the bind values of `CHOSEN_SOURCES`."""
         return {"source": self.source, "namespace": self.namespace}
 
 
 class TimeSpan(Parameters):
-    """From when to when."""
+    """Parameters that choose a range of time."""
 
     since: Start | None = Field(default=None, description="Then or later; a date is its start.")
     until: End | None = Field(
@@ -37,32 +37,32 @@ class TimeSpan(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A bounded stretch of time, both ends inside."""
+    """A bounded range of time, both ends included."""
 
     since: datetime
     until: datetime
 
 
 def bounded_span(
-    connection: Connection, asked: TimeSpan, *, usual: timedelta, longest: timedelta
+    connection: Connection, parameters: TimeSpan, *, usual: timedelta, longest: timedelta
 ) -> Span:
-    """Return the stretch that is asked for, by the database's clock.
+    """Return the range of time that parameters choose, by the database's clock.
 
     Args:
-        connection: tells what time it is, where `until` is left out.
-        asked: may leave either end open.
-        usual: length where `since` is left out.
-        longest: more is refused.
+        connection: to read the time with if `until` is left out.
+        parameters: may leave either end open.
+        usual: length if `since` is left out.
+        longest: greatest length.
 
     Raises:
-        InvalidRequest: the stretch is longer than that, or ends before it begins.
+        InvalidRequest: the range is longer than that, or ends before it begins.
     """
-    until = asked.until or connection.scalar(NOW)
+    until = parameters.until or connection.scalar(NOW)
     if until is None:
         raise AssertionError("Postgres always knows the time")
     if not DAWN + longest < until < DUSK - longest:
         raise InvalidRequest(Mistake(parameter="until", detail="lies beyond all that is stored"))
-    since = asked.since or until - usual
+    since = parameters.since or until - usual
     if since > until:
         detail = "is after until, or in the future"
         raise InvalidRequest(Mistake(parameter="since", detail=detail))
