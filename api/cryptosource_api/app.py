@@ -40,7 +40,7 @@ from cryptosource_api.openapi.document import Description
 from cryptosource_api.page import routes as page
 from cryptosource_api.runs import routes as runs
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import install_layers
+from cryptosource_api.tracing.request_tracing import install_layers
 from cryptosource_api.triggers import routes as triggers
 from cryptosource_telemetry.sql_spans import trace_statements
 

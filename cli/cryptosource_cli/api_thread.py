@@ -13,7 +13,7 @@ from cryptosource_api.app import create_app
 from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.http.server import ApiServer, CannotListen
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import request_provider
+from cryptosource_api.tracing.request_tracing import request_provider
 from cryptosource_cli.command_errors import CommandError
 from cryptosource_cli.environment import Environment
 from cryptosource_store.environment import InvalidSetting

@@ -30,7 +30,7 @@ from cryptosource_etl.http import (
     RetryPolicy,
     parse_cidrs,
 )
-from cryptosource_etl.pipeline.load.upstream import LOAD
+from cryptosource_etl.pipeline.load.load_run import LOAD
 from cryptosource_etl.pipeline.postgres_bucket import PostgresBucket
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
 from cryptosource_etl.pipeline.run.lifecycle import Run

@@ -25,7 +25,7 @@ from cryptosource_api.app import create_app
 from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.http.server import listening_socket, uvicorn_config
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import request_provider
+from cryptosource_api.tracing.request_tracing import request_provider
 from cryptosource_store.settings import DatabaseSettings
 from cryptosource_telemetry.json_logs import configure_logging
 

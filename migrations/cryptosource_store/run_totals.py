@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import DDL, event
 
-from cryptosource_store.statements.run_history import asked_upstream
+from cryptosource_store.statements.counted_runs import asked_upstream
 from cryptosource_store.tables import etl_runs, metadata
 
 # A migration that changes these must empty the totals: counts by the old bounds cannot be split.

@@ -1,6 +1,6 @@
 """The state of a source, judged from its runs. Pure.
 
-`statements.run_history` says in SQL which runs count and summarises them. Health, pages,
+`statements.counted_runs` says in SQL which runs count and summarises them. Health, pages,
 `cryptosource status` and the operator all judge the summary by `judge`, so that they agree.
 """
 
@@ -33,7 +33,7 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunHistory:
-    """Summary of the runs of a source; `statements.run_history` says which of them count."""
+    """Summary of the runs of a source; `statements.counted_runs` says which of them count."""
 
     suspended: bool
     max_age_seconds: int | None
@@ -49,7 +49,7 @@ class RunHistory:
 
     @classmethod
     def of_row(cls, row: Mapping[Any, Any]) -> RunHistory:
-        """Return the history from a row that selects `run_history.COLUMNS`."""
+        """Return the history from a row that selects `counted_runs.COLUMNS`."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
     @property

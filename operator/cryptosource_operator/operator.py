@@ -19,10 +19,10 @@ from cryptosource_operator.probe_server import serve_probes
 from cryptosource_operator.reconciler import Reconciler
 from cryptosource_operator.requested_runs import RequestedRuns
 from cryptosource_operator.resync import Resync
-from cryptosource_operator.run_history import DatabaseDown, Request, RunHistoryReader
 from cryptosource_operator.run_history_cache import RunHistoryCache
 from cryptosource_operator.settings import OperatorSettings
 from cryptosource_operator.source_retirement import SourceRetirement
+from cryptosource_operator.store_client import DatabaseDown, Request, RunHistoryReader
 from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_operator.workqueue import WorkQueue
 

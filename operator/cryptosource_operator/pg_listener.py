@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cryptosource_operator.run_history import TIMEOUTS
+from cryptosource_operator.store_client import TIMEOUTS
 from cryptosource_store.engine import session_engine
 from cryptosource_store.statements.claim import RUNS_CHANNEL
 from cryptosource_store.statements.run_requests import REQUESTS_CHANNEL

@@ -14,7 +14,7 @@ from cryptosource_operator.cronjob_plan import plan_manual_job
 from cryptosource_operator.kinds import JOB
 from cryptosource_operator.names import CREATE_TOKEN, RUN_REQUEST, TRACE
 from cryptosource_operator.reconcile_tracing import current_traceparent, trace_operation
-from cryptosource_operator.run_history import Request, RunHistoryReader
+from cryptosource_operator.store_client import Request, RunHistoryReader
 from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_store.run_requests import StartedJob
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptosource_crd.v1alpha1 import CryptoSource
-from cryptosource_operator.run_history import DatabaseDown, RunHistoryReader, StoredSource
 from cryptosource_operator.source_facts import HistoryFacts
+from cryptosource_operator.store_client import DatabaseDown, RunHistoryReader, StoredSource
 
 log = logging.getLogger(__name__)
 

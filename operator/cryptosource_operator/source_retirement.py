@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from cryptosource_operator.api_client import ApiClient
 from cryptosource_operator.kinds import SOURCE, paths
-from cryptosource_operator.run_history import RunHistoryReader, Unlisted
+from cryptosource_operator.store_client import RunHistoryReader, Unlisted
 from cryptosource_operator.watch_cache import WatchCache
 
 log = logging.getLogger(__name__)

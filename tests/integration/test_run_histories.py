@@ -1,6 +1,6 @@
 """Whoever says how a source is says the same: health, page, command, operator and metrics.
 
-Each case is a history of runs, with what it comes to by the rule of `statements.run_history`.
+Each case is a history of runs, with what it comes to by the rule of `statements.counted_runs`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sqlalchemy import URL
 
 from cryptosource_cli.main import cli
 from cryptosource_operator.observed_state import condition_of
-from cryptosource_operator.run_history import RunHistoryReader
 from cryptosource_operator.source_parser import Readable
 from cryptosource_operator.status import summarize
+from cryptosource_operator.store_client import RunHistoryReader
 from cryptosource_store.engine import session_engine
 from cryptosource_store.maintenance import RUNS_KEPT, Retention, maintain
-from cryptosource_store.statements.run_history import MAX_ATTEMPTS_COUNTED
+from cryptosource_store.statements.counted_runs import MAX_ATTEMPTS_COUNTED
 from support import postgres as postgres_support
 from support.api import ApiClient, Market, api_client
 from support.commands import environment

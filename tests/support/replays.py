@@ -15,7 +15,7 @@ from sqlalchemy import URL
 
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.http.usage import Usage
-from cryptosource_etl.pipeline.load.upstream import LOAD
+from cryptosource_etl.pipeline.load.load_run import LOAD
 from cryptosource_etl.pipeline.replay.replay_run import REPLAY
 from cryptosource_etl.pipeline.run.claim import SourceIdentity
 from cryptosource_etl.pipeline.run.lifecycle import Run

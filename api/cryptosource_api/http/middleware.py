@@ -19,7 +19,7 @@ from cryptosource_api.http.request_body import check_length, has_body, read_whol
 from cryptosource_api.http.request_context import EXTRA_HEADERS, RequestContext, context_of
 from cryptosource_api.metrics.request_metrics import RequestMetrics
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import own_traceparent_of, trace_id_of
+from cryptosource_api.tracing.request_tracing import own_traceparent_of, trace_id_of
 from cryptosource_telemetry.redaction import REDACTED
 
 logger = logging.getLogger("cryptosource.api")

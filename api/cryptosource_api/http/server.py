@@ -22,7 +22,7 @@ from cryptosource_api.app import create_app
 from cryptosource_api.app_state import AppState
 from cryptosource_api.database.query_runner import api_engine
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import request_provider
+from cryptosource_api.tracing.request_tracing import request_provider
 from cryptosource_telemetry.json_logs import configure_logging
 
 logger = logging.getLogger("cryptosource.api")

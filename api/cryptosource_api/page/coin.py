@@ -15,7 +15,7 @@ from cryptosource_api.coins.queries import coin_reading
 from cryptosource_api.http.parameters import Parameters
 from cryptosource_api.page.charts.price_chart import Point, PriceChart, price_chart
 from cryptosource_api.page.stored_json import parse_answer, parse_times
-from cryptosource_store.statements import page as sql
+from cryptosource_store.statements import web_page as sql
 from cryptosource_store.statements.coins import HISTORY_SOURCES
 
 RANGES: Mapping[str, timedelta | None] = {

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from cryptosource_api.coins.coin_list import contains_pattern, fold_symbol
 from cryptosource_api.http.parameters import Name, Parameters
 from cryptosource_api.page.charts.sparkline import Sparkline, sparkline
-from cryptosource_store.statements import page as sql
+from cryptosource_store.statements import web_page as sql
 from cryptosource_store.statements.record_pages import TOTAL_CAP
 
 PAGE_SIZE = 50

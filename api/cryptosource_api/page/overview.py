@@ -17,7 +17,7 @@ from cryptosource_api.page.charts.run_bars import SLOTS, RunBars, run_bars
 from cryptosource_api.page.next_run import next_due
 from cryptosource_api.page.source_states import STATES, URGENCY, State, state_of
 from cryptosource_store.source_state import RunHistory, judge
-from cryptosource_store.statements import page as sql
+from cryptosource_store.statements import web_page as sql
 from cryptosource_store.statements.source_state import SOURCES_HEALTH
 
 PAGE_SIZE = 50

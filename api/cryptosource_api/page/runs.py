@@ -17,7 +17,7 @@ from cryptosource_api.page.stored_json import parse_answer, parse_times
 from cryptosource_api.runs.queries import RunsParameters, read_run, read_runs
 from cryptosource_api.runs.source_filter import SourceChoice
 from cryptosource_store.reasons import RunStatus
-from cryptosource_store.statements import page as sql
+from cryptosource_store.statements import web_page as sql
 
 MOMENTS = ("started_at", "finished_at", "next_attempt_at")
 

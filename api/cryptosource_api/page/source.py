@@ -16,7 +16,7 @@ from cryptosource_api.page.overview import ShownSource, read_recent_runs, shown_
 from cryptosource_api.page.runs import format_drift
 from cryptosource_api.page.source_states import state_of
 from cryptosource_store.reasons import PERMANENT_REASONS, Reason
-from cryptosource_store.statements import page as sql
+from cryptosource_store.statements import web_page as sql
 from cryptosource_store.statements.source_state import SOURCE_HEALTH
 
 MAX_BARS = 96

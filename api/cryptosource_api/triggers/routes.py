@@ -22,7 +22,7 @@ from cryptosource_api.openapi.problem_kinds import (
     TOO_MANY_TRIGGERS,
     WRONG_MEDIA_TYPE,
 )
-from cryptosource_api.tracing.instrumentation import traceparent_of
+from cryptosource_api.tracing.request_tracing import traceparent_of
 from cryptosource_api.triggers.models import PlacedRequest, RunRequest, TriggerBody
 from cryptosource_api.triggers.queries import (
     ANONYMOUS,

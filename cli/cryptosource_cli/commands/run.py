@@ -8,7 +8,7 @@ import click
 
 from cryptosource_cli.arguments import files_option, source_option
 from cryptosource_cli.single_run import make_run
-from cryptosource_etl.pipeline.load.upstream import LOAD
+from cryptosource_etl.pipeline.load.load_run import LOAD
 
 
 @click.command("run", epilog="Example: cryptosource run -f samples/ --source coins-csv")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from cryptosource_store.statements.coins import RANK_KEY, coin_id, rfc3339
-from cryptosource_store.statements.run_history import asked_upstream
+from cryptosource_store.statements.counted_runs import asked_upstream
 from cryptosource_store.statements.run_statistics import CHOSEN_SOURCES, DURATION
 
 MAD_TO_DEVIATION = 1.4826

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from cryptosource_store.quote_fields import figure_list
-from cryptosource_store.statements.run_history import asked_upstream
+from cryptosource_store.statements.counted_runs import asked_upstream
 from cryptosource_store.tables.market import UNRANKED
 
 # Postgres builds the JSON of all answers: NUMERIC keeps all its digits, and a page costs a fifth of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import TextClause, text
 
 from cryptosource_store.statements.coins import rfc3339
-from cryptosource_store.statements.run_history import asked_upstream, has_ended
+from cryptosource_store.statements.counted_runs import asked_upstream, has_ended
 
 CHOSEN_SOURCES = """s.retired_at IS NULL
      AND (CAST(:source AS text) IS NULL OR s.name = :source OR s.source_type = lower(:source))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import TextClause, text
 
-from cryptosource_store.statements import run_history
+from cryptosource_store.statements import counted_runs
 from cryptosource_store.statements.coins import rfc3339
 
 RUNS_CAP = 10_001
@@ -47,7 +47,7 @@ CHECKPOINT = f"""(SELECT row_to_json(x) FROM (
 STATS = text(f"""
 WITH per_source AS MATERIALIZED (
   SELECT r.source_id, {COUNTS} FROM etl_runs r
-   WHERE {run_history.asked_upstream("r")} GROUP BY r.source_id
+   WHERE {counted_runs.asked_upstream("r")} GROUP BY r.source_id
 )
 SELECT row_to_json(stats)::text AS body FROM (
   SELECT (SELECT row_to_json(t) FROM (
@@ -76,7 +76,7 @@ SELECT row_to_json(stats)::text AS body FROM (
                          COALESCE(p.rejected, 0) AS rejected,
                          (SELECT row_to_json(l) FROM (
                             SELECT {RUN_FIELDS} FROM etl_runs r
-                             WHERE r.source_id = s.source_id AND {run_history.counts("r")}
+                             WHERE r.source_id = s.source_id AND {counted_runs.counts("r")}
                              ORDER BY r.started_at DESC LIMIT 1) l) AS last_run,
                          {CHECKPOINT} AS checkpoint,
                          (SELECT count(*) FROM schema_drifts f

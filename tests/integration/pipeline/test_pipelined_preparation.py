@@ -20,8 +20,8 @@ from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
     PipelinedPreparation,
 )
 from cryptosource_etl.pipeline.run.claim import Claim, claim_source
-from cryptosource_etl.pipeline.run.flow import Batch
 from cryptosource_etl.pipeline.run.outcome import RunOutcome
+from cryptosource_etl.pipeline.run.ports import Batch
 from cryptosource_etl.records import RawRecord
 from cryptosource_store.engine import loading_engine, session_engine
 from cryptosource_store.statements.identity import LOCK_IDENTITY

@@ -13,9 +13,9 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
 from cryptosource_etl.errors import Retryable
-from cryptosource_etl.pipeline.run.flow import Batch, Flow
 from cryptosource_etl.pipeline.run.outcome import Counts, Drift, RunOutcome
 from cryptosource_etl.pipeline.run.plan import RunKind
+from cryptosource_etl.pipeline.run.ports import Batch, Flow
 from cryptosource_etl.records import Page, RawRecord
 from cryptosource_store.reasons import Reason
 from support.oracle import counts, rows

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import request_provider
+from cryptosource_api.tracing.request_tracing import request_provider
 from cryptosource_store.environment import InvalidSetting
 from cryptosource_telemetry.json_logs import JsonFormatter, configure_logging
 from cryptosource_telemetry.tracing import export_wanted

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from cryptosource_api.app import create_app
 from cryptosource_api.settings import ApiSettings
-from cryptosource_api.tracing.instrumentation import request_provider, traceparent_of
+from cryptosource_api.tracing.request_tracing import request_provider, traceparent_of
 from cryptosource_api.tracing.sampler import CACHED_ANSWER, ChosenTraceIds, RequestSampler
 from cryptosource_telemetry.redaction import Redactor
 from support.api import ApiClient

@@ -8,7 +8,7 @@ import pytest
 from cryptosource_operator.api_client import ApiError
 from cryptosource_operator.kinds import CRONJOB, SOURCE
 from cryptosource_operator.requested_runs import RequestedRuns, pending_run
-from cryptosource_operator.run_history import DatabaseDown, Request
+from cryptosource_operator.store_client import DatabaseDown, Request
 from cryptosource_operator.watch_cache import WatchCache
 from cryptosource_store.run_requests import StartedJob
 from support.operators import UID, make_cronjob

@@ -66,4 +66,4 @@ def test_no_statement_but_those_of_the_run_history_says_which_runs_count():
 
     telling = {path.name for path in sources if ".trigger <>" in path.read_text("utf-8")}
 
-    assert telling == {"run_history.py"}
+    assert telling == {"counted_runs.py"}

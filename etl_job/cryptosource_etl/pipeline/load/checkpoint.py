@@ -10,8 +10,8 @@ from sqlalchemy import Connection, TextClause
 
 from cryptosource_etl.errors import Retryable
 from cryptosource_etl.pipeline.run.claim import Claim
-from cryptosource_etl.pipeline.run.flow import Batch
 from cryptosource_etl.pipeline.run.outcome import Counts
+from cryptosource_etl.pipeline.run.ports import Batch
 from cryptosource_store.reasons import Reason
 from cryptosource_store.statements import page_load as sql
 from cryptosource_store.statements.claim import RUNS_CHANNEL

@@ -30,8 +30,8 @@ from cryptosource_etl.pipeline.prepare.payloads import (
 from cryptosource_etl.pipeline.prepare.stage_rows import rejected_lines
 from cryptosource_etl.pipeline.run.claim import Claim
 from cryptosource_etl.pipeline.run.database_errors import sqlstate
-from cryptosource_etl.pipeline.run.flow import Batch
 from cryptosource_etl.pipeline.run.outcome import Counts
+from cryptosource_etl.pipeline.run.ports import Batch
 from cryptosource_etl.records import RawRecord
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.reasons import Reason

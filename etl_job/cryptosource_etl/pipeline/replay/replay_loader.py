@@ -20,8 +20,8 @@ from cryptosource_etl.pipeline.replay.judgement import Judgement, judge_again, s
 from cryptosource_etl.pipeline.replay.replay_writer import ReplayWriter
 from cryptosource_etl.pipeline.replay.stored_pages import StoredRow
 from cryptosource_etl.pipeline.run.claim import Claim
-from cryptosource_etl.pipeline.run.flow import Batch
 from cryptosource_etl.pipeline.run.outcome import Counts
+from cryptosource_etl.pipeline.run.ports import Batch
 from cryptosource_etl.records import Quote, Rejection
 from cryptosource_etl.sources.plugin import SourceReader
 from cryptosource_store.partitions import months_of

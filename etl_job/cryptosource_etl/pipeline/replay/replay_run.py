@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from cryptosource_etl.pipeline.replay.replay_loader import ReplayLoader
 from cryptosource_etl.pipeline.replay.stored_pages import StoredPages
-from cryptosource_etl.pipeline.run.flow import Flow
 from cryptosource_etl.pipeline.run.outcome import Counts, Drift
 from cryptosource_etl.pipeline.run.plan import ClaimedRun, RunKind
+from cryptosource_etl.pipeline.run.ports import Flow
 from cryptosource_store.reasons import Trigger
 
 BATCH_SIZE = 1000

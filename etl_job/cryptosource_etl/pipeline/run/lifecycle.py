@@ -21,7 +21,6 @@ from cryptosource_etl.pipeline.run.claim import (
     release_source,
 )
 from cryptosource_etl.pipeline.run.database_errors import RETRY_AT_ONCE, as_run_error, sqlstate
-from cryptosource_etl.pipeline.run.flow import Batch, Flow, PageSink, PreparedT
 from cryptosource_etl.pipeline.run.heartbeat import Heartbeat
 from cryptosource_etl.pipeline.run.outcome import (
     Counts,
@@ -32,6 +31,7 @@ from cryptosource_etl.pipeline.run.outcome import (
     terminated,
 )
 from cryptosource_etl.pipeline.run.plan import ClaimedRun, Progress, RunPlan
+from cryptosource_etl.pipeline.run.ports import Batch, Flow, PageSink, PreparedT
 from cryptosource_etl.records import Page
 from cryptosource_etl.run_spans import page_span, run_span, trace_id_of
 from cryptosource_etl.sources.plugin import SourceReader

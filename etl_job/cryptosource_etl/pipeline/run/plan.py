@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine
 from cryptosource_etl.clock import Clock
 from cryptosource_etl.http.usage import Usage
 from cryptosource_etl.pipeline.run.claim import Claim, SourceIdentity
-from cryptosource_etl.pipeline.run.flow import Flow
 from cryptosource_etl.pipeline.run.outcome import Counts, Drift
+from cryptosource_etl.pipeline.run.ports import Flow
 from cryptosource_etl.settings import RunSettings
 from cryptosource_etl.sources.plugin import SourceReader
 

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import URL, Engine, TextClause, text
 
 from cryptosource_store.engine import session_engine
-from cryptosource_store.statements.page import LAST_FAILURE
-from cryptosource_store.statements.run_history import MAX_ATTEMPTS_COUNTED
+from cryptosource_store.statements.counted_runs import MAX_ATTEMPTS_COUNTED
 from cryptosource_store.statements.source_state import (
     OPERATOR_MIRROR,
     SOURCES_HEALTH,
     SOURCES_MEASURED,
     SOURCES_STATUS,
 )
+from cryptosource_store.statements.web_page import LAST_FAILURE
 from support import postgres as postgres_support
 
 SOURCES, RUNS, RECENT = 20, 1_500, 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import TextClause, text
 
 from cryptosource_store.quote_fields import figure_list
-from cryptosource_store.statements import run_history
+from cryptosource_store.statements import counted_runs
 from cryptosource_store.statements.coins import coin_id
 from cryptosource_store.statements.record_pages import TOTAL_CAP, sort_key
 from cryptosource_store.statements.runs import CURSOR_SUMMARY
@@ -38,12 +38,12 @@ SOURCE_OVERVIEW = text(f"""{_OVERVIEW} AND s.namespace = :namespace AND s.name =
  ORDER BY s.source_id LIMIT 1
 """)
 
-# The indexes of `run_history`. No row when retention has deleted the run.
+# The indexes of `counted_runs`. No row when retention has deleted the run.
 LAST_FAILURE = text(f"""
 SELECT failure.run_id::text AS run_id, failure.status, failure.reason, failure.message,
        failure.started_at
-  FROM sources s{run_history.JOINS}
- CROSS JOIN LATERAL {run_history.LAST_FAILURE} failure
+  FROM sources s{counted_runs.JOINS}
+ CROSS JOIN LATERAL {counted_runs.LAST_FAILURE} failure
  WHERE s.source_id = :source_id
 """)
 

@@ -26,9 +26,9 @@ from cryptosource_etl.pipeline.prepare.pipelined_preparation import (
 )
 from cryptosource_etl.pipeline.prepare.prefetch import Prefetch
 from cryptosource_etl.pipeline.run.claim import Claim
-from cryptosource_etl.pipeline.run.flow import Flow
 from cryptosource_etl.pipeline.run.outcome import Counts, Drift
 from cryptosource_etl.pipeline.run.plan import ClaimedRun, RunKind
+from cryptosource_etl.pipeline.run.ports import Flow
 from cryptosource_etl.records import Page
 from cryptosource_etl.sources.plugin import SourceReader
 
