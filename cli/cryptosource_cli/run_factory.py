@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,7 +19,6 @@ from cryptosource_cli.environment import Environment
 from cryptosource_cli.manifest_files import LoadedSource, Manifests
 from cryptosource_cli.references import resolve
 from cryptosource_crd.effective import effective_rate_limit
-from cryptosource_crd.identifiers import source_uid
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_etl.clock import Clock, SystemClock
 from cryptosource_etl.errors import Permanent
@@ -42,6 +42,7 @@ from cryptosource_store.engine import loading_engine, session_engine
 from cryptosource_telemetry.exporter import export_wanted
 from cryptosource_telemetry.sql_spans import trace_statements
 
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cryptosource.io/sources")
 EGRESS_VARIABLE = "CRYPTOSOURCE_EGRESS_ALLOW"
 # A replay opens the reader for its rules but never calls the vendor, so it must not fail for a key
 # that is not on this machine.
@@ -208,3 +209,14 @@ class RunFactory:
         if export_wanted(self.variables):
             trace_statements(engine)
         return Run(plan, engine=engine, clock=self.clock, stop=self.stop)
+
+
+def source_uid(source: CryptoSource) -> str:
+    """Return the id under which a source's runs and checkpoint are stored.
+
+    Returns:
+        `metadata.uid` if the API server set one; else a UUID derived from namespace and name.
+    """
+    # Derived and not random: a run without a cluster has to find its source's checkpoint again.
+    meta = source.metadata
+    return meta.uid or str(uuid.uuid5(_NAMESPACE, f"{meta.namespace}/{meta.name}"))

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from cryptosource_api.http.parameters import Parameters
 from cryptosource_api.page import value_formats
 from cryptosource_api.page.charts.run_bars import SLOTS, RunBars, run_bars
-from cryptosource_api.page.next_run import next_due
 from cryptosource_api.page.source_states import STATES, URGENCY, State, state_of
+from cryptosource_crd.schedule import next_run
 from cryptosource_store.source_state import RunHistory, judge
 from cryptosource_store.statements import web_page as sql
 from cryptosource_store.statements.source_state import SOURCES_HEALTH
@@ -184,3 +184,25 @@ def _explain(state: State, facts: Mapping[Any, Any], health: Mapping[Any, Any]) 
         age, limit = map(value_formats.duration, (health["age_seconds"], health["max_age_seconds"]))
         return f"The last success is {age} old; {limit} is allowed"
     return state.meaning if state.key in {"suspended", "loading", "never_run"} else None
+
+
+# What a schedule means is said once, beside the resource: Kubernetes' reading of the five fields.
+
+
+def next_due(row: Mapping[Any, Any], *, suspended: bool) -> datetime | None:
+    """Return the next moment at which a source is due, in UTC.
+
+    Args:
+        row: with `schedule`, `time_zone`, `now` and, of its newest run, `next_attempt_at`.
+        suspended: then nothing is due.
+
+    Returns:
+        None where nothing is scheduled, or where the schedule that is stored cannot be read.
+    """
+    if suspended or not row["schedule"]:
+        return None
+    earliest = max(row["now"], row.get("next_attempt_at") or row["now"])
+    try:
+        return next_run(row["schedule"], row["time_zone"] or "Etc/UTC", earliest)
+    except (ValueError, StopIteration):
+        return None

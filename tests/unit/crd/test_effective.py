@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cryptosource_cli.run_factory import source_uid
 from cryptosource_crd.effective import (
     api_key_header,
     api_key_variable,
@@ -12,7 +13,6 @@ from cryptosource_crd.effective import (
     monthly_quota,
     plan_of,
 )
-from cryptosource_crd.identifiers import source_uid
 from cryptosource_crd.v1alpha1 import VENDORS
 from support.sources import make_source
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_api.http.accept import prefers_html
-from cryptosource_api.page.next_run import next_due
+from cryptosource_api.page.overview import next_due
 from cryptosource_api.page.source_states import STATES, state_of
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
