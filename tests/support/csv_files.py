@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection
-from cryptosource_etl.sources.csv.file_format import ColumnSettings, FileFormat
+from cryptosource_etl.sources.csv.csv_settings import ColumnSettings, CsvSettings
 from cryptosource_etl.sources.csv.reader import CsvReader
 
 RECORDED = Path(
@@ -247,7 +247,7 @@ class StoppedClock:
 def make_reader(path: Path | None, *, http: Any = None, **settings: Any) -> CsvReader:
     """Return a reader of a file whose columns are `COLUMNS`, unless told otherwise."""
     given = {"columns": COLUMNS, "label": str(path), **settings}
-    return CsvReader(FileFormat(path=path, **given), clock=StoppedClock(), http=http)
+    return CsvReader(CsvSettings(path=path, **given), clock=StoppedClock(), http=http)
 
 
 def records_of(reader: CsvReader, cursor: Any = None) -> list[RawRecord]:

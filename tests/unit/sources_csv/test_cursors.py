@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cryptosource_etl.errors import Permanent, Retryable
 from cryptosource_etl.sources.csv import page_builder
-from cryptosource_etl.sources.csv.file_format import ColumnSettings
+from cryptosource_etl.sources.csv.csv_settings import ColumnSettings
 from cryptosource_store.reasons import Reason
 from support.csv_files import COLUMNS, cursor_at_end, make_reader, records_of
 

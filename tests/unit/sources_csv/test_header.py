@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cryptosource_etl.errors import Permanent
 from cryptosource_etl.records import Rejection
-from cryptosource_etl.sources.csv.file_format import ColumnSettings
+from cryptosource_etl.sources.csv.csv_settings import ColumnSettings
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, find_delimiter, unique_names
 from cryptosource_etl.sources.csv.text_encoding import find_encoding
 from cryptosource_store.reasons import Reason

@@ -7,7 +7,7 @@ import pytest
 from cryptosource_crd.v1alpha1 import CryptoSource
 from cryptosource_etl.clock import SystemClock
 from cryptosource_etl.records import Quote
-from cryptosource_etl.sources.csv.file_format import settings_of
+from cryptosource_etl.sources.csv.csv_settings import settings_of
 from cryptosource_etl.sources.csv.reader import CsvReader
 from support.csv_files import (
     RECORDED_CSVS,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptosource_etl.records import Quote, Rejection
-from cryptosource_etl.sources.csv.file_format import ColumnSettings, FileFormat
+from cryptosource_etl.sources.csv.csv_settings import ColumnSettings, CsvSettings
 from cryptosource_etl.sources.csv.row_schema import RowSchema
 from cryptosource_store.reasons import RejectReason
 from support.csv_files import COLUMNS, NOW, judged, make_reader, records_of
@@ -195,7 +195,7 @@ row = st.lists(storable | figures, max_size=7)
 def test_any_cells_are_judged_and_restored_to_equal_records(rows):
     names = ["symbol", "name", "price", "change", "at"]
     reader = make_reader(None)
-    reader._schema = RowSchema(FileFormat(columns=COLUMNS), names)
+    reader._schema = RowSchema(CsvSettings(columns=COLUMNS), names)
     for record in reader._schema.records(rows, lines=range(len(rows))):
         assert isinstance(reader.normalize(record, received_at=NOW), Quote | Rejection)
         payload = msgspec.json.decode(reader.payload(record))

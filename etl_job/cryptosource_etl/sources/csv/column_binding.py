@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from cryptosource_etl.errors import Permanent
-from cryptosource_etl.sources.csv.file_format import ColumnSettings, FileFormat, manifest_name
+from cryptosource_etl.sources.csv.csv_settings import ColumnSettings, CsvSettings, manifest_name
 from cryptosource_etl.sources.numbers import number_parser, rank_of
 from cryptosource_etl.sources.symbols import clean_id, clean_name, clean_symbol
 from cryptosource_etl.sources.times import time_parser, zone_named
@@ -44,7 +44,7 @@ class BoundColumn:
     is_constant: bool = False
 
 
-def _parser_of(field: str, column: ColumnSettings, settings: FileFormat) -> Parser:
+def _parser_of(field: str, column: ColumnSettings, settings: CsvSettings) -> Parser:
     kind = BY_NAME[field].kind
     if kind is FieldKind.TEXT:
         # A history file repeats its few coins in millions of rows.
@@ -70,7 +70,7 @@ def _translate_values(parse: Parser, values: Mapping[str, str]) -> Parser:
 
 
 def _bind_one(
-    field: str, column: ColumnSettings, settings: FileFormat, header: Mapping[str, int]
+    field: str, column: ColumnSettings, settings: CsvSettings, header: Mapping[str, int]
 ) -> BoundColumn | None:
     parse = _parser_of(field, column, settings)
     if column.column is None:
@@ -83,7 +83,7 @@ def _bind_one(
     return BoundColumn(field, column.column, index, _translate_values(parse, column.values))
 
 
-def bind(settings: FileFormat, names: Sequence[str]) -> dict[str, BoundColumn]:
+def bind(settings: CsvSettings, names: Sequence[str]) -> dict[str, BoundColumn]:
     """Return the fields that a row with these columns has; others are left out."""
     header = {name: index for index, name in enumerate(names)}
     return {
@@ -103,7 +103,7 @@ def _format_names(names: Sequence[str]) -> str:
     return ", ".join(name[:32] for name in names[:_MAX_NAMES_LISTED]) + more
 
 
-def missing_columns(settings: FileFormat, names: Sequence[str]) -> list[str]:
+def missing_columns(settings: CsvSettings, names: Sequence[str]) -> list[str]:
     """Return the columns that the manifest names explicitly and that are missing."""
     present = set(names)
     return [
@@ -116,7 +116,7 @@ def missing_columns(settings: FileFormat, names: Sequence[str]) -> list[str]:
     ]
 
 
-def check_columns(settings: FileFormat, names: Sequence[str]) -> None:
+def check_columns(settings: CsvSettings, names: Sequence[str]) -> None:
     """Check that the manifest's mapping works on a file with these columns.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptosource_etl.errors import Permanent
-from cryptosource_etl.sources.csv.file_format import FileFormat
+from cryptosource_etl.sources.csv.csv_settings import CsvSettings
 from cryptosource_etl.sources.csv.rows import BrokenRow, Dialect, RowReader
 from cryptosource_etl.sources.csv.text_encoding import Encoding, find_encoding
 from cryptosource_store.reasons import Reason
@@ -93,7 +93,7 @@ def _check_text(sample: bytes, encoding: Encoding, what: str) -> None:
         raise _unreadable(what, "is not a text file: its first line holds NUL bytes")
 
 
-def read_head(sample: bytes, settings: FileFormat, *, what: str, whole: bool) -> Head:
+def read_head(sample: bytes, settings: CsvSettings, *, what: str, whole: bool) -> Head:
     """Return the header of a file, with its encoding and delimiter.
 
     Args:

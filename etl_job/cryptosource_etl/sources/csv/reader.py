@@ -16,8 +16,8 @@ from cryptosource_etl.errors import Permanent
 from cryptosource_etl.http import HttpClient
 from cryptosource_etl.records import Cursor, Page, Quote, RawRecord, Rejection
 from cryptosource_etl.sources.csv.column_binding import check_columns
+from cryptosource_etl.sources.csv.csv_settings import CsvSettings, settings_of
 from cryptosource_etl.sources.csv.cursor import Place
-from cryptosource_etl.sources.csv.file_format import FileFormat, settings_of
 from cryptosource_etl.sources.csv.header import SAMPLE_BYTES, Head, read_head
 from cryptosource_etl.sources.csv.lines import Read
 from cryptosource_etl.sources.csv.local_file import LocalFile
@@ -61,7 +61,7 @@ class CsvReader:
     uniform = True
 
     def __init__(
-        self, settings: FileFormat, *, clock: Clock, http: HttpClient | None = None
+        self, settings: CsvSettings, *, clock: Clock, http: HttpClient | None = None
     ) -> None:
         self._settings = settings
         self._clock = clock

@@ -12,7 +12,7 @@ import msgspec
 
 from cryptosource_etl.records import Quote, RawRecord, Rejection, digest_of
 from cryptosource_etl.sources.csv.column_binding import BoundColumn, Parser, bind, missing_columns
-from cryptosource_etl.sources.csv.file_format import FileFormat
+from cryptosource_etl.sources.csv.csv_settings import CsvSettings
 from cryptosource_etl.sources.csv.rows import BrokenRow, Row
 from cryptosource_etl.sources.numbers import BadNumber
 from cryptosource_etl.sources.symbols import BadText
@@ -50,7 +50,7 @@ class RowSchema:
         names: the column names of the header.
     """
 
-    def __init__(self, settings: FileFormat, names: Sequence[str]) -> None:
+    def __init__(self, settings: CsvSettings, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.names_set = frozenset(names)
         self.missing = missing_columns(settings, names)

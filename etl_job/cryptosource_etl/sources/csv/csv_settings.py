@@ -37,7 +37,7 @@ class ColumnSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileFormat:
+class CsvSettings:
     """The settings with which one CSV file is read."""
 
     path: Path | None = None
@@ -96,7 +96,7 @@ def manifest_name(field: str) -> str:
     return CsvColumns.model_fields[field].alias or field
 
 
-def settings_of(source: CryptoSource, *, csv_path: Path | None) -> FileFormat:
+def settings_of(source: CryptoSource, *, csv_path: Path | None) -> CsvSettings:
     """Return the settings of a source of type CSV.
 
     Args:
@@ -106,7 +106,7 @@ def settings_of(source: CryptoSource, *, csv_path: Path | None) -> FileFormat:
     spec = source.spec.csv
     if spec is None:
         raise TypeError("a source of type CSV has a member csv")
-    return FileFormat(
+    return CsvSettings(
         path=csv_path if spec.url is None else None,
         label=_label_of(spec, csv_path),
         url=spec.url,
