@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
-CONFIGURATION_EXIT_CODE = 78
+from cryptosource_store.reasons import PERMANENT_EXIT_CODE, RETRYABLE_EXIT_CODE
+
+CONFIGURATION_EXIT_CODE = PERMANENT_EXIT_CODE
 """EX_CONFIG of sysexits: a person has to change a file, a variable or an argument."""
-UNAVAILABLE_EXIT_CODE = 75
+UNAVAILABLE_EXIT_CODE = RETRYABLE_EXIT_CODE
 """EX_TEMPFAIL of sysexits: the same command may work later."""
 
 

@@ -72,7 +72,7 @@ _CREDENTIAL = (
 IS_URL = Rule("isURL(self)", "must be an absolute http:// or https:// URL with a host")
 NO_KEY = Rule(
     f"!self.matches(r'{_CREDENTIAL}')",
-    "must not hold a key: a parameter looks like a credential; use apiKeySecretRef for keys",
+    "must not hold a key: a parameter looks like a credential",
 )
 NO_QUERY = Rule(
     "!self.contains('?')",

@@ -124,7 +124,7 @@ class MaintenanceReport:
     def __str__(self) -> str:
         """Return one line for a log."""
         if self.already_running:
-            return "another process is at it"
+            return "another process is maintaining the database"
         done = [f"{s.action.kind} {s.count} of {s.action.table}: {s.result}" for s in self.steps]
         return "; ".join(done) or "nothing to do"
 

@@ -25,6 +25,8 @@ POLL_SECONDS = 0.05
 # An object that is listed may be deleted before it is delivered: waiting for it would never end.
 RELIST_SECONDS = 2.0
 """After that the list is read again while the cache is being filled."""
+MAX_SILENT_RELISTS = 30
+"""A watch that delivers nothing during so many lists, while objects are absent, is dead."""
 DELIVERY_SECONDS = 10.0
 """A listed change that is not delivered after that counts as missed."""
 MAX_MISSED_ROUNDS = 3
@@ -94,13 +96,25 @@ class Resync:
 
     async def _wait_for_kind(self, kind: str) -> None:
         loop = asyncio.get_running_loop()
+        silent, deliveries = 0, self._cache.deliveries[kind]
         while absent := set(await self._list_versions(kind)) - set(self._cache.uids(kind)):
             relist_at = loop.time() + RELIST_SECONDS
             while loop.time() < relist_at:
                 await asyncio.sleep(POLL_SECONDS)
                 absent.difference_update(self._cache.uids(kind))
                 if not absent:
+                    self._missed[kind] = 0
                     return
+            # Rounds of comparison begin when the cache is filled, so a watch that never delivers
+            # anything has to be found here: the pod would stay unready and alive for ever.
+            silent = silent + 1 if self._cache.deliveries[kind] == deliveries else 0
+            deliveries = self._cache.deliveries[kind]
+            if silent >= MAX_SILENT_RELISTS:
+                self._missed[kind] = MAX_MISSED_ROUNDS
+                log.warning(
+                    "a watch delivers nothing", extra={"kind": kind, "objects": len(absent)}
+                )
+        self._missed[kind] = 0
 
     async def _compare_kind(self, kind: str) -> None:
         suspects = await self._find_differences(kind)

@@ -85,16 +85,19 @@ class WatchCache:
         if _not_newer(version, self.version(kind, own_uid)):
             return None
         uid = str(own_uid if kind == SOURCE else uid_of(obj))
-        self._entries[kind][own_uid] = (version, uid)
+        known_source = True
         if kind == SOURCE:
             self.sources[uid] = trim(obj)
         elif kind == CRONJOB:
-            if not self._belongs_to_source(obj, uid):
-                return None
-            self._cronjobs[uid] = msgspec.json.encode(trim(obj))
+            known_source = self._belongs_to_source(obj, uid)
+            if known_source:
+                self._cronjobs[uid] = msgspec.json.encode(trim(obj))
         else:
             self._jobs[uid][own_uid] = job_facts(obj)
-        return uid or None
+        # Last: Kopf drops what a handler raises. An object that could not be read must look missed
+        # and not current, so that the resync reads it again and shows the error.
+        self._entries[kind][own_uid] = (version, uid)
+        return uid if uid and known_source else None
 
     def _belongs_to_source(self, cronjob: Mapping[str, Any], uid: str) -> bool:
         """Return whether this is the CronJob of a source and not a copy with the same labels."""

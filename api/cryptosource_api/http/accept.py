@@ -14,8 +14,8 @@ _WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 def media_ranges(accept: str | None) -> Mapping[str, float]:
     """Return the weight of each media range that a header names, in lower case.
 
-    A range whose weight cannot be read is ignored. A header that names no other accepts anything,
-    as one that is missing does.
+    A range whose weight cannot be read is ignored. A header that is missing or has no other range
+    accepts anything; an empty name is a range that nothing matches.
 
     Args:
         accept: the request's Accept header.

@@ -106,7 +106,7 @@ def refuse_keys(url: httpx.URL, secret: str | None) -> None:
         raise Permanent(
             Reason.INVALID_SPEC,
             f"the query for {url.host} has the parameter {names[0][:40]!r}, which looks like a "
-            "credential: keys go into a header, by apiKeySecretRef",
+            "credential: keys do not belong into a URL",
         )
     # The second text is percent-decoded: a key may be spelled with escapes in the URL.
     if secret and (secret in str(url) or secret in f"{url.path}?{url.params.values()}"):

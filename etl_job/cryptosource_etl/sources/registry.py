@@ -30,18 +30,12 @@ def plugin_for(source_type: str) -> SourcePlugin:
     # Built-in types first, whatever is installed: an entry point of the same name would get the key
     # of a vendor.
     if source_type in BUILT_IN_TYPES:
-        plugin = import_module(f"{__package__}.{source_type.lower()}").PLUGIN
-    else:
-        plugin = _load_entry_point(source_type)
-    if not isinstance(plugin, SourcePlugin):
-        raise Permanent(
-            Reason.INVALID_SPEC,
-            f"the entry point of {source_type} is no SourcePlugin; reinstall it",
-        )
-    return plugin
+        built_in: SourcePlugin = import_module(f"{__package__}.{source_type.lower()}").PLUGIN
+        return built_in
+    return _load_entry_point(source_type)
 
 
-def _load_entry_point(source_type: str) -> object:
+def _load_entry_point(source_type: str) -> SourcePlugin:
     installed = installed_types()
     entry = installed.get(source_type)
     if entry is None:
@@ -57,6 +51,11 @@ def _load_entry_point(source_type: str) -> object:
         raise Permanent(
             Reason.INVALID_SPEC, f"the plugin of {source_type} cannot be imported: {error}"
         ) from error
+    if not isinstance(plugin, SourcePlugin):
+        raise Permanent(
+            Reason.INVALID_SPEC,
+            f"the entry point of {source_type} is no SourcePlugin; reinstall it",
+        )
     return plugin
 
 

@@ -190,7 +190,10 @@ def test_leftover_requests_and_buckets_go(database: URL, engine: Engine) -> None
 def test_report_is_one_line_for_a_log(database: URL) -> None:
     assert str(maintain(database, Retention(), now=NOW)) == "make 3 of quotes: done"
     assert str(MaintenanceReport()) == "nothing to do"
-    assert str(MaintenanceReport(already_running=True)) == "another process is at it"
+    assert (
+        str(MaintenanceReport(already_running=True))
+        == "another process is maintaining the database"
+    )
 
 
 def test_changes_are_kept_for_a_day_and_corrected_quotes_as_long_as_quotes(

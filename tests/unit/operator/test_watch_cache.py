@@ -92,3 +92,14 @@ def test_nothing_is_kept_that_nobody_reads():
     assert "managedFields" not in kept["metadata"]
     assert kept["metadata"]["annotations"] == {"kept": "yes"}
     assert (kept["spec"], kept["status"]) == ({"a": 1}, {"b": 2})
+
+
+def test_an_object_that_cannot_be_read_looks_missed_and_not_current():
+    cache = WatchCache()
+    unreadable = {"metadata": {"name": "j", "namespace": "n", "uid": "j", "resourceVersion": "1"}}
+
+    with pytest.raises(KeyError):
+        cache.put(JOB, unreadable | {"status": {"conditions": [{}]}})
+
+    assert cache.version(JOB, "j") is None
+    assert cache.uids(JOB) == []

@@ -197,3 +197,46 @@ def test_an_object_that_is_deleted_before_it_was_delivered_is_not_waited_for(mon
 )
 def test_served_namespaces_are_asked_one_by_one(namespaces, expected):
     assert paths(SOURCE, namespaces) == expected
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr(resync, "RELIST_SECONDS", 0)
+    monkeypatch.setattr(resync, "POLL_SECONDS", 0)
+
+
+def fill_in_the_end(cache, api, until):
+    resyncer = Resync(api, cache, Metrics(), namespaces=(), enqueue=lambda _: None)
+
+    async def scenario():
+        filling = asyncio.create_task(resyncer.wait_until_filled())
+        async with asyncio.timeout(30):
+            while not until(resyncer):  # noqa: ASYNC110 - each turn is one look of the resync
+                await asyncio.sleep(0)
+            before = list(resyncer.dead)
+            cache.put(CRONJOB, api.items[0])
+            await filling
+        return before, list(resyncer.dead)
+
+    return asyncio.run(scenario())
+
+
+def test_a_watch_that_never_delivers_anything_is_found_dead_before_the_cache_is_filled(hasty):
+    before, after = fill_in_the_end(
+        WatchCache(), FakeApi([cronjob("a", 1)]), lambda resyncer: resyncer.dead
+    )
+
+    assert before == [CRONJOB]
+    assert after == []
+
+
+def test_a_watch_that_goes_on_delivering_is_not_dead_however_long_the_cache_takes(hasty):
+    cache, lists = WatchCache(), count()
+
+    def deliver_and_look(_):
+        cache.deliveries[CRONJOB] += 1
+        return next(lists) > 20 * resync.MAX_SILENT_RELISTS
+
+    before, after = fill_in_the_end(cache, FakeApi([cronjob("a", 1)]), deliver_and_look)
+
+    assert before == after == []

@@ -1,6 +1,6 @@
 """The ports of a run: a source of pages, a sink for them, and an observer.
 
-A run itself only moves pages from a source to a sink. `load.upstream` and `replay.replay_run`
+A run itself only moves pages from a source to a sink. `load.load_run` and `replay.replay_run`
 implement these protocols for the two kinds of run.
 """
 
